@@ -1,0 +1,44 @@
+"""Fully connected networks with seeded initial weights."""
+
+import math
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+
+def mlp(
+    input_shape: Sequence[int],
+    hidden: Sequence[int],
+    output_shape: Sequence[int],
+    *,
+    activation: str = "softplus",
+    output_bias: np.ndarray | None = None,
+    seed: int = 0,
+    name: str | None = None,
+) -> keras.Model:
+    """A fully connected network with linear outputs, [N, *input_shape] -> [N, *output_shape].
+
+    Args:
+      input_shape: event shape of the input; flattened first.
+      hidden: number of units of each hidden layer.
+      output_shape: event shape of the output.
+      activation: Keras activation of the hidden layers.
+      output_bias: initial bias of the last layer, `output_shape` or a scalar; zeros by default.
+      seed: of the initial weights, Glorot uniform; layer k uses `seed + k`.
+      name: of the network.
+    """
+    size = math.prod(output_shape)
+    bias = np.broadcast_to(0.0 if output_bias is None else output_bias, output_shape).reshape(size)
+    inputs = keras.Input(tuple(input_shape))
+    outputs = keras.layers.Flatten()(inputs)
+    for k, units in enumerate(hidden):
+        outputs = keras.layers.Dense(
+            units, activation, kernel_initializer=keras.initializers.GlorotUniform(seed + k)
+        )(outputs)
+    last = keras.layers.Dense(
+        size, kernel_initializer=keras.initializers.GlorotUniform(seed + len(hidden))
+    )
+    outputs = keras.layers.Reshape(tuple(output_shape))(last(outputs))
+    last.bias.assign(bias)
+    return keras.Model(inputs, outputs, name=name)

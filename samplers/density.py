@@ -1,0 +1,45 @@
+"""What every sampler does with a log density: its gradient, and sums over the event axes."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+# A log density maps a state (a tensor, or a list of tensors) to one number in nats per chain.
+LogDensity = Callable[..., tf.Tensor]
+
+
+def value_and_gradient(log_density: LogDensity, state):
+    """The log density of every chain and its gradient with respect to the state.
+
+    The chains' values are summed before differentiation, so they must not depend on each other.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(state)
+        value = log_density(state)
+    return value, tape.gradient(value, state, unconnected_gradients="zero")
+
+
+def per_chain(value: tf.Tensor, part: tf.Tensor) -> tf.Tensor:
+    """Appends axes of length one to a per-chain `value`, so that it broadcasts against `part`."""
+    missing = part.shape.rank - value.shape.rank
+    return tf.reshape(value, tf.concat([tf.shape(value), tf.ones([missing], tf.int32)], 0))
+
+
+def event_sum(state, num_chain_axes: int) -> tf.Tensor:
+    """Sums over every axis after the chains' own, and over the parts of the state."""
+    parts = tf.nest.flatten(state)
+    return tf.add_n([tf.reduce_sum(p, tf.range(num_chain_axes, p.shape.rank)) for p in parts])
+
+
+def for_each_part(value, state):
+    """`value` in the structure of `state`: a list holds one value per part, anything else serves all."""
+    parts = tf.nest.flatten(state)
+    values = list(value) if isinstance(value, (list, tuple)) else [value] * len(parts)
+    return tf.nest.pack_sequence_as(state, values)
+
+
+def with_shapes_of(new, old):
+    """`new` with the static shapes of `old`, which a kernel may have lost: loops insist on them."""
+    return tf.nest.map_structure(
+        lambda n, o: tf.ensure_shape(n, o.shape) if tf.is_tensor(n) else n, new, old
+    )

@@ -1,0 +1,47 @@
+"""Trains the model of a config, scores it, and leaves a work directory.
+
+    python scripts/train.py --config=scripts/configs/vae_digits.py --config.epochs=100
+
+The work directory holds config.json, model.keras, metrics.csv (a row per epoch), evaluation.json,
+log_likelihood.csv (a row per test image), samples.png, reconstructions.png and inpainting.png.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import pathlib
+
+import keras
+from absl import flags
+
+from zoo import cli, experiment, outputs
+
+CONFIG = cli.define_config(pathlib.Path(__file__).parent / "configs", "hmc_dlgm_digits")
+STRATEGY = cli.define_strategy()
+WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Where the run is written; runs/CONFIG below this folder by default."
+)
+
+
+def main() -> None:
+    config = CONFIG.value
+    data = experiment.load_data(config)
+    with cli.make_strategy(STRATEGY.value).scope():
+        model = experiment.build(config, data)
+    default = pathlib.Path("runs") / pathlib.Path(flags.FLAGS["config"].config_filename).stem
+    workdir = experiment.make_workdir(WORKDIR.value or default)
+    experiment.write_json(workdir / "config.json", config.to_dict())
+    model.fit(
+        data.train,
+        epochs=config.epochs,
+        validation_data=data.validation,
+        callbacks=[keras.callbacks.CSVLogger(workdir / "metrics.csv")],
+    )
+    outputs.write_model(model, workdir)
+    outputs.write_evaluation(model, data.test, workdir, seed=config.seed, **config.evaluation)
+    outputs.write_pictures(model, data.test, workdir, config.seed)
+
+
+if __name__ == "__main__":
+    cli.run(main)

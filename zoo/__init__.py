@@ -1,0 +1,24 @@
+"""Deep latent-variable models trained with Markov chain Monte Carlo, as Keras models."""
+
+from zoo import data, evaluation, models
+from zoo.base import GenerativeModel, LatentVariableModel
+from zoo.checks import UsageError
+from zoo.experiment import load
+from zoo.models import *  # noqa: F403
+from zoo.registry import get_method, method_names, register
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "GenerativeModel",
+    "LatentVariableModel",
+    "UsageError",
+    "data",
+    "evaluation",
+    "get_method",
+    "load",
+    "method_names",
+    "models",
+    "register",
+    *models.__all__,
+]

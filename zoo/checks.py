@@ -1,0 +1,67 @@
+"""Checks of what a user passes: one sentence that names the argument, what it was, what it may be."""
+
+import difflib
+from collections.abc import Collection
+
+import numpy as np
+
+
+class UsageError(ValueError):
+    """A mistake of the caller, told in one sentence."""
+
+
+def check_choice(name: str, value: str, choices: Collection[str]) -> str:
+    """Returns `value` if it is one of `choices`; else names the nearest ones."""
+    if value in choices:
+        return value
+    near = difflib.get_close_matches(str(value), choices, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
+    known = f"known are {', '.join(map(repr, sorted(choices)))}"
+    raise UsageError(f"{name}: unknown value {value!r}; {hint or known}.")
+
+
+def check_positive(**values: float) -> None:
+    """Refuses numbers that are not greater than zero, and non-integers for counts (`num_...`)."""
+    for name, value in values.items():
+        is_count = name.startswith("num_") or name.endswith("_dim")
+        if is_count and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
+            raise UsageError(f"{name} must be a positive whole number; it was {value!r}.")
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or value <= 0:
+            raise UsageError(f"{name} must be greater than 0; it was {value!r}.")
+
+
+def check_images(x, event_shape: tuple[int, ...] | None = None, name: str = "x") -> np.ndarray:
+    """Images as float32, once they are known to be [N, ...event] pixels in [0, 1].
+
+    Raises:
+      UsageError: for an empty batch, a wrong shape, NaN, or pixels outside [0, 1].
+    """
+    x = np.asarray(x)
+    if x.dtype.kind not in "fiub":
+        raise UsageError(f"{name} must hold numbers; its dtype was {x.dtype}.")
+    x = x.astype(np.float32)
+    if event_shape is not None and x.shape[1:] != tuple(event_shape):
+        wanted = ", ".join(["N", *map(str, event_shape)])
+        raise UsageError(f"{name} must have the shape [{wanted}]; it was {list(x.shape)}.")
+    if x.ndim < 2 or x.shape[0] == 0:
+        raise UsageError(f"{name} must be a batch of at least one example; it was {list(x.shape)}.")
+    if not np.isfinite(x).all():
+        raise UsageError(f"{name} must be finite; it holds NaN or infinite pixels.")
+    if x.min() < 0 or x.max() > 1:
+        raise UsageError(
+            f"{name} must hold pixels in [0, 1]; they run from {x.min():g} to {x.max():g}."
+        )
+    return x
+
+
+def check_visible(visible, event_shape: tuple[int, ...], batch: int) -> np.ndarray:
+    """A mask as bool [B, ...event]; one mask [...event] serves the whole batch."""
+    visible = np.asarray(visible)
+    if visible.dtype != bool:
+        raise UsageError(f"visible must be a boolean mask; its dtype was {visible.dtype}.")
+    if visible.shape not in (event_shape, (batch, *event_shape)):
+        raise UsageError(
+            f"visible must have the shape {list(event_shape)} or {[batch, *event_shape]}; "
+            f"it was {list(visible.shape)}."
+        )
+    return np.broadcast_to(visible, (batch, *event_shape))

@@ -1,0 +1,141 @@
+"""Input pipelines: dictionaries of `x` and `index`, in an order that is a function of (seed, epoch)."""
+
+import contextlib
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+import samplers
+from zoo.checks import UsageError, check_images
+
+
+_BAD_PIXELS = "x must hold finite pixels in [0, 1]; the pipeline gave others."
+
+
+@functools.cache
+def epoch_variable() -> tf.Variable:
+    """The epoch that every shuffled pipeline reads; the callback `EpochSetter` writes it."""
+    with tf.init_scope():
+        return tf.Variable(0, trainable=False, dtype=tf.int64, name="epoch")
+
+
+def pipeline(
+    arrays: dict[str, np.ndarray],
+    batch_size: int,
+    *,
+    seed: int | None = None,
+    drop_remainder: bool = False,
+) -> tf.data.Dataset:
+    """Batches of arrays that share their first axis, as dictionaries, with the example's `index`.
+
+    Args:
+      arrays: by name, each [N, ...].
+      batch_size: examples in a batch.
+      seed: of the order, shuffled anew for every epoch; None keeps the order.
+      drop_remainder: leave out a last batch that is not full.
+    """
+    size = len(next(iter(arrays.values())))
+    tensors = {name: tf.constant(array) for name, array in arrays.items()}
+    num_batches = size // batch_size if drop_remainder else -(-size // batch_size)
+    if seed is not None:
+        # A variable, made here and not when the first element is asked for.
+        epoch = epoch_variable()
+
+    def order(_):
+        index = tf.range(size)
+        if seed is not None:
+            key = samplers.fold_in(seed, "order", epoch)
+            index = tf.random.experimental.stateless_shuffle(index, key)
+        return tf.data.Dataset.from_tensor_slices(index)
+
+    def gather(index):
+        return {name: tf.gather(value, index) for name, value in tensors.items()} | {"index": index}
+
+    return (
+        tf.data.Dataset.range(1)
+        .flat_map(order)
+        .batch(batch_size, drop_remainder=drop_remainder)
+        .map(gather)
+        .apply(tf.data.experimental.assert_cardinality(num_batches))
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def as_pipeline(
+    x,
+    y=None,
+    event_shape: tuple[int, ...] = (),
+    batch_size: int | None = None,
+    *,
+    seed: int | None = None,
+    training: bool = False,
+) -> tf.data.Dataset:
+    """What a user passes to `fit` or `evaluate`, as a checked pipeline.
+
+    Raises:
+      UsageError: for images that the model does not take, or for no full batch.
+    """
+    if isinstance(x, tf.data.Dataset):
+        if batch_size is not None:
+            raise UsageError("batch_size must be left out for a pipeline, which has its own.")
+        return _checked(x, event_shape)
+    if x is None:
+        raise UsageError("x must be an array, a dictionary of arrays or a tf.data.Dataset.")
+    arrays = dict(x) if isinstance(x, dict) else {"x": x}
+    arrays["x"] = check_images(arrays["x"], event_shape)
+    arrays.pop("index", None)
+    if y is not None:
+        arrays["y"] = np.asarray(y)
+    for name, array in arrays.items():
+        if len(array) != len(arrays["x"]):
+            raise UsageError(
+                f"{name} must be as long as x, {len(arrays['x'])}; it was {len(array)}."
+            )
+    batch_size = 32 if batch_size is None else batch_size
+    if training and len(arrays["x"]) < batch_size:
+        raise UsageError(
+            f"x must fill at least one batch of batch_size={batch_size}; it had {len(arrays['x'])}."
+        )
+    return pipeline(arrays, batch_size, seed=seed, drop_remainder=training)
+
+
+def as_batch(data) -> dict[str, tf.Tensor]:
+    """One element of any accepted pipeline as a new dictionary with `x`."""
+    if isinstance(data, dict):
+        return dict(data)
+    if isinstance(data, (tuple, list)):
+        return dict(zip(("x", "y"), data, strict=False))
+    return {"x": data}
+
+
+def _checked(dataset: tf.data.Dataset, event_shape: tuple[int, ...]) -> tf.data.Dataset:
+    spec = as_batch(dataset.element_spec)
+    if "x" not in spec:
+        raise UsageError(f"x must be a key of the pipeline's batches; they had {sorted(spec)}.")
+    shape = spec["x"].shape
+    if shape.rank is not None and not shape[1:].is_compatible_with(event_shape):
+        raise UsageError(
+            f"x must have the shape {[None, *event_shape]}; the pipeline's was {shape.as_list()}."
+        )
+
+    def check(*data):
+        data = data if len(data) > 1 else data[0]
+        batch = as_batch(data)
+        x = tf.cast(batch["x"], tf.float32)
+        fine = tf.reduce_all((x >= 0) & (x <= 1))  # false for NaN, too
+        with tf.control_dependencies([tf.debugging.Assert(fine, [_BAD_PIXELS])]):
+            return batch | {"x": tf.identity(x)}
+
+    return dataset.map(check)
+
+
+@contextlib.contextmanager
+def pipeline_errors():
+    """Tells bad pixels that a pipeline met on its way as a `UsageError`."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        if _BAD_PIXELS in error.message:
+            raise UsageError(_BAD_PIXELS) from None
+        raise

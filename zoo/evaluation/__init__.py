@@ -1,0 +1,19 @@
+"""Scores of fitted models: log-likelihoods with their errors, bounds and reconstruction errors."""
+
+from zoo.evaluation.likelihood import (
+    BDMC,
+    LogLikelihood,
+    bidirectional,
+    importance_weighted_bound,
+    log_likelihood,
+)
+from zoo.evaluation.report import report
+
+__all__ = [
+    "BDMC",
+    "LogLikelihood",
+    "bidirectional",
+    "importance_weighted_bound",
+    "log_likelihood",
+    "report",
+]

@@ -1,0 +1,79 @@
+"""The figures that every run reports."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+import samplers
+from zoo.base import LatentVariableModel
+from zoo.evaluation.chunks import collect, in_chunks
+from zoo.evaluation.likelihood import bidirectional, importance_weighted_bound, log_likelihood
+
+
+def report(
+    model: LatentVariableModel,
+    data,
+    *,
+    num_images: int | None = None,
+    num_simulated: int = 100,
+    chunk_size: int = 100,
+    seed: int = 0,
+    verbose: bool = True,
+    **protocol,
+) -> tuple[dict[str, float | None], np.ndarray]:
+    """Scores a model on images.
+
+    Args:
+      model: a fitted latent-variable model.
+      data: an array or a pipeline of images.
+      num_images: the first so many images; all by default.
+      num_simulated: simulated images for the BDMC gap.
+      chunk_size: images at a time.
+      seed: int.
+      verbose: whether to show progress bars.
+      **protocol: `num_chains`, `num_increments`, `num_leapfrog_steps`, `start`, `schedule`, as
+        `log_likelihood`.
+
+    Returns:
+      A dictionary, in nats where it can be: `log_likelihood` with `log_likelihood_stderr` over
+      images, `bdmc_gap` on simulated images, the one-sample `bound`, the `accept_rate` of the
+      model's own chain, `reconstruction_mse` of pixels in [0, 1]; None for what a model has not.
+      And the log-likelihood of every image, [N].
+    """
+    x = collect(model, data, num_images)
+    common = {"chunk_size": chunk_size, "seed": seed, "verbose": verbose}
+    estimate = log_likelihood(model, x, **common, **protocol)
+    bdmc = bidirectional(model, num_images=num_simulated, **common, **protocol)
+    bound = importance_weighted_bound(model, x, chunk_size=chunk_size, seed=seed)
+    accept_rate, mse = _inference(model, x, chunk_size, seed)
+    return {
+        "log_likelihood": estimate.mean,
+        "log_likelihood_stderr": estimate.stderr,
+        "log_likelihood_chain_stderr": estimate.chain_stderr,
+        "bdmc_gap": bdmc.gap,
+        "bdmc_gap_stderr": bdmc.gap_stderr,
+        "bound": bound.mean,
+        "accept_rate": None if math.isnan(accept_rate) else accept_rate,
+        "reconstruction_mse": mse,
+        "num_images": len(x),
+        "num_simulated": num_simulated,
+        "protocol": estimate.protocol,
+        "seed": seed,
+    }, estimate.per_image
+
+
+def _inference(model, x, chunk_size, seed):
+    """Acceptance rate (NaN without a chain) and mean squared error of inferred latents."""
+    event_axes = tf.range(1, len(model.event_shape) + 1)
+
+    @tf.function(jit_compile=model.compile_chains)
+    def run(x, index):
+        key = samplers.fold_in(seed, "report", index[0])
+        observed = model.observe(x, samplers.fold_in(key, "observe"))
+        z, diagnostics = model.infer(observed, 1, samplers.fold_in(key, "infer"))
+        error = tf.reduce_mean(tf.square(model.likelihood(z).mean()[0] - x), event_axes)
+        return diagnostics.get("accept_rate", tf.fill(tf.shape(error), math.nan)), error
+
+    accept_rate, error = in_chunks(run, (x, np.arange(len(x))), chunk_size, "", verbose=False)
+    return float(accept_rate.mean()), float(error.mean())

@@ -1,0 +1,6 @@
+"""The methods, one file each. Importing this package registers them."""
+
+from zoo.models.hmc_dlgm import HMCDLGM
+from zoo.models.vae import VAE
+
+__all__ = ["HMCDLGM", "VAE"]

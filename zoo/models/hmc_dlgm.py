@@ -1,0 +1,133 @@
+"""Deep latent Gaussian models trained with Hamiltonian Monte Carlo (Hoffman 2017)."""
+
+import keras
+import tensorflow as tf
+
+import samplers
+from zoo.checks import check_positive
+from zoo.models.vae import VAE
+from zoo.registry import register
+
+
+@register(tiny={"latent_dim": 4, "hidden": (16,), "num_steps": 2})
+class HMCDLGM(VAE):
+    """A VAE whose decoder learns from posterior samples that HMC refines (Hoffman 2017, alg. 2).
+
+    For each example a chain of `num_steps` HMC transitions on log p(x, z) starts at the encoder's
+    own draw z_0 and ends at z_M. Encoder and shear climb the one-sample bound at z_0, the decoder
+    climbs log p(x, z_M). More transitions trade computation for less bias; none is a VAE.
+
+    Step sizes are eps_0 sigma(x) per example and dimension, with ceil(trajectory / eps_0) leapfrog
+    steps. After each minibatch eps_0 shrinks if the worst example's acceptance probability,
+    averaged over its transitions, is below `target_accept`, and else grows. (Acceptance
+    probabilities, not 0/1 outcomes: with few transitions some example is always rejected.)
+
+    Args:
+      encoder: as `VAE`.
+      decoder: as `VAE`; without batch normalisation or dropout, which change the density.
+      num_steps: transitions M.
+      trajectory: length of a transition in units of sigma(x); a quarter period is pi / 2.
+      max_num_leapfrog_steps: bound on the leapfrog steps.
+      target_accept: of the worst example.
+      adaptation_rate: eps_0 changes by this fraction per minibatch.
+      step_size: eps_0 at the start.
+      min_step_size: eps_0 stays above.
+      max_step_size: eps_0 stays below.
+      shear: whether to learn the shear A.
+      **kwargs: `likelihood`, `scale` and `seed`, as `VAE`.
+
+    The scan of the paper that we know has lost its constants; the defaults are ours.
+    """
+
+    metric_names = ("bound", "mse", "accept_rate", "step_size", "leapfrog_steps")
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        *,
+        num_steps: int = 5,
+        trajectory: float = 1.5,
+        max_num_leapfrog_steps: int = 25,
+        target_accept: float = 0.25,
+        adaptation_rate: float = 0.02,
+        step_size: float = 0.1,
+        min_step_size: float = 0.01,
+        max_step_size: float = 1.0,
+        shear: bool = True,
+        **kwargs,
+    ):
+        super().__init__(encoder, decoder, shear=shear, **kwargs)
+        self.chain = {
+            "num_steps": num_steps,
+            "trajectory": trajectory,
+            "max_num_leapfrog_steps": max_num_leapfrog_steps,
+            "target_accept": target_accept,
+            "adaptation_rate": adaptation_rate,
+            "step_size": step_size,
+            "min_step_size": min_step_size,
+            "max_step_size": max_step_size,
+        }
+        check_positive(**self.chain)
+        self.step_size = self.add_weight(
+            name="step_size",
+            shape=(),
+            initializer=keras.initializers.Constant(step_size),
+            trainable=False,
+        )
+
+    @property
+    def num_leapfrog_steps(self) -> tf.Tensor:
+        """ceil(trajectory / eps_0), at most `max_num_leapfrog_steps`."""
+        steps = tf.cast(tf.math.ceil(self.chain["trajectory"] / self.step_size), tf.int32)
+        return tf.minimum(steps, self.chain["max_num_leapfrog_steps"])
+
+    def refine(self, x, posterior, z, seed) -> samplers.HMCResult:
+        """Runs the chain on log p(x, z) from `z` [S, B, K]."""
+        return samplers.hmc(
+            lambda z: self.log_joint(x, z),
+            z,
+            num_steps=self.chain["num_steps"],
+            step_size=self.step_size * posterior.stddev(),
+            num_leapfrog_steps=self.num_leapfrog_steps,
+            seed=seed,
+        )
+
+    def infer(self, x, num_samples, seed, visible=None, num_steps=100):
+        """Refined draws of q; with a mask the base's chain."""
+        if visible is not None:
+            return super().infer(x, num_samples, seed, visible, num_steps)
+        posterior, z = self._draw(x, num_samples, samplers.fold_in(seed, "amortise"))
+        result = self.refine(x, posterior, z, samplers.fold_in(seed, "refine"))
+        return result.state, {"accept_rate": tf.reduce_mean(result.accept_prob, 0)}
+
+    # Training.
+
+    @property
+    def parameter_groups(self):
+        decoder = self.decoder.trainable_variables
+        shear = self.shear.trainable_variables if self.shear is not None else []
+        return {"inference": self.encoder.trainable_variables + shear, "generation": decoder}
+
+    def sample_latents(self, batch, context, seed):
+        result = self.refine(batch["x"], context["posterior"], context["z"], seed)
+        return result.state, {"accept_rate": tf.reduce_mean(result.accept_prob, 0)}
+
+    def objectives(self, batch, context, latents, seed):
+        inference, metrics = super().objectives(batch, context, latents, seed)
+        generation = -tf.reduce_mean(self.log_joint(batch["x"], latents))
+        metrics |= {"step_size": self.step_size, "leapfrog_steps": self.num_leapfrog_steps}
+        return {"inference": inference["elbo"], "generation": generation}, metrics
+
+    def state_statistics(self, batch, latents, diagnostics):
+        return diagnostics
+
+    def next_state(self, statistics):
+        too_low = tf.reduce_min(statistics["accept_rate"]) < self.chain["target_accept"]
+        rate = self.chain["adaptation_rate"]
+        step_size = self.step_size * tf.where(too_low, 1 - rate, 1 + rate)
+        bounds = self.chain["min_step_size"], self.chain["max_step_size"]
+        return [(self.step_size, tf.clip_by_value(step_size, *bounds))]
+
+    def get_config(self):
+        return super().get_config() | self.chain

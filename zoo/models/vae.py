@@ -1,0 +1,184 @@
+"""The mean-field variational autoencoder, and the networks and bound that other methods build on."""
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import layers
+import samplers
+from samplers.random import Seed
+from zoo.base import LatentVariableModel
+from zoo.checks import UsageError, check_choice, check_positive
+from zoo.likelihoods import LIKELIHOODS
+from zoo.registry import register
+
+tfd = tfp.distributions
+
+
+@register(tiny={"latent_dim": 4, "hidden": (16,)})
+class VAE(LatentVariableModel):
+    """A deep latent Gaussian model with a mean-field encoder, both climbing the same bound.
+
+    z ~ N(0, I), x ~ p(x given g(z)), q(z given x) = N(mu(x), diag sigma(x)^2), trained on
+    log p(x, z) - log q(z given x) at one reparameterised z (Kingma and Welling 2014; Rezende,
+    Mohamed and Wierstra 2014).
+
+    Args:
+      encoder: Keras model from images [N, ...event] to [N, 2 K]: mu, then log sigma.
+      decoder: Keras model from latents [N, K] to [N, ...event]: what the likelihood asks for.
+      likelihood: "bernoulli" (the decoder gives logits) or "gaussian" (means in [-1, 1]).
+      scale: standard deviation of the Gaussian likelihood, in units of images in [-1, 1].
+      shear: whether the decoder sees A z, with A a learned unit lower-triangular matrix.
+      seed: of training and of default draws.
+
+    Raises:
+      UsageError: if the networks do not fit each other, or a value is not one of the above.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        *,
+        likelihood: str = "bernoulli",
+        scale: float = 0.1,
+        shear: bool = False,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(event_shape=encoder.input_shape[1:], seed=seed, **kwargs)
+        check_choice("likelihood", likelihood, LIKELIHOODS)
+        check_positive(scale=scale)
+        self.encoder, self.decoder = encoder, decoder
+        self.likelihood_name, self.scale = likelihood, scale
+        self.pixels = LIKELIHOODS[likelihood](**{"scale": scale} if likelihood == "gaussian" else {})
+        self.shear = layers.Shear(name="shear") if shear else None
+        if decoder.output_shape[1:] != self.event_shape:
+            raise UsageError(
+                f"decoder must give {self.event_shape}, the encoder's input; "
+                f"it gives {decoder.output_shape[1:]}."
+            )
+        self.latent_dim = decoder.input_shape[-1]
+        if encoder.output_shape[1:] != (2 * self.latent_dim,):
+            raise UsageError(
+                f"encoder must give {(2 * self.latent_dim,)}, mean and log standard deviation of "
+                f"the decoder's {self.latent_dim} inputs; it gives {encoder.output_shape[1:]}."
+            )
+        if shear:
+            self.shear.build((None, self.latent_dim))
+        self.built = True
+
+    @classmethod
+    def for_data(
+        cls,
+        data,
+        *,
+        latent_dim: int = 16,
+        hidden: Sequence[int] = (200, 200),
+        activation: str = "softplus",
+        encoder: keras.Model | None = None,
+        decoder: keras.Model | None = None,
+        seed: int = 0,
+        **kwargs,
+    ):
+        """The model with fully connected networks for `data`, unless others are given.
+
+        The decoder's output bias starts at the mean training image.
+
+        Args:
+          data: what `zoo.data.load` returns.
+          latent_dim: number of latents K.
+          hidden: units of each hidden layer, in both networks (in reverse order in the decoder).
+          activation: of the hidden layers.
+          encoder: used instead, if given.
+          decoder: used instead, if given.
+          seed: of the initial weights, of training and of default draws.
+          **kwargs: as the constructor.
+        """
+        check_positive(latent_dim=latent_dim)
+        for units in hidden:
+            check_positive(num_hidden_units=units)
+        likelihood = LIKELIHOODS[
+            check_choice("likelihood", kwargs.get("likelihood", "bernoulli"), LIKELIHOODS)
+        ]()
+        if encoder is None:
+            encoder = layers.mlp(
+                data.shape,
+                hidden,
+                (2 * latent_dim,),
+                activation=activation,
+                seed=seed,
+                name="encoder",
+            )
+        if decoder is None:
+            decoder = layers.mlp(
+                (latent_dim,),
+                tuple(reversed(hidden)),
+                data.shape,
+                activation=activation,
+                output_bias=likelihood.initial_outputs(data.mean),
+                seed=seed + 1000,
+                name="decoder",
+            )
+        return cls(encoder, decoder, seed=seed, **kwargs)
+
+    @property
+    def prior(self) -> tfd.Distribution:
+        """N(0, I) over [K]."""
+        return tfd.Sample(tfd.Normal(0.0, 1.0), self.latent_dim)
+
+    def posterior(self, x: tf.Tensor) -> tfd.Distribution:
+        """The mean-field q(z given x), batch shape [B]."""
+        mean, log_scale = tf.split(self.encoder(x), 2, axis=-1)
+        return tfd.MultivariateNormalDiag(mean, tf.exp(tf.clip_by_value(log_scale, -7.0, 5.0)))
+
+    def likelihood(self, z: tf.Tensor) -> tfd.Independent:
+        """p(x given z), z [..., K]: the decoder at A z."""
+        z = z if self.shear is None else self.shear(z)
+        pixels = self.pixels.distribution(layers.fold(self.decoder, z))
+        return tfd.Independent(pixels, len(self.event_shape))
+
+    def observe(self, x, seed):
+        return self.pixels.observe(x, seed)
+
+    def log_weights(self, x, num_samples, seed):
+        return self._log_weights(x, *self._draw(x, num_samples, seed))
+
+    def infer(self, x, num_samples, seed, visible=None, num_steps=100):
+        """Draws of q; with a mask, for which the encoder is of no use, the base's chain."""
+        if visible is not None:
+            return super().infer(x, num_samples, seed, visible, num_steps)
+        return self._draw(x, num_samples, seed)[1], {}
+
+    # Training.
+
+    @property
+    def parameter_groups(self):
+        return {"elbo": self.trainable_variables}
+
+    def amortise(self, batch, seed):
+        posterior, z = self._draw(batch["x"], 1, seed)
+        return {"posterior": posterior, "z": z}
+
+    def objectives(self, batch, context, latents, seed):
+        elbo = tf.reduce_mean(self._log_weights(batch["x"], context["posterior"], context["z"]))
+        return {"elbo": -elbo}, {"bound": elbo}
+
+    def _draw(self, x, num_samples, seed: Seed):
+        posterior = self.posterior(x)
+        noise = samplers.normal([num_samples, tf.shape(x)[0], self.latent_dim], seed)
+        return posterior, posterior.mean() + posterior.stddev() * noise
+
+    def _log_weights(self, x, posterior, z):
+        return self.log_joint(x, z) - posterior.log_prob(z)
+
+    def get_config(self):
+        return super().get_config() | {
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "decoder": keras.saving.serialize_keras_object(self.decoder),
+            "likelihood": self.likelihood_name,
+            "scale": self.scale,
+            "shear": self.shear is not None,
+        }
