@@ -6,7 +6,7 @@ import numpy as np
 from zoo.data import mask
 
 
-def image_grid(rows: np.ndarray, smallest: int = 400) -> np.ndarray:
+def image_grid(rows: np.ndarray, smallest: int = 200) -> np.ndarray:
     """Tiles images with thin lines between them and enlarges them by a whole factor.
 
     Args:
@@ -27,7 +27,9 @@ def image_grid(rows: np.ndarray, smallest: int = 400) -> np.ndarray:
 
 def save_grid(path, rows: np.ndarray) -> None:
     """Writes an `image_grid` as a PNG file."""
-    keras.utils.save_img(path, image_grid(np.clip(rows, 0.0, 1.0)), scale=False, file_format="png")
+    # Scaled here: save_img would stretch each picture from its own minimum to its own maximum.
+    picture = 255 * image_grid(np.clip(rows, 0.0, 1.0))
+    keras.utils.save_img(path, picture, scale=False, file_format="png")
 
 
 def samples(model, seed: int = 0, side: int = 10) -> np.ndarray:
