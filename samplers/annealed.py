@@ -78,6 +78,10 @@ def annealed_importance_sampling(
     with `state` drawn from f_1, is the reverse run of bidirectional Monte Carlo (Grosse, Ghahramani
     and Adams 2015). The cost is T `num_leapfrog_steps` + 1 gradients of each density.
 
+    Every move of every chain multiplies its step size by a random number in [0.5, 1.5): where the
+    density is nearly Gaussian, trajectories of one length all come back to where they started
+    (Neal 2011, section 5.4.2.2).
+
     Weights are unbiased only if the step sizes do not depend on the chains of this very run. So
     tune them in a pilot run (`tuning_rate` > 0, its weights thrown away), and pass the pilot's
     `step_size` to a run with another seed.
@@ -110,11 +114,12 @@ def annealed_importance_sampling(
         difference = tf.cast(point.log_final - point.log_initial, tf.float64)
         log_weights += increments[t] * difference
         eps = step_size[t] * correction
+        jitter = 0.5 + uniform(tf.shape(one), fold_in(seed, t, "jitter"), one.dtype)
         point, accept_prob = _transition(
             lambda z: _evaluate(initial_log_density, final_log_density, z),
             point,
             tf.cast(schedule[t + 1], one.dtype),
-            tf.nest.map_structure(lambda z, s: per_chain(eps, z) * s, point.state, scale),
+            tf.nest.map_structure(lambda z, s: per_chain(eps * jitter, z) * s, point.state, scale),
             num_leapfrog_steps,
             fold_in(seed, t),
         )

@@ -4,6 +4,7 @@ from zoo import data, evaluation, models
 from zoo.base import GenerativeModel, LatentVariableModel
 from zoo.checks import UsageError
 from zoo.experiment import load
+from zoo.export import export
 from zoo.models import *  # noqa: F403
 from zoo.registry import get_method, method_names, register
 
@@ -15,6 +16,7 @@ __all__ = [
     "UsageError",
     "data",
     "evaluation",
+    "export",
     "get_method",
     "load",
     "method_names",

@@ -73,8 +73,8 @@ class GenerativeModel(keras.Model):
         """Draws from the model: `x` and its expectation `mean`, each [num_samples, ...event]."""
         raise NotImplementedError
 
-    def signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
-        """The endpoints that an export offers, by name."""
+    def signatures(self) -> dict[str, tuple]:
+        """The endpoints that an export offers, by name: a function, and its input's `TensorSpec`s."""
         raise NotImplementedError
 
     # The training step.
@@ -186,7 +186,9 @@ class GenerativeModel(keras.Model):
         )
         validation_size = kwargs.pop("validation_batch_size", None) or batch_size
         if validation_data is not None:
-            pair = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
+            pair = (
+                validation_data if isinstance(validation_data, tuple) else (validation_data, None)
+            )
             validation_data = as_pipeline(*pair, self.event_shape, validation_size)
         callbacks = [EpochSetter(), StopOnDivergence(), *(kwargs.pop("callbacks", None) or [])]
         with pipeline_errors():
@@ -321,10 +323,25 @@ class LatentVariableModel(GenerativeModel):
             )
         )
 
+    def signatures(self):
+        x = tf.TensorSpec([None, *self.event_shape], tf.float32, "x")
+        visible = tf.TensorSpec([None, *self.event_shape], tf.bool, "visible")
+        seed = tf.TensorSpec([2], tf.int32, "seed")
+        num_samples = tf.TensorSpec([], tf.int32, "num_samples")
+        num_steps = tf.TensorSpec([], tf.int32, "num_steps")
+        return {
+            "sample": (self._endpoint("_sample"), [num_samples, seed]),
+            "reconstruct": (self._endpoint("_reconstruct"), [x, seed]),
+            "inpaint": (self._endpoint("_inpaint"), [x, visible, seed, num_steps]),
+        }
+
+    def _endpoint(self, name):
+        # The method itself: a serving binary may lack XLA.
+        return getattr(type(self), name).method.__get__(self)
+
     def call(self, x):
         """The reconstruction mean, [B, ...event], at a fixed seed."""
-        reconstruct = type(self)._reconstruct.method
-        return reconstruct(self, x, samplers.fold_in(self.seed, "call"))["mean"]
+        return self._endpoint("_reconstruct")(x, samplers.fold_in(self.seed, "call"))["mean"]
 
     def predict_step(self, data):
         return self(as_batch(data)["x"])

@@ -54,7 +54,9 @@ def _parse(argv):
         flag, equals, value = argument.partition("=")
         if flag in ("--config", "-config") and equals and not pathlib.Path(value).is_file():
             name = pathlib.Path(value).stem
-            argv[k] = f"--config={_configs[0] / check_choice('config', name, _names(_configs[0]))}.py"
+            argv[k] = (
+                f"--config={_configs[0] / check_choice('config', name, _names(_configs[0]))}.py"
+            )
     try:
         rest = flags.FLAGS(argv)
     except flags.Error as error:

@@ -9,7 +9,10 @@ from samplers import annealed
 DIMENSIONS = 20
 # What is replaced in samplers/annealed.py, and by what.
 WRONG = {
-    "weight index shifted": ("increments[t] * difference", "tf.roll(increments, 1, 0)[t] * difference"),
+    "weight index shifted": (
+        "increments[t] * difference",
+        "tf.roll(increments, 1, 0)[t] * difference",
+    ),
     "move before weight": ("schedule[t + 1], one.dtype", "schedule[t], one.dtype"),
     "sign of the increment": ("log_weights += increments", "log_weights -= increments"),
     "one acceptance for the whole batch": (
@@ -48,12 +51,23 @@ def weights(module, num_chains=4096, schedule=None, start=None, seed=0):
         state = state if start is None else start(state)
         options = {"num_leapfrog_steps": 5}
         pilot = module.annealed_importance_sampling(
-            log_initial, log_final, state[:256], schedule, step_size=0.3, tuning_rate=0.1,
-            seed=samplers.fold_in(seed, "pilot"), **options,
+            log_initial,
+            log_final,
+            state[:256],
+            schedule,
+            step_size=0.3,
+            tuning_rate=0.1,
+            seed=samplers.fold_in(seed, "pilot"),
+            **options,
         )
         return module.annealed_importance_sampling(
-            log_initial, log_final, state, schedule, step_size=pilot.step_size,
-            seed=samplers.fold_in(seed, "run"), **options,
+            log_initial,
+            log_final,
+            state,
+            schedule,
+            step_size=pilot.step_size,
+            seed=samplers.fold_in(seed, "run"),
+            **options,
         )
 
     return run(samplers.as_seed(seed))
@@ -149,8 +163,13 @@ def test_state_in_parts():
     def run():
         z = samplers.normal([4096, 1, DIMENSIONS], 0)
         return annealed.annealed_importance_sampling(
-            split(log_initial), split(log_final), [z[..., :7], z[..., 7:]],
-            samplers.sigmoid_schedule(100), step_size=0.4, num_leapfrog_steps=4, seed=1,
+            split(log_initial),
+            split(log_final),
+            [z[..., :7], z[..., 7:]],
+            samplers.sigmoid_schedule(100),
+            step_size=0.4,
+            num_leapfrog_steps=4,
+            seed=1,
         ).log_weights
 
     assert abs(z_scores(np.exp(run().numpy().ravel()), 1.0)) < 4

@@ -52,7 +52,7 @@ def test_right_kernels_pass(check, kernel):
 @pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
 def test_wrong_kernels_are_rejected(change):
     kernel = annealing_kernel(mutant("samplers.annealed", *change))
-    assert max(check(kernel) for check in CHECKS) > 1
+    assert not all(check(kernel) < 1 for check in CHECKS)
 
 
 def test_parts_of_a_state_are_one_state():

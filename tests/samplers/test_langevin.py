@@ -25,7 +25,10 @@ def deviation(module):
     def run(start):
         return module.langevin(
             lambda z: -0.5 * tf.reduce_sum(z**2 / VARIANCE, -1),
-            start, num_steps=20, step_size=tf.constant(STEP_SIZE, tf.float64), seed=1,
+            start,
+            num_steps=20,
+            step_size=tf.constant(STEP_SIZE, tf.float64),
+            seed=1,
         )
 
     expected = gaussian_moments(np.zeros(2), np.diag(stationary))

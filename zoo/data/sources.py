@@ -92,7 +92,9 @@ def mask(name: str, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     check_choice("mask", name, MASKS)
     height, width = shape[:2]
     rows, columns = np.mgrid[:height, :width]
-    inside = (abs(2 * rows + 1 - height) <= height / 2) & (abs(2 * columns + 1 - width) <= width / 2)
+    inside = (abs(2 * rows + 1 - height) <= height / 2) & (
+        abs(2 * columns + 1 - width) <= width / 2
+    )
     hidden = {
         "left": columns < width // 2,
         "right": columns >= width - width // 2,

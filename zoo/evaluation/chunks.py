@@ -25,7 +25,9 @@ def collect(model, data, num_images: int | None = None) -> np.ndarray:
         data = np.concatenate(batches)
     x = check_images(as_batch(data)["x"], model.event_shape, "data")
     if num_images is not None and len(x) < num_images:
-        raise UsageError(f"num_images must be at most {len(x)}, all there are; it was {num_images}.")
+        raise UsageError(
+            f"num_images must be at most {len(x)}, all there are; it was {num_images}."
+        )
     return x[:num_images]
 
 

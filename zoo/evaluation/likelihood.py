@@ -156,9 +156,7 @@ def bidirectional(
 
     z, x = (t.numpy() for t in simulate())
     title = f"BDMC: {num_images} simulated images, {protocol}"
-    forward, backward = in_chunks(
-        run, (z, x, np.arange(num_images)), chunk_size, title, verbose
-    )
+    forward, backward = in_chunks(run, (z, x, np.arange(num_images)), chunk_size, title, verbose)
     lower, upper = _log_mean_exp(forward), -_log_mean_exp(backward)
     return BDMC(
         lower=float(lower.mean()),

@@ -53,7 +53,9 @@ class VAE(LatentVariableModel):
         check_positive(scale=scale)
         self.encoder, self.decoder = encoder, decoder
         self.likelihood_name, self.scale = likelihood, scale
-        self.pixels = LIKELIHOODS[likelihood](**{"scale": scale} if likelihood == "gaussian" else {})
+        self.pixels = LIKELIHOODS[likelihood](
+            **{"scale": scale} if likelihood == "gaussian" else {}
+        )
         self.shear = layers.Shear(name="shear") if shear else None
         if decoder.output_shape[1:] != self.event_shape:
             raise UsageError(

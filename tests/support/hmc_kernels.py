@@ -8,6 +8,7 @@ largest deviation in units of its tolerance: above 1 the kernel is rejected.
 import numpy as np
 import tensorflow as tf
 from checking import gaussian_moments, moments, z_scores
+from scipy.stats import gennorm
 
 import samplers
 from samplers import annealed
@@ -59,7 +60,9 @@ def annealing_kernel(module=annealed):
     return kernel
 
 
-def _run(kernel, start, step_size, num_leapfrog_steps, num_transitions, seed):
+def _run(
+    kernel, start, step_size, num_leapfrog_steps, num_transitions, seed, log_density=log_density
+):
     @tf.function(jit_compile=True, autograph=False)
     def run(start, seed):
         return kernel(log_density, start, seed, step_size, num_leapfrog_steps, num_transitions)
@@ -70,7 +73,7 @@ def _run(kernel, start, step_size, num_leapfrog_steps, num_transitions, seed):
 
 def check_invariance(kernel, seed=1):
     """Chains that start at exact draws stay exact draws, also with many rejections."""
-    state, _ = _run(kernel, exact_draws(), 1.4, 3, 5, seed)
+    state, _ = _run(kernel, exact_draws(), 1.2, 2, 5, seed)
     return np.abs(z_scores(moments(state), gaussian_moments(MEAN, COVARIANCE))).max() / 4
 
 
@@ -87,4 +90,15 @@ def check_energy(kernel, seed=3):
     return (1 - accept_prob.mean()) / 0.01
 
 
-CHECKS = (check_invariance, check_convergence, check_energy)
+def check_quartic_invariance(kernel, seed=4):
+    """The same on f(z) ~ exp(-z^4 / 4), where the force is not linear; moments in closed form."""
+    scale = 4**0.25
+    start = gennorm.rvs(4, scale=scale, size=(NUM_CHAINS, 2), random_state=0)
+    state, _ = _run(kernel, start, 0.8, 3, 10, seed, lambda z: -tf.reduce_sum(z**4, -1) / 4)
+    expected = np.repeat([0.0, gennorm.moment(2, 4, scale=scale), 1.0], 2)
+    if np.abs(state).max() > 1e3:
+        return np.inf
+    return np.abs(z_scores(np.concatenate([state, state**2, state**4], 1), expected)).max() / 4
+
+
+CHECKS = (check_invariance, check_quartic_invariance, check_convergence, check_energy)
