@@ -1,5 +1,7 @@
 """The two base classes: what can be fitted and sampled, and what has latents to infer."""
 
+import copy
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -85,7 +87,10 @@ class GenerativeModel(keras.Model):
         with tf.GradientTape(persistent=True) as tape:
             context = self.amortise(batch, samplers.fold_in(seed, "amortise"))
             with tape.stop_recording():
-                latents, diagnostics = self.sample_latents(
+                sample_latents = self.sample_latents
+                if self._compiles_the_chain_alone:
+                    sample_latents = tf.function(sample_latents, jit_compile=True, autograph=False)
+                latents, diagnostics = sample_latents(
                     batch, context, samplers.fold_in(seed, "latents")
                 )
             objectives, metrics = self.objectives(
@@ -108,6 +113,11 @@ class GenerativeModel(keras.Model):
         """The seed of this optimizer iteration on this replica."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         return samplers.fold_in(self.seed, role, self.optimizer.iterations.value, replica)
+
+    @property
+    def _compiles_the_chain_alone(self):
+        # A whole step that XLA compiles cannot read the variables of several replicas.
+        return self.compile_chains and not self.jit_compile
 
     def _scaled(self, objective):
         # Gradients are summed over replicas.
@@ -178,7 +188,7 @@ class GenerativeModel(keras.Model):
           FloatingPointError: after an epoch whose objective was not finite.
         """
         for name in ("sample_weight", "class_weight", "validation_split"):
-            if kwargs.pop(name, None):
+            if kwargs.pop(name, None) is not None:
                 raise UsageError(f"{name} is not supported; leave it out.")
         shuffle = kwargs.pop("shuffle", True)
         train = as_pipeline(
@@ -212,7 +222,8 @@ class GenerativeModel(keras.Model):
 
     @classmethod
     def from_config(cls, config):
-        return cls(**keras.saving.deserialize_keras_object(config))
+        # A copy, since Keras takes the entries out as it reads them.
+        return cls(**keras.saving.deserialize_keras_object(copy.deepcopy(config)))
 
     def _check_parameter_groups(self):
         owned = [v.path for group in self.parameter_groups.values() for v in group]

@@ -1,0 +1,287 @@
+"""What every registered model does: one function per clause, over the class and tiny real data.
+
+A model's own test file holds only what is special to its method. To join, a model registers with
+`@zoo.register(tiny=...)`; nothing here names one.
+"""
+
+import functools
+import subprocess
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+
+BATCH = 50
+
+
+def build(method, data, *, optimizer="adam", jit_compile=False, **kwargs):
+    model = method.for_data(data, **method.tiny | kwargs)
+    optimizer = keras.optimizers.get(optimizer)
+    optimizer.learning_rate = 3e-3
+    model.compile(optimizer, jit_compile=jit_compile)
+    return model
+
+
+@functools.cache
+def two_replicas():
+    """One strategy for the whole process: the collective operations of two get in each other's way."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def train_images(data, num_batches=4):
+    batches = [element["x"].numpy() for element in data.train.take(num_batches)]
+    return np.concatenate(batches)
+
+
+def fit(model, data, epochs=1, initial_epoch=0):
+    x = train_images(data)
+    return model.fit(x, batch_size=BATCH, epochs=epochs, initial_epoch=initial_epoch, verbose=0)
+
+
+def weights(model):
+    """Every variable of the model and its optimizer."""
+    return [v.numpy() for v in [*model.variables, *model.optimizer.variables]]
+
+
+def assert_equal(first, second):
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def builds_from_its_config(method, data, images, tmp_path):
+    model = build(method, data)
+    config = model.get_config()
+    assert method.from_config(config).get_config() == config
+    assert config["seed"] == model.seed
+
+
+def fit_lowers_the_objectives(method, data, images, tmp_path):
+    model = build(method, data, jit_compile=True)
+    history = fit(model, data, epochs=10).history
+    for group in model.parameter_groups:
+        objective = history[f"{group}_objective"]
+        assert objective[-1] < objective[0], group
+    figures = model.evaluate(images, verbose=0, return_dict=True)
+    assert all(np.isfinite(value) for value in figures.values())
+
+
+def same_seed_same_weights(method, data, images, tmp_path):
+    for jit_compile in (False, True):
+        one, two = (build(method, data, jit_compile=jit_compile) for _ in range(2))
+        other = build(method, data, jit_compile=jit_compile, seed=1)
+        for model in (one, two, other):
+            fit(model, data)
+        assert_equal(weights(one), weights(two))
+        assert not np.array_equal(one.trainable_variables[0], other.trainable_variables[0])
+
+
+def traces_the_step_once(method, data, images, tmp_path):
+    model = build(method, data)
+    traces, train_step = [], model.train_step
+    model.train_step = lambda batch: traces.append(1) or train_step(batch)
+    fit(model, data, epochs=3)
+    assert len(traces) == 1
+
+
+def saves_loads_and_resumes(method, data, images, tmp_path):
+    """Two epochs are one epoch, a `.keras` file, and one more; bit for bit."""
+    whole, half = build(method, data), build(method, data)
+    fit(whole, data, epochs=2)
+    fit(half, data, epochs=1)
+    half.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert type(loaded) is method
+    assert_equal(weights(half), weights(loaded))
+    np.testing.assert_array_equal(
+        half.predict(images, verbose=0), loaded.predict(images, verbose=0)
+    )
+    fit(loaded, data, epochs=2, initial_epoch=1)
+    assert_equal(weights(whole), weights(loaded))
+
+
+def evaluation_writes_nothing(method, data, images, tmp_path):
+    model = build(method, data)
+    before = weights(model)
+    first = model.evaluate(images, verbose=0, return_dict=True)
+    assert first == model.evaluate(images, verbose=0, return_dict=True)
+    assert_equal(before, weights(model))
+
+
+def takes_what_keras_users_pass(method, data, images, tmp_path):
+    x = train_images(data, 2)
+    y = np.zeros(len(x), np.int32)
+    pipelines = [
+        (x,),
+        ({"x": x},),
+        (x, y),
+        (tf.data.Dataset.from_tensor_slices(x).batch(BATCH, drop_remainder=True),),
+        (tf.data.Dataset.from_tensor_slices((x, y)).batch(BATCH, drop_remainder=True),),
+        (tf.data.Dataset.from_tensor_slices({"x": x}).batch(BATCH, drop_remainder=True),),
+    ]
+    model = build(method, data)
+    for arguments in pipelines:
+        batch_size = None if isinstance(arguments[0], tf.data.Dataset) else BATCH
+        model.fit(*arguments, batch_size=batch_size, verbose=0, validation_data=images)
+    assert model.optimizer.iterations == 2 * len(pipelines)
+    mean = model.predict(images, verbose=0)
+    assert mean.shape == images.shape
+
+
+def answers_by_seed(method, data, images, tmp_path):
+    """Shapes, ranges, equal seeds, and untouched visible pixels."""
+    model = build(method, data, jit_compile=True)
+    visible = zoo.data.mask("left", data.shape)
+    for ask in (
+        lambda seed: model.sample(len(images), seed),
+        lambda seed: model.reconstruct(images, seed),
+        lambda seed: model.inpaint(images, visible, seed, num_steps=4),
+    ):
+        one, two, other = ask(3), ask(3), ask(4)
+        for name in ("x", "mean"):
+            assert one[name].shape == images.shape
+            assert np.isfinite(one[name]).all()
+            np.testing.assert_array_equal(one[name], two[name])
+        assert not np.array_equal(one["x"], other["x"])
+    completed = model.inpaint(images, visible, 0, num_steps=4)
+    for value in completed.values():
+        np.testing.assert_array_equal(value[:, visible], images[:, visible])
+        assert not np.array_equal(value[:, ~visible], images[:, ~visible])
+
+
+def exports_to_tensorflow_alone(method, data, images, tmp_path):
+    """In a fresh process that cannot import the project, the endpoints give the same answers."""
+    model = build(method, data)
+    fit(model, data)
+    zoo.export(model, tmp_path / "export")
+    visible = np.broadcast_to(zoo.data.mask("top", data.shape), images.shape)
+    np.savez(tmp_path / "inputs.npz", x=images, visible=visible)
+    program = f"""
+        import sys
+        class Absent:
+            def find_spec(self, name, *_):
+                if name.split(".")[0] in ("zoo", "layers", "samplers"):
+                    raise ImportError(name)
+        sys.meta_path.insert(0, Absent())
+        import numpy as np, tensorflow as tf
+        endpoints = tf.saved_model.load({str(tmp_path / "export")!r})
+        inputs, seed = np.load({str(tmp_path / "inputs.npz")!r}), tf.constant([0, 0])
+        x, visible = tf.constant(inputs["x"]), tf.constant(inputs["visible"])
+        answers = dict(
+            sample=endpoints.signatures["sample"](num_samples=tf.constant(7), seed=seed),
+            reconstruct=endpoints.signatures["reconstruct"](x=x, seed=seed),
+            inpaint=endpoints.signatures["inpaint"](
+                x=x, visible=visible, seed=seed, num_steps=tf.constant(3)),
+        )
+        np.savez({str(tmp_path / "answers.npz")!r},
+                 **{{f"{{a}}.{{n}}": v for a, o in answers.items() for n, v in o.items()}})
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, cwd=tmp_path)
+    answers = np.load(tmp_path / "answers.npz")
+    expected = {
+        "sample": model.sample(7, 0),
+        "reconstruct": model.reconstruct(images, 0),
+        "inpaint": model.inpaint(images, visible, 0, num_steps=3),
+    }
+    for endpoint, outputs in expected.items():
+        for name, value in outputs.items():
+            np.testing.assert_allclose(answers[f"{endpoint}.{name}"], value, atol=1e-4)
+
+
+def trains_on_two_replicas(method, data, images, tmp_path):
+    """Different noise, equal weights and state on both, with the chain compiled by XLA."""
+    strategy = two_replicas()
+    with strategy.scope():
+        model = build(method, data, jit_compile=True)
+    assert fit(model, data).history
+    seeds = strategy.experimental_local_results(strategy.run(lambda: model.step_seed("train")))
+    assert not np.array_equal(*seeds)
+    for variable in [*model.variables, *model.optimizer.variables]:
+        assert_equal(*[[r] for r in strategy.experimental_local_results(variable.value)])
+
+
+def takes_any_fitting_networks(method, data, images, tmp_path):
+    """A convolutional encoder and decoder instead of the fully connected ones."""
+    latent_dim = method.tiny["latent_dim"]
+    height, width, channels = data.shape
+    layers = keras.layers
+    encoder = keras.Sequential(
+        [
+            keras.Input(data.shape),
+            layers.Conv2D(4, 3, 2, "same", activation="softplus"),
+            layers.Flatten(),
+            layers.Dense(2 * latent_dim),
+        ]
+    )
+    decoder = keras.Sequential(
+        [
+            keras.Input((latent_dim,)),
+            layers.Dense(height * width),
+            layers.Reshape((height // 2, width // 2, 4)),
+            layers.Conv2DTranspose(channels, 3, 2, "same"),
+        ]
+    )
+    model = build(method, data, encoder=encoder, decoder=decoder)
+    assert model.encoder is encoder and model.decoder is decoder
+    before = [w.copy() for w in decoder.get_weights()]
+    fit(model, data)
+    assert not np.array_equal(before[0], decoder.get_weights()[0])
+    assert model.reconstruct(images)["mean"].shape == images.shape
+    small = keras.Sequential([keras.Input((latent_dim,)), layers.Dense(5)])
+    with pytest.raises(zoo.UsageError, match="decoder must give"):
+        build(method, data, encoder=encoder, decoder=small)
+
+
+def refuses_bad_input(method, data, images, tmp_path):
+    """One sentence that names the argument; the model is untouched."""
+    model = build(method, data)
+    before = [v.numpy() for v in model.variables]
+    nan = images.copy()
+    nan[0, 0] = np.nan
+    visible = zoo.data.mask("left", data.shape)
+    bad_pipeline = tf.data.Dataset.from_tensor_slices(16 * images).batch(BATCH)
+    for message, ask in {
+        r"x must have the shape \[N, 8, 8, 1\]; it was": lambda: model.fit(images[..., 0]),
+        "x must be finite; it holds NaN": lambda: model.fit(nan),
+        r"pixels in \[0, 1\]; they run from 0 to 16": lambda: model.fit(16 * images),
+        "x must hold finite pixels": lambda: model.fit(bad_pipeline, verbose=0),
+        "x must have the shape": lambda: model.fit(bad_pipeline.map(lambda x: x[..., 0])),
+        "x must be a batch of at least one": lambda: model.fit(images[:0]),
+        "x must hold numbers": lambda: model.reconstruct(images.astype(str)),
+        "x must fill at least one batch": lambda: model.fit(images, batch_size=500),
+        "sample_weight is not supported": lambda: model.fit(images, sample_weight=images[:, 0]),
+        "compile does not take loss": lambda: model.compile("adam", loss="mse"),
+        "num_samples must be greater than 0; it was 0": lambda: model.sample(0),
+        "num_samples must be a positive whole number": lambda: model.sample(1.5),
+        "num_steps must be greater than 0": lambda: model.inpaint(images, visible, num_steps=0),
+        "visible must be a boolean mask": lambda: model.inpaint(images, visible.astype(int)),
+        "visible must have the shape": lambda: model.inpaint(images, visible[:4]),
+        "seed must be an int": lambda: model.sample(1, seed="0"),
+        "latent_dim must be greater than 0": lambda: build(method, data, latent_dim=0),
+        "likelihood: unknown value 'bernouli'; did you mean 'bernoulli'": lambda: build(
+            method, data, likelihood="bernouli"
+        ),
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            ask()
+    assert_equal(before, model.variables)
+
+
+CLAUSES = (
+    builds_from_its_config,
+    fit_lowers_the_objectives,
+    same_seed_same_weights,
+    traces_the_step_once,
+    saves_loads_and_resumes,
+    evaluation_writes_nothing,
+    takes_what_keras_users_pass,
+    answers_by_seed,
+    exports_to_tensorflow_alone,
+    trains_on_two_replicas,
+    takes_any_fitting_networks,
+    refuses_bad_input,
+)
