@@ -32,7 +32,7 @@ def event_sum(state, num_chain_axes: int) -> tf.Tensor:
 
 
 def for_each_part(value, state):
-    """`value` in the structure of `state`: a list holds one value per part, anything else serves all."""
+    """`value` in the structure of `state`: a list has one per part, anything else serves all."""
     parts = tf.nest.flatten(state)
     values = list(value) if isinstance(value, (list, tuple)) else [value] * len(parts)
     return tf.nest.pack_sequence_as(state, values)

@@ -53,7 +53,6 @@ def hmc(
       target_accept: acceptance probability that the adaptation aims at.
       seed: int or int32[2].
     """
-
     parts = [tf.convert_to_tensor(part) for part in tf.nest.flatten(state)]
     step_sizes = tf.nest.flatten(for_each_part(step_size, state))
 

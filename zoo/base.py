@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 import samplers
 from samplers.random import Seed
 from zoo.callbacks import EpochSetter, StopOnDivergence
-from zoo.checks import UsageError, check_images, check_positive, check_visible
+from zoo.checks import UsageError, check_count, check_images, check_visible
 from zoo.data.pipeline import as_batch, as_pipeline, pipeline_errors
 from zoo.program import program
 
@@ -18,7 +18,7 @@ tfd = tfp.distributions
 
 
 class GenerativeModel(keras.Model):
-    """Anything that can be fitted and sampled: it owns the training step, Monte Carlo EM on one tape.
+    """Anything that can be fitted and sampled; owns the training step, Monte Carlo EM on one tape.
 
     A method defines `amortise`, `sample_latents`, `objectives` and `parameter_groups`; where state
     changes outside the optimizer, also `state_statistics` and `next_state`.
@@ -76,7 +76,7 @@ class GenerativeModel(keras.Model):
         raise NotImplementedError
 
     def signatures(self) -> dict[str, tuple]:
-        """The endpoints that an export offers, by name: a function, and its input's `TensorSpec`s."""
+        """The endpoints of an export, by name: a function, and the `TensorSpec`s of its inputs."""
         raise NotImplementedError
 
     # The training step.
@@ -256,11 +256,11 @@ class LatentVariableModel(GenerativeModel):
         raise NotImplementedError
 
     def log_weights(self, x: tf.Tensor, num_samples: int, seed: Seed) -> tf.Tensor:
-        """log p(x, z) - log q(z given x) in nats at draws of the model's own proposal, [S, B]."""
+        """Log p(x, z) - log q(z given x) in nats at draws of the model's own proposal, [S, B]."""
         raise NotImplementedError
 
     def log_joint(self, x: tf.Tensor, z: tf.Tensor, visible: tf.Tensor | None = None) -> tf.Tensor:
-        """log p(x, z) in nats, [S, B]; with a mask, log p(z) + log p(visible pixels given z)."""
+        """Log p(x, z) in nats, [S, B]; with a mask, log p(z) + log p(visible pixels given z)."""
         pixels = self.likelihood(z)
         if visible is None:
             return self.prior.log_prob(z) + pixels.log_prob(x)
@@ -296,7 +296,7 @@ class LatentVariableModel(GenerativeModel):
         Returns:
           `x`, the draw, and `mean`, its expectation given the latents: [num_samples, ...event].
         """
-        check_positive(num_samples=num_samples)
+        check_count(num_samples=num_samples)
         return _to_numpy(self._sample(num_samples, samplers.as_seed(seed)))
 
     def reconstruct(self, x, seed: Seed = 0) -> dict[str, np.ndarray]:
@@ -324,7 +324,7 @@ class LatentVariableModel(GenerativeModel):
         Returns:
           `x` and `mean` as `reconstruct`, in which the visible pixels are those given.
         """
-        check_positive(num_steps=num_steps)
+        check_count(num_steps=num_steps)
         x = np.asarray(x)
         visible = check_visible(visible, self.event_shape, len(x) if x.ndim else 0)
         x = check_images(np.where(visible, x, 0.0), self.event_shape)

@@ -1,4 +1,4 @@
-"""Checks of what a user passes: one sentence that names the argument, what it was, what it may be."""
+"""Checks of what a user passes: one sentence names the argument, what it was, what it may be."""
 
 import difflib
 from collections.abc import Collection
@@ -21,13 +21,18 @@ def check_choice(name: str, value: str, choices: Collection[str]) -> str:
 
 
 def check_positive(**values: float) -> None:
-    """Refuses numbers that are not greater than zero, and non-integers for counts (`num_...`)."""
+    """Refuses what is not a number greater than zero."""
     for name, value in values.items():
-        is_count = name.startswith("num_") or name.endswith("_dim")
-        if is_count and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
-            raise UsageError(f"{name} must be a positive whole number; it was {value!r}.")
         if isinstance(value, bool) or not isinstance(value, int | float | np.number) or value <= 0:
             raise UsageError(f"{name} must be greater than 0; it was {value!r}.")
+
+
+def check_count(**values: int) -> None:
+    """Refuses what is not a positive whole number."""
+    check_positive(**values)
+    for name, value in values.items():
+        if not isinstance(value, int | np.integer):
+            raise UsageError(f"{name} must be a whole number; it was {value!r}.")
 
 
 def check_images(x, event_shape: tuple[int, ...] | None = None, name: str = "x") -> np.ndarray:

@@ -15,12 +15,14 @@ STRATEGIES = ("none", "mirrored")
 
 def define_config(configs: pathlib.Path, default: str) -> flags.FlagHolder:
     """Defines `--config`, a file of `configs` by name or any file by path, locked."""
-    _configs.append(configs)
+    _configs.append((configs, default))
+    # No default here: overrides would be held against it, whichever config is asked for.
     return config_flags.DEFINE_config_file(
         "config",
-        str(configs / f"{default}.py"),
-        f"A Python file with get_config(), or one of: {', '.join(_names(configs))}. "
-        "It is run, so trust it like any code. Change a value by --config.KEY=VALUE.",
+        None,
+        f"A Python file with get_config(), or one of: {', '.join(_names(configs))}; "
+        f"{default} by default. It is run, so trust it like any code. "
+        "Change a value by --config.KEY=VALUE.",
     )
 
 
@@ -41,7 +43,7 @@ def run(main: Callable[[], None]) -> None:
     app.run(lambda _: _told(main), flags_parser=lambda argv: _told(lambda: _parse(argv)))
 
 
-_configs: list[pathlib.Path] = []
+_configs: list[tuple[pathlib.Path, str]] = []
 
 
 def _names(configs):
@@ -49,23 +51,33 @@ def _names(configs):
 
 
 def _parse(argv):
-    argv = list(argv)
-    for k, argument in enumerate(argv):
-        flag, equals, value = argument.partition("=")
-        if flag in ("--config", "-config") and equals and not pathlib.Path(value).is_file():
-            name = pathlib.Path(value).stem
-            argv[k] = (
-                f"--config={_configs[0] / check_choice('config', name, _names(_configs[0]))}.py"
-            )
     try:
-        rest = flags.FLAGS(argv)
+        rest = flags.FLAGS(_with_config_path(argv))
     except flags.Error as error:
         raise UsageError(str(error)) from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"config: {str(error).strip().splitlines()[-1]}") from None
+        raise UsageError(f"config: {_last_words(error)}") from None
     if len(rest) > 1:
         raise UsageError(f"arguments must be flags like --name=value; {rest[1]!r} is not one.")
     return rest
+
+
+def _with_config_path(argv):
+    """The arguments, with the path of the config in place of its name, or of no config at all."""
+    if not _configs:
+        return argv
+    configs, default = _configs[0]
+    given = [a for a in argv if a.partition("=")[0] in ("--config", "-config")]
+    value = given[-1].partition("=")[2] if given else default
+    if not pathlib.Path(value).is_file():
+        name = check_choice("config", pathlib.Path(value).stem, _names(configs))
+        value = str(configs / f"{name}.py")
+    return [argv[0], f"--config={value}", *(a for a in argv[1:] if a not in given)]
+
+
+def _last_words(error):
+    text = str(error).replace("\\n", "\n").replace("\\'", "'").strip("\"' \n")
+    return " ".join(text.split())
 
 
 def _told(function):

@@ -10,7 +10,7 @@ import keras
 import ml_collections
 
 from zoo import data
-from zoo.checks import UsageError, check_choice, check_positive
+from zoo.checks import UsageError, check_choice, check_count, check_positive
 from zoo.registry import get_method
 
 OPTIMIZERS = ("Adam", "Adamax", "RMSprop", "SGD")
@@ -50,7 +50,8 @@ def build(config: ml_collections.ConfigDict, dataset: data.Data) -> keras.Model:
     Raises:
       UsageError: for an unknown method or optimizer, or an argument it does not take.
     """
-    check_positive(num_epochs=config.epochs, learning_rate=config.optimizer.learning_rate)
+    check_count(epochs=config.epochs)
+    check_positive(learning_rate=config.optimizer.learning_rate)
     optimizer = dict(config.optimizer)
     optimizer = getattr(
         keras.optimizers, check_choice("optimizer", optimizer.pop("name"), OPTIMIZERS)
@@ -83,7 +84,7 @@ def make_workdir(path: str) -> pathlib.Path:
 
 @contextlib.contextmanager
 def written_whole(path: pathlib.Path):
-    """A path to write to, of the same ending; what is there in the end takes the place of `path`."""
+    """A path to write to, of the same ending; what is there in the end replaces `path`."""
     partial = path.with_name(f".partial-{path.name}")
     try:
         yield partial
@@ -121,7 +122,7 @@ def load(workdir: str) -> keras.Model:
     """
     path = pathlib.Path(workdir) / "model.keras"
     if not path.is_file():
-        raise UsageError(f"workdir: {str(path)!r} is missing; has scripts/train.py finished there?")
+        raise UsageError(f"workdir: {str(path)!r} is missing; did the training finish?")
     try:
         return keras.models.load_model(path)
     except (OSError, ValueError, KeyError) as error:

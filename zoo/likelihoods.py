@@ -17,7 +17,7 @@ class Bernoulli:
     """
 
     def observe(self, x: tf.Tensor, seed: samplers.random.Seed) -> tf.Tensor:
-        """Draws binary images from grey levels; images that are binary already stay what they are."""
+        """Draws binary images from grey levels; binary images stay what they are."""
         return tf.cast(samplers.uniform(tf.shape(x), seed, x.dtype) < x, x.dtype)
 
     def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:

@@ -1,4 +1,4 @@
-"""The registry of methods: from a name in a config to a class, and what the contract suite needs."""
+"""The registry of methods: from a name in a config to a class, and its tiny form for tests."""
 
 from collections.abc import Callable
 

@@ -29,7 +29,7 @@ def build(method, data, *, optimizer="adam", jit_compile=False, **kwargs):
 
 @functools.cache
 def two_replicas():
-    """One strategy for the whole process: the collective operations of two get in each other's way."""
+    """One strategy for the process: the collective operations of two get in each other's way."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
@@ -256,7 +256,7 @@ def refuses_bad_input(method, data, images, tmp_path):
         "sample_weight is not supported": lambda: model.fit(images, sample_weight=images[:, 0]),
         "compile does not take loss": lambda: model.compile("adam", loss="mse"),
         "num_samples must be greater than 0; it was 0": lambda: model.sample(0),
-        "num_samples must be a positive whole number": lambda: model.sample(1.5),
+        "num_samples must be a whole number; it was 1.5": lambda: model.sample(1.5),
         "num_steps must be greater than 0": lambda: model.inpaint(images, visible, num_steps=0),
         "visible must be a boolean mask": lambda: model.inpaint(images, visible.astype(int)),
         "visible must have the shape": lambda: model.inpaint(images, visible[:4]),

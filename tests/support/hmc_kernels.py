@@ -85,7 +85,7 @@ def check_convergence(kernel, seed=2):
 
 
 def check_energy(kernel, seed=3):
-    """Short steps conserve energy: hardly anything is rejected. (1 - accept < 0.01 at eps = 0.1.)"""
+    """Short steps conserve energy: at eps = 0.1 less than one in a hundred is rejected."""
     _, accept_prob = _run(kernel, exact_draws(), 0.1, 10, 1, seed)
     return (1 - accept_prob.mean()) / 0.01
 

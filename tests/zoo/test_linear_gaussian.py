@@ -146,7 +146,7 @@ def test_decoder_gradient_is_that_of_the_log_likelihood():
 
 
 def test_missing_log_determinant_is_rejected():
-    """The Gaussian likelihood's density is over pixels in [0, 1]; without the Jacobian it is not."""
+    """The Gaussian likelihood is a density over pixels in [0, 1]; without the Jacobian not."""
     model = linear_model(zoo.VAE, LAW)
     x = LAW.simulate(20)
     z = tf.zeros([1, 20, 3])

@@ -1,4 +1,4 @@
-"""Input pipelines: dictionaries of `x` and `index`, in an order that is a function of (seed, epoch)."""
+"""Input pipelines: dictionaries with `x` and `index`, in an order by (seed, epoch)."""
 
 import contextlib
 import functools
@@ -8,7 +8,6 @@ import tensorflow as tf
 
 import samplers
 from zoo.checks import UsageError, check_images
-
 
 _BAD_PIXELS = "x must hold finite pixels in [0, 1]; the pipeline gave others."
 

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from sklearn.datasets import load_digits
 
-from zoo.checks import check_choice, check_images, check_positive
+from zoo.checks import check_choice, check_count, check_images
 from zoo.data.pipeline import pipeline
 
 
@@ -47,7 +47,7 @@ def load(source: str = "digits", *, batch_size: int = 50, seed: int = 0) -> Data
     Raises:
       UsageError: for an unknown source, or a batch that is not positive or larger than the data.
     """
-    check_positive(num_batch_examples=batch_size)
+    check_count(batch_size=batch_size)
     splits = SOURCES[check_choice("data", source, SOURCES)]()
     train = splits["train"]["x"]
     for name, arrays in splits.items():

@@ -25,9 +25,7 @@ def collect(model, data, num_images: int | None = None) -> np.ndarray:
         data = np.concatenate(batches)
     x = check_images(as_batch(data)["x"], model.event_shape, "data")
     if num_images is not None and len(x) < num_images:
-        raise UsageError(
-            f"num_images must be at most {len(x)}, all there are; it was {num_images}."
-        )
+        raise UsageError(f"num_images must be at most {len(x)}, all of them; it was {num_images}.")
     return x[:num_images]
 
 
@@ -35,7 +33,7 @@ def in_chunks(run: Callable, arrays, chunk_size: int, title: str, verbose: bool)
     """Calls `run(*chunk)` on chunks of equal size, the last one padded, with a progress bar.
 
     Args:
-      run: from arrays [chunk_size, ...] to a nest of tensors [..., chunk_size], last axis the images.
+      run: from arrays [chunk_size, ...] to a nest of tensors [..., chunk_size].
       arrays: arrays that share their first axis.
       chunk_size: images at a time.
       title: of the progress bar.

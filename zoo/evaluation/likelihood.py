@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import samplers
-from zoo.checks import check_choice, check_positive
+from zoo.checks import check_choice, check_count
 from zoo.evaluation.chunks import collect, in_chunks
 
 SCHEDULES = {"linear": samplers.linear_schedule, "sigmoid": samplers.sigmoid_schedule}
@@ -138,7 +138,7 @@ def bidirectional(
 
     Args: as `log_likelihood`; `num_images` is the number of simulated images.
     """
-    check_positive(num_images=num_images)
+    check_count(num_images=num_images)
     anneal, protocol = _annealing(
         num_chains, num_increments, num_leapfrog_steps, start, schedule, chunk_size
     )
@@ -182,7 +182,7 @@ def importance_weighted_bound(
     With one sample it is the bound that variational training climbs. Arguments and results are
     those of `log_likelihood`; there are no chains, so `accept_rate` is NaN.
     """
-    check_positive(num_samples=num_samples, num_chunk_images=chunk_size)
+    check_count(num_samples=num_samples, chunk_size=chunk_size)
     x = collect(model, data, num_images)
     x = model.observe(tf.constant(x), samplers.fold_in(seed, "observe")).numpy()
 
@@ -206,11 +206,11 @@ def importance_weighted_bound(
 
 def _annealing(num_chains, num_increments, num_leapfrog_steps, start, schedule, chunk_size):
     """A checked protocol: a function that anneals for images, and its description."""
-    check_positive(
+    check_count(
         num_chains=num_chains,
         num_increments=num_increments,
         num_leapfrog_steps=num_leapfrog_steps,
-        num_chunk_images=chunk_size,
+        chunk_size=chunk_size,
     )
     check_choice("start", start, STARTS)
     betas = SCHEDULES[check_choice("schedule", schedule, SCHEDULES)](num_increments)

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 import samplers
-from zoo.checks import check_positive
+from zoo.checks import check_count, check_positive
 from zoo.models.vae import VAE
 from zoo.registry import register
 
@@ -69,6 +69,7 @@ class HMCDLGM(VAE):
             "max_step_size": max_step_size,
         }
         check_positive(**self.chain)
+        check_count(num_steps=num_steps, max_num_leapfrog_steps=max_num_leapfrog_steps)
         self.step_size = self.add_weight(
             name="step_size",
             shape=(),

@@ -1,4 +1,4 @@
-"""The mean-field variational autoencoder, and the networks and bound that other methods build on."""
+"""The mean-field variational autoencoder, whose networks and bound other methods build on."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ import layers
 import samplers
 from samplers.random import Seed
 from zoo.base import LatentVariableModel
-from zoo.checks import UsageError, check_choice, check_positive
+from zoo.checks import UsageError, check_choice, check_count, check_positive
 from zoo.likelihoods import LIKELIHOODS
 from zoo.registry import register
 
@@ -99,9 +99,9 @@ class VAE(LatentVariableModel):
           seed: of the initial weights, of training and of default draws.
           **kwargs: as the constructor.
         """
-        check_positive(latent_dim=latent_dim)
+        check_count(latent_dim=latent_dim)
         for units in hidden:
-            check_positive(num_hidden_units=units)
+            check_count(hidden=units)
         likelihood = LIKELIHOODS[
             check_choice("likelihood", kwargs.get("likelihood", "bernoulli"), LIKELIHOODS)
         ]()
