@@ -76,7 +76,7 @@ def build(method, **kwargs):
         step_size = 1.5 / (LEAPFROG.value - 0.5)
         kwargs |= {"step_size": step_size, "adaptation_rate": 1e-9}
     shape = (PIXELS.value,)
-    facts = data.Data(None, None, None, shape, np.full(shape, 0.2), 0, {})
+    facts = data.Data(None, None, None, shape, 0, {})
     model = method.for_data(
         facts, latent_dim=LATENT.value, hidden=(UNITS.value, UNITS.value), **kwargs
     )

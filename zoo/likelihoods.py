@@ -1,6 +1,5 @@
 """p(x given z): what a decoder's outputs mean, in pixels in [0, 1]."""
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -24,11 +23,6 @@ class Bernoulli:
         """Independent pixels given the decoder's outputs."""
         return tfd.Bernoulli(logits=outputs, dtype=outputs.dtype)
 
-    def initial_outputs(self, mean: np.ndarray) -> np.ndarray:
-        """Decoder outputs whose expected image is `mean`."""
-        mean = np.clip(mean, 0.01, 0.99)
-        return np.log(mean) - np.log1p(-mean)
-
 
 class Gaussian:
     """Real pixels with noise of one fixed scale; the decoder gives means.
@@ -47,10 +41,6 @@ class Gaussian:
     def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
         """Independent pixels given the decoder's outputs."""
         return tfd.Normal((outputs + 1) / 2, self.scale / 2)
-
-    def initial_outputs(self, mean: np.ndarray) -> np.ndarray:
-        """Decoder outputs whose expected image is `mean`."""
-        return 2 * mean - 1
 
 
 LIKELIHOODS = {"bernoulli": Bernoulli, "gaussian": Gaussian}

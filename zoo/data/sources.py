@@ -22,7 +22,6 @@ class Data:
       validation: of the validation split, for choosing.
       test: of the test split, for reporting.
       shape: of one image, (height, width, channels).
-      mean: the mean training image.
       num_classes: of `y`; 0 without.
       num_examples: number of examples of each split, by name.
     """
@@ -31,7 +30,6 @@ class Data:
     validation: tf.data.Dataset
     test: tf.data.Dataset
     shape: tuple[int, ...]
-    mean: np.ndarray
     num_classes: int
     num_examples: dict[str, int]
 
@@ -57,7 +55,6 @@ def load(source: str = "digits", *, batch_size: int = 50, seed: int = 0) -> Data
         validation=pipeline(splits["validation"], batch_size),
         test=pipeline(splits["test"], batch_size),
         shape=train.shape[1:],
-        mean=train.mean(axis=0),
         num_classes=int(splits["train"]["y"].max()) + 1,
         num_examples={name: len(arrays["x"]) for name, arrays in splits.items()},
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -87,7 +88,8 @@ class VAE(LatentVariableModel):
     ):
         """The model with fully connected networks for `data`, unless others are given.
 
-        The decoder's output bias starts at the mean training image.
+        The encoder starts at small sigma(x), exp(-2): from sigma near 1, or with the mean image
+        in the decoder's output bias, a VAE can stay at the prior for hundreds of epochs.
 
         Args:
           data: what `zoo.data.load` returns.
@@ -102,15 +104,13 @@ class VAE(LatentVariableModel):
         check_count(latent_dim=latent_dim)
         for units in hidden:
             check_count(hidden=units)
-        likelihood = LIKELIHOODS[
-            check_choice("likelihood", kwargs.get("likelihood", "bernoulli"), LIKELIHOODS)
-        ]()
         if encoder is None:
             encoder = layers.mlp(
                 data.shape,
                 hidden,
                 (2 * latent_dim,),
                 activation=activation,
+                output_bias=np.repeat([0.0, -2.0], latent_dim),
                 seed=seed,
                 name="encoder",
             )
@@ -120,7 +120,6 @@ class VAE(LatentVariableModel):
                 tuple(reversed(hidden)),
                 data.shape,
                 activation=activation,
-                output_bias=likelihood.initial_outputs(data.mean),
                 seed=seed + 1000,
                 name="decoder",
             )
