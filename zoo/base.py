@@ -82,6 +82,7 @@ class GenerativeModel(keras.Model):
     # The training step.
 
     def train_step(self, data):
+        """One step on a batch: draw latents, and let each parameter group descend its objective."""
         batch, seed = as_batch(data), self.step_seed("train")
         batch["x"] = self.observe(batch["x"], samplers.fold_in(seed, "observe"))
         with tf.GradientTape(persistent=True) as tape:
@@ -212,7 +213,7 @@ class GenerativeModel(keras.Model):
 
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
         """As `keras.Model.evaluate`, on what `fit` takes. Pure: nothing is adapted or written."""
-        if x is not None:
+        if not kwargs.get("_use_cached_eval_dataset"):  # as Keras does in every epoch of a fit
             x = as_pipeline(x, y, self.event_shape, batch_size)
         with pipeline_errors():
             return super().evaluate(x, batch_size=None, **kwargs)

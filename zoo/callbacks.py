@@ -19,7 +19,7 @@ class EpochSetter(keras.callbacks.Callback):
 
 
 class StopOnDivergence(keras.callbacks.Callback):
-    """Ends a run whose objective is no longer finite, before anything of it is saved.
+    """Ends a run whose objective is no longer finite, before later callbacks can save it.
 
     Raises:
       FloatingPointError: at the end of the epoch, naming the metrics that are not finite.

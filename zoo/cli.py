@@ -83,6 +83,6 @@ def _last_words(error):
 def _told(function):
     try:
         return function()
-    except UsageError as error:
+    except (UsageError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -102,3 +102,10 @@ def test_regularisers_count_once(digits, images):
         model.fit(images, batch_size=50, verbose=0)
         after.append(model.decoder.get_weights()[0])
     np.testing.assert_allclose(after[1] - after[0], -0.01 * 2 * 0.5 * before, atol=1e-6)
+
+
+def test_divergence_ends_the_fit(digits, images):
+    model = zoo.HMCDLGM.for_data(digits, latent_dim=4, hidden=(16,), num_steps=1)
+    model.compile(keras.optimizers.SGD(1e30), jit_compile=False)
+    with pytest.raises(FloatingPointError, match="training diverged in epoch 1"):
+        model.fit(images, batch_size=10, epochs=3, verbose=0)
