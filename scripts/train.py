@@ -30,7 +30,7 @@ def main() -> None:
     with cli.make_strategy(STRATEGY.value).scope():
         model = experiment.build(config, data)
     default = pathlib.Path("runs") / pathlib.Path(flags.FLAGS["config"].config_filename).stem
-    workdir = experiment.make_workdir(WORKDIR.value or default)
+    workdir = experiment.make_workdir(WORKDIR.value or default, empty=True)
     experiment.write_json(workdir / "config.json", config.to_dict())
     model.fit(
         data.train,

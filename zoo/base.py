@@ -10,8 +10,8 @@ import tensorflow_probability as tfp
 import samplers
 from samplers.random import Seed
 from zoo.callbacks import EpochSetter, StopOnDivergence
-from zoo.checks import UsageError, check_count, check_images, check_visible
-from zoo.data.pipeline import as_batch, as_pipeline, pipeline_errors
+from zoo.checks import UsageError, check_count, check_images, check_shape, check_visible
+from zoo.data.pipeline import as_batch, as_pipeline, epoch_variable, pipeline_errors
 from zoo.program import program
 
 tfd = tfp.distributions
@@ -83,7 +83,8 @@ class GenerativeModel(keras.Model):
 
     def train_step(self, data):
         """One step on a batch: draw latents, and let each parameter group descend its objective."""
-        batch, seed = as_batch(data), self.step_seed("train")
+        batch = as_batch(data)
+        seed = self.seed_of("train", self.optimizer.iterations.value)
         batch["x"] = self.observe(batch["x"], samplers.fold_in(seed, "observe"))
         with tf.GradientTape(persistent=True) as tape:
             context = self.amortise(batch, samplers.fold_in(seed, "amortise"))
@@ -110,10 +111,10 @@ class GenerativeModel(keras.Model):
         metrics |= {f"{group}_objective": value for group, value in objectives.items()}
         return self._track(metrics | diagnostics)
 
-    def step_seed(self, role: str) -> tf.Tensor:
-        """The seed of this optimizer iteration on this replica."""
+    def seed_of(self, role: str, counter: tf.Tensor) -> tf.Tensor:
+        """The seed of a step, by its role and number, on this replica."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return samplers.fold_in(self.seed, role, self.optimizer.iterations.value, replica)
+        return samplers.fold_in(self.seed, role, counter, replica)
 
     @property
     def _compiles_the_chain_alone(self):
@@ -195,21 +196,27 @@ class GenerativeModel(keras.Model):
         train = as_pipeline(
             x, y, self.event_shape, batch_size, seed=self.seed if shuffle else None, training=True
         )
+        self._check_split(train)
         validation_size = kwargs.pop("validation_batch_size", None) or batch_size
         if validation_data is not None:
-            pair = (
-                validation_data if isinstance(validation_data, tuple) else (validation_data, None)
-            )
-            validation_data = as_pipeline(*pair, self.event_shape, validation_size)
+            x, y, weights = keras.utils.unpack_x_y_sample_weight(validation_data)
+            if weights is not None:
+                raise UsageError("validation_data must be x or (x, y), without sample weights.")
+            size = None if isinstance(x, tf.data.Dataset) else validation_size
+            validation_data = as_pipeline(x, y, self.event_shape, size)
         callbacks = [EpochSetter(), StopOnDivergence(), *(kwargs.pop("callbacks", None) or [])]
-        with pipeline_errors():
-            return super().fit(
-                train,
-                validation_data=validation_data,
-                callbacks=callbacks,
-                shuffle=False,  # the pipeline has its own order
-                **kwargs,
-            )
+        try:
+            with pipeline_errors():
+                return super().fit(
+                    train,
+                    validation_data=validation_data,
+                    callbacks=callbacks,
+                    shuffle=False,  # the pipeline has its own order
+                    **kwargs,
+                )
+        finally:
+            # Outside a fit every pipeline runs in the order of epoch 0.
+            epoch_variable().assign(0)
 
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
         """As `keras.Model.evaluate`, on what `fit` takes. Pure: nothing is adapted or written."""
@@ -218,6 +225,12 @@ class GenerativeModel(keras.Model):
         with pipeline_errors():
             return super().evaluate(x, batch_size=None, **kwargs)
 
+    def predict(self, x, batch_size=None, **kwargs):
+        """As `keras.Model.predict`, on what `fit` takes: reconstruction means, [N, ...event]."""
+        x = as_pipeline(x, None, self.event_shape, batch_size)
+        with pipeline_errors():
+            return super().predict(x, **kwargs)
+
     def get_config(self):
         return {"name": self.name, "seed": self.seed}
 
@@ -225,6 +238,15 @@ class GenerativeModel(keras.Model):
     def from_config(cls, config):
         # A copy, since Keras takes the entries out as it reads them.
         return cls(**keras.saving.deserialize_keras_object(copy.deepcopy(config)))
+
+    def _check_split(self, train):
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        size = as_batch(train.element_spec)["x"].shape[0]
+        if replicas > 1 and (size is None or size % replicas):
+            raise UsageError(
+                f"batch_size must be a multiple of the {replicas} replicas in every batch "
+                f"(drop_remainder=True); it was {size}."
+            )
 
     def _check_parameter_groups(self):
         owned = [v.path for group in self.parameter_groups.values() for v in group]
@@ -326,9 +348,9 @@ class LatentVariableModel(GenerativeModel):
           `x` and `mean` as `reconstruct`, in which the visible pixels are those given.
         """
         check_count(num_steps=num_steps)
-        x = np.asarray(x)
-        visible = check_visible(visible, self.event_shape, len(x) if x.ndim else 0)
-        x = check_images(np.where(visible, x, 0.0), self.event_shape)
+        x = check_shape(x, self.event_shape)
+        visible = check_visible(visible, self.event_shape, len(x))
+        x = check_images(np.where(visible, x, 0), self.event_shape)
         return _to_numpy(
             self._inpaint(
                 tf.constant(x), tf.constant(visible), samplers.as_seed(seed), tf.constant(num_steps)
@@ -360,14 +382,14 @@ class LatentVariableModel(GenerativeModel):
 
     def test_step(self, data):
         batch = as_batch(data)
-        # The tracker counts the batches, so that no other state is needed for their seeds.
-        batch_number = self.trackers["bound"].count
-        seed = samplers.fold_in(self.seed, "test", batch_number.value)
+        # The tracker counts the examples so far, so that seeds need no state of their own.
+        seed = self.seed_of("test", self.trackers["bound"].count.value)
         x = self.observe(batch["x"], samplers.fold_in(seed, "observe"))
-        bound = tf.reduce_mean(self.log_weights(x, 1, samplers.fold_in(seed, "bound")))
+        bound = self.log_weights(x, 1, samplers.fold_in(seed, "bound"))[0]
         z, _ = self.infer(x, 1, samplers.fold_in(seed, "infer"))
         error = tf.square(self.likelihood(z).mean()[0] - batch["x"])
-        return self._track({"bound": bound, "mse": tf.reduce_mean(error)})
+        event_axes = tf.range(1, len(self.event_shape) + 1)
+        return self._track({"bound": bound, "mse": tf.reduce_mean(error, event_axes)})
 
     @program
     def _sample(self, num_samples, seed):
@@ -382,6 +404,8 @@ class LatentVariableModel(GenerativeModel):
 
     @program
     def _inpaint(self, x, visible, seed, num_steps):
+        # What is hidden must not even enter a gradient.
+        x = tf.where(visible, x, 0.0)
         observed = self.observe(x, samplers.fold_in(seed, "observe"))
         z, _ = self.infer(observed, 1, samplers.fold_in(seed, "infer"), visible, num_steps)
         completed = self._decoded(z, seed)

@@ -13,10 +13,6 @@ class EpochSetter(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         epoch_variable().assign(epoch)
 
-    def on_train_end(self, logs=None):
-        # Outside a fit every pipeline runs in the order of epoch 0.
-        epoch_variable().assign(0)
-
 
 class StopOnDivergence(keras.callbacks.Callback):
     """Ends a run whose objective is no longer finite, before later callbacks can save it.

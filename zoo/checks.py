@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Collection
 
+import keras
 import numpy as np
 
 
@@ -41,21 +42,26 @@ def check_images(x, event_shape: tuple[int, ...] | None = None, name: str = "x")
     Raises:
       UsageError: for an empty batch, a wrong shape, NaN, or pixels outside [0, 1].
     """
-    x = np.asarray(x)
-    if x.dtype.kind not in "fiub":
-        raise UsageError(f"{name} must hold numbers; its dtype was {x.dtype}.")
-    x = x.astype(np.float32)
-    if event_shape is not None and x.shape[1:] != tuple(event_shape):
-        wanted = ", ".join(["N", *map(str, event_shape)])
-        raise UsageError(f"{name} must have the shape [{wanted}]; it was {list(x.shape)}.")
-    if x.ndim < 2 or x.shape[0] == 0:
-        raise UsageError(f"{name} must be a batch of at least one example; it was {list(x.shape)}.")
+    x = check_shape(x, event_shape, name).astype(np.float32)
     if not np.isfinite(x).all():
         raise UsageError(f"{name} must be finite; it holds NaN or infinite pixels.")
     if x.min() < 0 or x.max() > 1:
         raise UsageError(
             f"{name} must hold pixels in [0, 1]; they run from {x.min():g} to {x.max():g}."
         )
+    return x
+
+
+def check_shape(x, event_shape: tuple[int, ...] | None, name: str = "x") -> np.ndarray:
+    """Numbers, once they are known to be a batch [N, ...event] of at least one example."""
+    x = np.asarray(x)
+    if x.dtype.kind not in "fiub":
+        raise UsageError(f"{name} must hold numbers; its dtype was {x.dtype}.")
+    if event_shape is not None and x.shape[1:] != tuple(event_shape):
+        wanted = ", ".join(["N", *map(str, event_shape)])
+        raise UsageError(f"{name} must have the shape [{wanted}]; it was {list(x.shape)}.")
+    if x.ndim < 2 or x.shape[0] == 0:
+        raise UsageError(f"{name} must be a batch of at least one example; it was {list(x.shape)}.")
     return x
 
 
@@ -70,3 +76,29 @@ def check_visible(visible, event_shape: tuple[int, ...], batch: int) -> np.ndarr
             f"it was {list(visible.shape)}."
         )
     return np.broadcast_to(visible, (batch, *event_shape))
+
+
+def check_deterministic(**networks: keras.Model) -> None:
+    """Refuses layers that make a chain's density depend on noise, or on the other examples."""
+    for name, network in networks.items():
+        for layer in network._flatten_layers(include_self=False):
+            if isinstance(layer, _NOT_DETERMINISTIC):
+                raise UsageError(
+                    f"{name} must not hold batch normalisation, dropout or noise layers, which "
+                    f"change the density from call to call; it holds {layer.name!r}."
+                )
+            if getattr(layer, "activity_regularizer", None) is not None:
+                raise UsageError(
+                    f"{name} must not hold activity regularisers; {layer.name!r} has one."
+                )
+
+
+_NOT_DETERMINISTIC = (
+    keras.layers.BatchNormalization,
+    keras.layers.Dropout,
+    keras.layers.AlphaDropout,
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+    keras.layers.SpatialDropout1D,
+    keras.layers.SpatialDropout2D,
+)

@@ -53,6 +53,8 @@ def _names(configs):
 def _parse(argv):
     try:
         rest = flags.FLAGS(_with_config_path(argv))
+    except UsageError:
+        raise
     except flags.Error as error:
         raise UsageError(str(error)) from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -66,13 +68,20 @@ def _with_config_path(argv):
     """The arguments, with the path of the config in place of its name, or of no config at all."""
     if not _configs:
         return argv
-    configs, default = _configs[0]
-    given = [a for a in argv if a.partition("=")[0] in ("--config", "-config")]
-    value = given[-1].partition("=")[2] if given else default
-    if not pathlib.Path(value).is_file():
-        name = check_choice("config", pathlib.Path(value).stem, _names(configs))
-        value = str(configs / f"{name}.py")
-    return [argv[0], f"--config={value}", *(a for a in argv[1:] if a not in given)]
+    configs, value = _configs[0]
+    rest, arguments = [], iter(argv[1:])
+    for argument in arguments:
+        flag, equals, given = argument.partition("=")
+        if flag not in ("--config", "-config"):
+            rest.append(argument)
+        else:
+            value = given if equals else next(arguments, "")
+    path = pathlib.Path(value)
+    if not path.is_file():
+        if path.parent != pathlib.Path(".") and path.parent.resolve() != configs.resolve():
+            raise UsageError(f"config: there is no file {value!r}.")
+        value = configs / f"{check_choice('config', path.stem, _names(configs))}.py"
+    return [argv[0], f"--config={value}", *rest]
 
 
 def _last_words(error):

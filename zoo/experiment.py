@@ -13,6 +13,16 @@ from zoo import data
 from zoo.checks import UsageError, check_choice, check_count, check_positive
 from zoo.registry import get_method
 
+OUTPUTS = (
+    "config.json",
+    "model.keras",
+    "metrics.csv",
+    "evaluation.json",
+    "log_likelihood.csv",
+    "samples.png",
+    "reconstructions.png",
+    "inpainting.png",
+)
 OPTIMIZERS = ("Adam", "Adamax", "RMSprop", "SGD")
 
 
@@ -66,8 +76,8 @@ def build(config: ml_collections.ConfigDict, dataset: data.Data) -> keras.Model:
     return model
 
 
-def make_workdir(path: str) -> pathlib.Path:
-    """The work directory, made if it is missing.
+def make_workdir(path: str, *, empty: bool = False) -> pathlib.Path:
+    """The work directory, made if it is missing; `empty` removes an older run's files from it.
 
     Raises:
       UsageError: if it cannot be made or written to.
@@ -79,6 +89,8 @@ def make_workdir(path: str) -> pathlib.Path:
             pass
     except OSError as error:
         raise UsageError(f"workdir: cannot write to {path!r}: {error.strerror}.") from None
+    for name in OUTPUTS if empty else ():
+        (workdir / name).unlink(missing_ok=True)
     return workdir
 
 

@@ -53,7 +53,7 @@ def weights(module, num_chains=4096, schedule=None, start=None, seed=0):
         pilot = module.annealed_importance_sampling(
             log_initial,
             log_final,
-            state[:256],
+            samplers.normal([256, 1, DIMENSIONS], samplers.fold_in(seed, "pilot start")),
             schedule,
             step_size=0.3,
             tuning_rate=0.1,

@@ -97,6 +97,11 @@ def test_evaluate_and_compare(workdirs):
             ["--config=scripts/configs/vae_digit.py"],
             "config: unknown value 'vae_digit'; did you mean 'vae_digits'",
         ),
+        (
+            "train",
+            ["--config=no/such/place/vae_digits.py"],
+            "config: there is no file 'no/such/place/vae_digits.py'",
+        ),
         ("train", ["--config.model.name=VEA"], "model: unknown value 'VEA'; did you mean 'VAE'?"),
         (
             "train",

@@ -198,8 +198,12 @@ def trains_on_two_replicas(method, data, images, tmp_path):
     with strategy.scope():
         model = build(method, data, jit_compile=True)
     assert fit(model, data).history
-    seeds = strategy.experimental_local_results(strategy.run(lambda: model.step_seed("train")))
+    seeds = strategy.experimental_local_results(strategy.run(lambda: model.seed_of("train", 0)))
     assert not np.array_equal(*seeds)
+    figures = model.evaluate(images[:33], batch_size=32, verbose=0, return_dict=True)
+    assert all(np.isfinite(value) for value in figures.values())
+    with pytest.raises(zoo.UsageError, match="batch_size must be a multiple of the 2 replicas"):
+        model.fit(images, batch_size=25, verbose=0)
     for variable in [*model.variables, *model.optimizer.variables]:
         assert_equal(*[[r] for r in strategy.experimental_local_results(variable.value)])
 
@@ -243,6 +247,15 @@ def refuses_bad_input(method, data, images, tmp_path):
     nan = images.copy()
     nan[0, 0] = np.nan
     visible = zoo.data.mask("left", data.shape)
+    weighted = tf.data.Dataset.from_tensors((images, images[:, 0], images[:, 0]))
+    noisy = keras.Sequential(
+        [
+            keras.Input(data.shape),
+            keras.layers.Flatten(),
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(2 * method.tiny["latent_dim"]),
+        ]
+    )
     bad_pipeline = tf.data.Dataset.from_tensor_slices(16 * images).batch(BATCH)
     for message, ask in {
         r"x must have the shape \[N, 8, 8, 1\]; it was": lambda: model.fit(images[..., 0]),
@@ -251,6 +264,16 @@ def refuses_bad_input(method, data, images, tmp_path):
         "x must hold finite pixels": lambda: model.fit(bad_pipeline, verbose=0),
         "x must have the shape": lambda: model.fit(bad_pipeline.map(lambda x: x[..., 0])),
         "x must be a batch of at least one": lambda: model.fit(images[:0]),
+        "x must hold at least one batch": lambda: model.fit(bad_pipeline.take(0)),
+        "sample weights are not used": lambda: model.fit(weighted),
+        "batch_size must be greater than 0; it was 0": lambda: model.fit(images, batch_size=0),
+        "batch_size must be a whole number": lambda: model.evaluate(images, batch_size=2.5),
+        "without sample weights": lambda: model.fit(images, validation_data=(images, 0, 0)),
+        "x must hold pixels in .0, 1.; they run from 0 to 16": lambda: model.predict(16 * images),
+        r"x must have the shape \[N, 8, 8, 1\]; it was \[8, 8, 1\]": lambda: model.inpaint(
+            images[0], visible
+        ),
+        "must not hold batch normalisation, dropout": lambda: build(method, data, encoder=noisy),
         "x must hold numbers": lambda: model.reconstruct(images.astype(str)),
         "x must fill at least one batch": lambda: model.fit(images, batch_size=500),
         "sample_weight is not supported": lambda: model.fit(images, sample_weight=images[:, 0]),

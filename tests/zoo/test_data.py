@@ -93,5 +93,7 @@ def test_what_load_refuses():
         zoo.data.load("digit")
     with pytest.raises(zoo.UsageError, match="batch_size must be greater than 0; it was 0"):
         zoo.data.load("digits", batch_size=0)
+    with pytest.raises(zoo.UsageError, match="batch_size must be at most 1297; it was 2000"):
+        zoo.data.load("digits", batch_size=2000)
     with pytest.raises(zoo.UsageError, match="mask: unknown value 'leftt'; did you mean 'left'"):
         zoo.data.mask("leftt", (8, 8, 1))

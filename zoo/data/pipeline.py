@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 import samplers
-from zoo.checks import UsageError, check_images
+from zoo.checks import UsageError, check_count, check_images
 
 _BAD_PIXELS = "x must hold finite pixels in [0, 1]; the pipeline gave others."
 
@@ -15,7 +15,7 @@ _BAD_PIXELS = "x must hold finite pixels in [0, 1]; the pipeline gave others."
 @functools.cache
 def epoch_variable() -> tf.Variable:
     """The epoch that every shuffled pipeline reads; the callback `EpochSetter` writes it."""
-    with tf.init_scope():
+    with tf.init_scope(), tf.device("CPU:0"):
         return tf.Variable(0, trainable=False, dtype=tf.int64, name="epoch")
 
 
@@ -92,6 +92,7 @@ def as_pipeline(
                 f"{name} must be as long as x, {len(arrays['x'])}; it was {len(array)}."
             )
     batch_size = 32 if batch_size is None else batch_size
+    check_count(batch_size=batch_size)
     if training and len(arrays["x"]) < batch_size:
         raise UsageError(
             f"x must fill at least one batch of batch_size={batch_size}; it had {len(arrays['x'])}."
@@ -109,6 +110,10 @@ def as_batch(data) -> dict[str, tf.Tensor]:
 
 
 def _checked(dataset: tf.data.Dataset, event_shape: tuple[int, ...]) -> tf.data.Dataset:
+    if isinstance(dataset.element_spec, tuple) and len(dataset.element_spec) > 2:
+        raise UsageError("x must give images, (x, y) or dictionaries: sample weights are not used.")
+    if dataset.cardinality() == 0:
+        raise UsageError("x must hold at least one batch; the pipeline was empty.")
     spec = as_batch(dataset.element_spec)
     if "x" not in spec:
         raise UsageError(f"x must be a key of the pipeline's batches; they had {sorted(spec)}.")

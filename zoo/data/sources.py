@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from sklearn.datasets import load_digits
 
-from zoo.checks import check_choice, check_count, check_images
+from zoo.checks import UsageError, check_choice, check_count, check_images
 from zoo.data.pipeline import pipeline
 
 
@@ -48,6 +48,8 @@ def load(source: str = "digits", *, batch_size: int = 50, seed: int = 0) -> Data
     check_count(batch_size=batch_size)
     splits = SOURCES[check_choice("data", source, SOURCES)]()
     train = splits["train"]["x"]
+    if batch_size > len(train):
+        raise UsageError(f"batch_size must be at most {len(train)}; it was {batch_size}.")
     for name, arrays in splits.items():
         check_images(arrays["x"], train.shape[1:], f"{source} {name}")
     return Data(

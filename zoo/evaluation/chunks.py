@@ -19,7 +19,12 @@ def collect(model, data, num_images: int | None = None) -> np.ndarray:
     if num_images is not None:
         check_positive(num_images=num_images)
     if isinstance(data, tf.data.Dataset):
-        batches = [np.asarray(as_batch(element)["x"]) for element in data]
+        batches, size = [], 0
+        for element in data:
+            batches.append(np.asarray(as_batch(element)["x"]))
+            size += len(batches[-1])
+            if num_images is not None and size >= num_images:
+                break
         if not batches:
             raise UsageError("data must hold at least one image; the pipeline was empty.")
         data = np.concatenate(batches)

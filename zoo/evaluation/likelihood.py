@@ -71,7 +71,7 @@ def log_likelihood(
 
     The chains of an image anneal from the prior, or from the model's posterior, to p(x, z). Their
     step sizes are tuned in a pilot run of other chains and then frozen. Grey levels are binarised
-    once, by `seed`, where the model explains binary images. Without a posterior start, the cost is
+    once, by `seed`, where the model explains binary images. With the pilot run the cost is
     2 num_chains num_increments num_leapfrog_steps gradients per image.
 
     Args:
@@ -107,10 +107,11 @@ def log_likelihood(
     # Delta method: the relative error of the mean weight is the error of its logarithm.
     weights = np.exp(log_weights - log_weights.max(axis=0))
     relative = weights.std(axis=0) / weights.mean(axis=0) / math.sqrt(max(num_chains - 1, 1))
+    chain_stderr = float(np.sqrt((relative**2).sum()) / len(x)) if num_chains > 1 else math.nan
     return LogLikelihood(
         mean=float(per_image.mean()),
         stderr=_stderr(per_image),
-        chain_stderr=float(np.sqrt((relative**2).sum()) / len(x)),
+        chain_stderr=chain_stderr,
         per_image=per_image,
         accept_rate=float(accept_prob.mean()),
         protocol=protocol,

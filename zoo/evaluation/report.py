@@ -47,33 +47,38 @@ def report(
     bdmc = bidirectional(model, num_images=num_simulated, **common, **protocol)
     bound = importance_weighted_bound(model, x, chunk_size=chunk_size, seed=seed)
     accept_rate, mse = _inference(model, x, chunk_size, seed)
-    return {
+    figures = {
         "log_likelihood": estimate.mean,
         "log_likelihood_stderr": estimate.stderr,
         "log_likelihood_chain_stderr": estimate.chain_stderr,
         "bdmc_gap": bdmc.gap,
         "bdmc_gap_stderr": bdmc.gap_stderr,
         "bound": bound.mean,
-        "accept_rate": None if math.isnan(accept_rate) else accept_rate,
+        "accept_rate": accept_rate,
         "reconstruction_mse": mse,
         "num_images": len(x),
         "num_simulated": num_simulated,
         "protocol": estimate.protocol,
         "seed": seed,
-    }, estimate.per_image
+    }
+    unknown = {k for k, v in figures.items() if isinstance(v, float) and math.isnan(v)}
+    return {k: None if k in unknown else v for k, v in figures.items()}, estimate.per_image
 
 
 def _inference(model, x, chunk_size, seed):
     """Acceptance rate (NaN without a chain) and mean squared error of inferred latents."""
     event_axes = tf.range(1, len(model.event_shape) + 1)
 
+    observed = model.observe(tf.constant(x), samplers.fold_in(seed, "observe")).numpy()
+
     @tf.function(jit_compile=model.compile_chains)
-    def run(x, index):
+    def run(x, observed, index):
         key = samplers.fold_in(seed, "report", index[0])
-        observed = model.observe(x, samplers.fold_in(key, "observe"))
         z, diagnostics = model.infer(observed, 1, samplers.fold_in(key, "infer"))
         error = tf.reduce_mean(tf.square(model.likelihood(z).mean()[0] - x), event_axes)
         return diagnostics.get("accept_rate", tf.fill(tf.shape(error), math.nan)), error
 
-    accept_rate, error = in_chunks(run, (x, np.arange(len(x))), chunk_size, "", verbose=False)
+    accept_rate, error = in_chunks(
+        run, (x, observed, np.arange(len(x))), chunk_size, "", verbose=False
+    )
     return float(accept_rate.mean()), float(error.mean())

@@ -24,7 +24,7 @@ class HMCDLGM(VAE):
 
     Args:
       encoder: as `VAE`.
-      decoder: as `VAE`; without batch normalisation or dropout, which change the density.
+      decoder: as `VAE`.
       num_steps: transitions M.
       trajectory: length of a transition in units of sigma(x); a quarter period is pi / 2.
       max_num_leapfrog_steps: bound on the leapfrog steps.

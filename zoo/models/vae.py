@@ -11,7 +11,13 @@ import layers
 import samplers
 from samplers.random import Seed
 from zoo.base import LatentVariableModel
-from zoo.checks import UsageError, check_choice, check_count, check_positive
+from zoo.checks import (
+    UsageError,
+    check_choice,
+    check_count,
+    check_deterministic,
+    check_positive,
+)
 from zoo.likelihoods import LIKELIHOODS
 from zoo.registry import register
 
@@ -35,7 +41,8 @@ class VAE(LatentVariableModel):
       seed: of training and of default draws.
 
     Raises:
-      UsageError: if the networks do not fit each other, or a value is not one of the above.
+      UsageError: if the networks do not fit each other, hold batch normalisation or dropout, or
+        a value is not one of the above.
     """
 
     def __init__(
@@ -52,6 +59,7 @@ class VAE(LatentVariableModel):
         super().__init__(event_shape=encoder.input_shape[1:], seed=seed, **kwargs)
         check_choice("likelihood", likelihood, LIKELIHOODS)
         check_positive(scale=scale)
+        check_deterministic(encoder=encoder, decoder=decoder)
         self.encoder, self.decoder = encoder, decoder
         self.likelihood_name, self.scale = likelihood, scale
         self.pixels = LIKELIHOODS[likelihood](
