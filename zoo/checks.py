@@ -17,8 +17,8 @@ def check_choice(name: str, value: str, choices: Collection[str]) -> str:
         return value
     near = difflib.get_close_matches(str(value), choices, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
-    known = f"known are {', '.join(map(repr, sorted(choices)))}"
-    raise UsageError(f"{name}: unknown value {value!r}; {hint or known}.")
+    known = f"known are {', '.join(map(repr, sorted(choices)))}."
+    raise UsageError(f"{name}: unknown value {value!r}; {hint or known}")
 
 
 def check_positive(**values: float) -> None:

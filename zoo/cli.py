@@ -10,6 +10,9 @@ from ml_collections import config_flags
 
 from zoo.checks import UsageError, check_choice
 
+# Flags defined here belong to the program that asks for them, so that its --help shows them.
+flags.disclaim_key_flags()
+
 STRATEGIES = ("none", "mirrored")
 
 
