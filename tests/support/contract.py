@@ -263,6 +263,7 @@ def refuses_bad_input(method, data, images, tmp_path):
         "x must hold finite pixels": lambda: model.fit(bad_pipeline, verbose=0),
         "x must have the shape": lambda: model.fit(bad_pipeline.map(lambda x: x[..., 0])),
         "x must be a batch of at least one": lambda: model.fit(images[:0]),
+        "x must be a key of the dictionary": lambda: model.fit({"images": images}),
         "x must hold at least one batch": lambda: model.fit(bad_pipeline.take(0)),
         "sample weights are not used": lambda: model.fit(weighted),
         "batch_size must be greater than 0; it was 0": lambda: model.fit(images, batch_size=0),

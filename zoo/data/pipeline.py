@@ -82,6 +82,8 @@ def as_pipeline(
     if x is None:
         raise UsageError("x must be an array, a dictionary of arrays or a tf.data.Dataset.")
     arrays = dict(x) if isinstance(x, dict) else {"x": x}
+    if "x" not in arrays:
+        raise UsageError(f"x must be a key of the dictionary of arrays; it had {sorted(arrays)}.")
     arrays["x"] = check_images(arrays["x"], event_shape)
     arrays.pop("index", None)
     if y is not None:
