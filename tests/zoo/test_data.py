@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import zoo
 from zoo.data.pipeline import epoch_variable, pipeline
@@ -57,8 +58,6 @@ def test_epoch_reaches_a_pipeline_that_a_user_transformed(digits):
     model.compile(jit_compile=False)
     orders = []
     train_step = model.train_step
-
-    import tensorflow as tf
 
     def recorded(batch):
         tf.py_function(lambda index: orders.append(index.numpy()), [batch["index"]], [])
