@@ -8,6 +8,8 @@ import tensorflow_probability as tfp
 from samplers.density import LogDensity, for_each_part, per_chain, with_shapes_of
 from samplers.random import Seed, fold_in
 
+_DIVERGED = 1000.0  # nats
+
 
 class HMCResult(NamedTuple):
     """Where the chains ended and how they went.
@@ -16,11 +18,14 @@ class HMCResult(NamedTuple):
       state: the last state, a tensor or a list of tensors, as it was given.
       accept_prob: acceptance probability min(1, exp(H_0 - H_1)) of every chain, averaged over its
         transitions; 0 where the proposal's energy is not finite. Shape [chains].
+      energy_error: abs(H_1 - H_0) in nats, averaged over the chain's transitions, each counted as
+        1000 at most (and where it is not finite), which is a trajectory that diverged. [chains].
       step_scale: the factor on `step_size` that the adaptation arrived at; 1 without. [chains].
     """
 
     state: tf.Tensor | list[tf.Tensor]
     accept_prob: tf.Tensor
+    energy_error: tf.Tensor
     step_scale: tf.Tensor
 
 
@@ -63,23 +68,32 @@ def hmc(
             num_leapfrog_steps,
         )
 
-    def transition(i, parts, results, total, step_scale):
+    def transition(i, parts, results, accepted, error, step_scale):
         scaled = [e * per_chain(step_scale, z) for e, z in zip(step_sizes, parts, strict=True)]
         moved = kernel(scaled).one_step(parts, results, seed=fold_in(seed, i))
         parts, results = with_shapes_of(moved, (parts, results))
-        accept_prob = tf.exp(tf.minimum(results.log_accept_ratio, 0.0))
+        log_accept_ratio = results.log_accept_ratio
+        accept_prob = tf.exp(tf.minimum(log_accept_ratio, 0.0))
+        bounded = tf.abs(log_accept_ratio) < _DIVERGED  # false for NaN, too
+        error += tf.where(bounded, tf.abs(log_accept_ratio), _DIVERGED)
         # Robbins-Monro on the log step size: the gains shrink, and stop with the adaptation.
-        gain = tf.where(i < num_adaptation_steps, tf.cast(i + 1, total.dtype) ** -0.5, 0.0)
+        gain = tf.where(i < num_adaptation_steps, tf.cast(i + 1, error.dtype) ** -0.5, 0.0)
         step_scale *= tf.exp(gain * (accept_prob - target_accept))
-        return i + 1, parts, results, total + accept_prob, step_scale
+        return i + 1, parts, results, accepted + accept_prob, error, step_scale
 
     results = kernel(step_sizes).bootstrap_results(parts)
     one = tf.ones_like(results.accepted_results.target_log_prob)
-    _, parts, _, total, step_scale = tf.while_loop(
+    zero = tf.zeros_like(one)
+    _, parts, _, accepted, error, step_scale = tf.while_loop(
         lambda i, *_: i < num_steps,
         transition,
-        (0, parts, results, tf.zeros_like(one), one),
+        (0, parts, results, zero, zero, one),
         parallel_iterations=1,
     )
-    num_averaged = tf.cast(tf.maximum(num_steps, 1), total.dtype)
-    return HMCResult(tf.nest.pack_sequence_as(state, parts), total / num_averaged, step_scale)
+    num_averaged = tf.cast(tf.maximum(num_steps, 1), one.dtype)
+    return HMCResult(
+        tf.nest.pack_sequence_as(state, parts),
+        accept_prob=accepted / num_averaged,
+        energy_error=error / num_averaged,
+        step_scale=step_scale,
+    )

@@ -15,10 +15,10 @@ import numpy as np
 from absl import flags
 
 from zoo import cli, experiment, outputs
+from zoo.annealing import SCHEDULES, STARTS
 from zoo.checks import UsageError
-from zoo.evaluation.likelihood import SCHEDULES, STARTS
 
-WORKDIR = flags.DEFINE_string("workdir", None, "A work directory that scripts/train.py wrote.")
+WORKDIR = cli.define_workdir()
 AGAINST = flags.DEFINE_string("against", None, "Another work directory, to compare with.")
 PROTOCOL = {
     "num_images": flags.DEFINE_integer("num_images", None, "First so many test images; all."),
@@ -34,8 +34,6 @@ PROTOCOL = {
 
 
 def main() -> None:
-    if WORKDIR.value is None:
-        raise UsageError("workdir must be given: --workdir=DIR.")
     if AGAINST.value is not None:
         return compare(WORKDIR.value, AGAINST.value)
     config = experiment.load_config(WORKDIR.value)

@@ -1,9 +1,11 @@
 """Trains the model of a config, scores it, and leaves a work directory.
 
-    python scripts/train.py --config=scripts/configs/vae_digits.py --config.epochs=100
+    python scripts/train.py --config=vae_digits --config.epochs=100
+    tensorboard --logdir=runs
 
 The work directory holds config.json, model.keras, metrics.csv (a row per epoch), evaluation.json,
-log_likelihood.csv (a row per test image), samples.png, reconstructions.png and inpainting.png.
+log_likelihood.csv (a row per test image), samples.png, reconstructions.png, inpainting.png, and
+tensorboard/ with the metrics, such as acceptance, energy error and step size, and pictures.
 """
 
 import os
@@ -15,7 +17,8 @@ import pathlib
 import keras
 from absl import flags
 
-from zoo import cli, experiment, outputs
+from zoo import callbacks, cli, experiment, outputs
+from zoo.evaluation.chunks import collect
 
 CONFIG = cli.define_config(pathlib.Path(__file__).parent / "configs", "hmc_dlgm_digits")
 STRATEGY = cli.define_strategy()
@@ -25,18 +28,24 @@ WORKDIR = flags.DEFINE_string(
 
 
 def main() -> None:
-    config = CONFIG.value
+    config = experiment.check_config(CONFIG.value)
     data = experiment.load_data(config)
     with cli.make_strategy(STRATEGY.value).scope():
         model = experiment.build(config, data)
     default = pathlib.Path("runs") / pathlib.Path(flags.FLAGS["config"].config_filename).stem
     workdir = experiment.make_workdir(WORKDIR.value or default, empty=True)
     experiment.write_json(workdir / "config.json", config.to_dict())
+    shown = collect(model, data.validation.take(1))[:10]
+    logs = workdir / "tensorboard"
     model.fit(
         data.train,
         epochs=config.epochs,
         validation_data=data.validation,
-        callbacks=[keras.callbacks.CSVLogger(workdir / "metrics.csv")],
+        callbacks=[
+            keras.callbacks.CSVLogger(workdir / "metrics.csv"),
+            keras.callbacks.TensorBoard(logs, write_graph=False),
+            callbacks.PictureLogger(logs, shown, every=max(1, config.epochs // 10)),
+        ],
     )
     outputs.write_model(model, workdir)
     outputs.write_evaluation(model, data.test, workdir, seed=config.seed, **config.evaluation)

@@ -1,10 +1,11 @@
 """Deep latent-variable models trained with Markov chain Monte Carlo, as Keras models."""
 
-from zoo import data, evaluation, models
-from zoo.base import GenerativeModel, LatentVariableModel
+from zoo import data, evaluation, likelihoods, models
+from zoo.base import GenerativeModel
 from zoo.checks import UsageError
 from zoo.experiment import load
 from zoo.export import export
+from zoo.latent import LatentVariableModel
 from zoo.models import *  # noqa: F403
 from zoo.registry import get_method, method_names, register
 
@@ -18,6 +19,7 @@ __all__ = [
     "evaluation",
     "export",
     "get_method",
+    "likelihoods",
     "load",
     "method_names",
     "models",

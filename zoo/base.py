@@ -1,20 +1,16 @@
-"""The two base classes: what can be fitted and sampled, and what has latents to infer."""
+"""The base of every model: what can be fitted and sampled."""
 
 import copy
 
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 import samplers
 from samplers.random import Seed
 from zoo.callbacks import EpochSetter, StopOnDivergence
-from zoo.checks import UsageError, check_count, check_images, check_shape, check_visible
+from zoo.checks import UsageError
 from zoo.data.pipeline import as_batch, as_pipeline, epoch_variable, pipeline_errors
-from zoo.program import program
-
-tfd = tfp.distributions
 
 
 class GenerativeModel(keras.Model):
@@ -76,7 +72,10 @@ class GenerativeModel(keras.Model):
         raise NotImplementedError
 
     def signatures(self) -> dict[str, tuple]:
-        """The endpoints of an export, by name: a function, and the `TensorSpec`s of its inputs."""
+        """The endpoints of an export, by name: a function, and the `TensorSpec`s of its inputs.
+
+        The first is also the default of a server.
+        """
         raise NotImplementedError
 
     # The training step.
@@ -258,167 +257,3 @@ def _penalty(variables):
     """The Keras regularisers of these variables."""
     penalties = [v.regularizer(v) for v in variables if v.regularizer is not None]
     return tf.add_n(penalties) if penalties else 0.0
-
-
-class LatentVariableModel(GenerativeModel):
-    """A model with latents: `prior`, `likelihood(z)`, and a way to infer z given x.
-
-    From these come `log_joint`, `reconstruct` and `inpaint`. All sums run over the event, so that
-    densities have the shape [S, B]: samples first, then the batch.
-    """
-
-    metric_names = ("bound", "mse")
-
-    @property
-    def prior(self) -> tfd.Distribution:
-        """p(z), event shape that of one example's latents."""
-        raise NotImplementedError
-
-    def likelihood(self, z: tf.Tensor) -> tfd.Independent:
-        """p(x given z) in pixels in [0, 1], batch shape [S, B]."""
-        raise NotImplementedError
-
-    def log_weights(self, x: tf.Tensor, num_samples: int, seed: Seed) -> tf.Tensor:
-        """Log p(x, z) - log q(z given x) in nats at draws of the model's own proposal, [S, B]."""
-        raise NotImplementedError
-
-    def log_joint(self, x: tf.Tensor, z: tf.Tensor, visible: tf.Tensor | None = None) -> tf.Tensor:
-        """Log p(x, z) in nats, [S, B]; with a mask, log p(z) + log p(visible pixels given z)."""
-        pixels = self.likelihood(z)
-        if visible is None:
-            return self.prior.log_prob(z) + pixels.log_prob(x)
-        log_prob = tf.where(visible, pixels.distribution.log_prob(x), 0.0)
-        event_axes = tf.range(-len(self.event_shape), 0)
-        return self.prior.log_prob(z) + tf.reduce_sum(log_prob, event_axes)
-
-    def infer(
-        self, x, num_samples: int, seed: Seed, visible=None, num_steps: int | tf.Tensor = 100
-    ):
-        """Latents of p(z given x), [S, B, ...], and diagnostics.
-
-        Here: Hamiltonian Monte Carlo from the prior, on the visible pixels when a mask is given;
-        `num_steps` transitions of 10 leapfrog steps, of which the first half tunes the step size.
-        """
-        z = self.prior.sample([num_samples, tf.shape(x)[0]], samplers.fold_in(seed, "prior"))
-        result = samplers.hmc(
-            lambda z: self.log_joint(x, z, visible),
-            z,
-            num_steps=num_steps,
-            step_size=0.1,
-            num_leapfrog_steps=10,
-            num_adaptation_steps=num_steps // 2,
-            seed=samplers.fold_in(seed, "hmc"),
-        )
-        return result.state, {"accept_rate": tf.reduce_mean(result.accept_prob, 0)}
-
-    # What a user asks.
-
-    def sample(self, num_samples: int, seed: Seed = 0) -> dict[str, np.ndarray]:
-        """Draws from the model.
-
-        Returns:
-          `x`, the draw, and `mean`, its expectation given the latents: [num_samples, ...event].
-        """
-        check_count(num_samples=num_samples)
-        return _to_numpy(self._sample(num_samples, samplers.as_seed(seed)))
-
-    def reconstruct(self, x, seed: Seed = 0) -> dict[str, np.ndarray]:
-        """Infers the latents of images and decodes them.
-
-        Args:
-          x: [B, ...event], pixels in [0, 1].
-          seed: int or int32[2].
-
-        Returns:
-          `x`, a draw of p(x given z), and `mean`, its expectation: [B, ...event].
-        """
-        x = check_images(x, self.event_shape)
-        return _to_numpy(self._reconstruct(tf.constant(x), samplers.as_seed(seed)))
-
-    def inpaint(self, x, visible, seed: Seed = 0, num_steps: int = 100) -> dict[str, np.ndarray]:
-        """Completes images from their visible pixels.
-
-        Args:
-          x: [B, ...event], pixels in [0, 1]; what is hidden is not looked at.
-          visible: bool, like `x` or like one image; True = seen.
-          seed: int or int32[2].
-          num_steps: transitions of the chain.
-
-        Returns:
-          `x` and `mean` as `reconstruct`, in which the visible pixels are those given.
-        """
-        check_count(num_steps=num_steps)
-        x = check_shape(x, self.event_shape)
-        visible = check_visible(visible, self.event_shape, len(x))
-        x = check_images(np.where(visible, x, 0), self.event_shape)
-        return _to_numpy(
-            self._inpaint(
-                tf.constant(x), tf.constant(visible), samplers.as_seed(seed), tf.constant(num_steps)
-            )
-        )
-
-    def signatures(self):
-        x = tf.TensorSpec([None, *self.event_shape], tf.float32, "x")
-        visible = tf.TensorSpec([None, *self.event_shape], tf.bool, "visible")
-        seed = tf.TensorSpec([2], tf.int32, "seed")
-        num_samples = tf.TensorSpec([], tf.int32, "num_samples")
-        num_steps = tf.TensorSpec([], tf.int32, "num_steps")
-        return {
-            "sample": (self._endpoint("_sample"), [num_samples, seed]),
-            "reconstruct": (self._endpoint("_reconstruct"), [x, seed]),
-            "inpaint": (self._endpoint("_inpaint"), [x, visible, seed, num_steps]),
-        }
-
-    def _endpoint(self, name):
-        # The method itself: a serving binary may lack XLA.
-        return getattr(type(self), name).method.__get__(self)
-
-    def call(self, x):
-        """The reconstruction mean, [B, ...event], at a fixed seed."""
-        return self._endpoint("_reconstruct")(x, samplers.fold_in(self.seed, "call"))["mean"]
-
-    def predict_step(self, data):
-        return self(as_batch(data)["x"])
-
-    def test_step(self, data):
-        batch = as_batch(data)
-        # The tracker counts the examples so far, so that seeds need no state of their own.
-        seed = self.seed_of("test", self.trackers["bound"].count.value)
-        x = self.observe(batch["x"], samplers.fold_in(seed, "observe"))
-        bound = self.log_weights(x, 1, samplers.fold_in(seed, "bound"))[0]
-        z, _ = self.infer(x, 1, samplers.fold_in(seed, "infer"))
-        error = tf.square(self.likelihood(z).mean()[0] - batch["x"])
-        event_axes = tf.range(1, len(self.event_shape) + 1)
-        return self._track({"bound": bound, "mse": tf.reduce_mean(error, event_axes)})
-
-    @program
-    def _sample(self, num_samples, seed):
-        z = self.prior.sample([num_samples, 1], samplers.fold_in(seed, "prior"))
-        return self._decoded(z, seed, sample_axis=1)
-
-    @program
-    def _reconstruct(self, x, seed):
-        observed = self.observe(x, samplers.fold_in(seed, "observe"))
-        z, _ = self.infer(observed, 1, samplers.fold_in(seed, "infer"))
-        return self._decoded(z, seed)
-
-    @program
-    def _inpaint(self, x, visible, seed, num_steps):
-        # What is hidden must not even enter a gradient.
-        x = tf.where(visible, x, 0.0)
-        observed = self.observe(x, samplers.fold_in(seed, "observe"))
-        z, _ = self.infer(observed, 1, samplers.fold_in(seed, "infer"), visible, num_steps)
-        completed = self._decoded(z, seed)
-        return {name: tf.where(visible, x, value) for name, value in completed.items()}
-
-    def _decoded(self, z, seed, sample_axis=0):
-        pixels = self.likelihood(z)
-        draw = pixels.sample(seed=samplers.fold_in(seed, "draw"))
-        return {
-            "x": tf.squeeze(draw, sample_axis),
-            "mean": tf.squeeze(pixels.mean(), sample_axis),
-        }
-
-
-def _to_numpy(outputs):
-    return {name: value.numpy() for name, value in outputs.items()}

@@ -15,10 +15,15 @@ def check_choice(name: str, value: str, choices: Collection[str]) -> str:
     """Returns `value` if it is one of `choices`; else names the nearest ones."""
     if value in choices:
         return value
+    known = ", ".join(map(repr, sorted(choices)))
+    raise unknown_choice(name, value, choices, f"known are {known}.")
+
+
+def unknown_choice(name: str, value: str, choices: Collection[str], known: str) -> UsageError:
+    """What to raise for a value that is none of `choices`: names the nearest, else `known`."""
     near = difflib.get_close_matches(str(value), choices, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
-    known = f"known are {', '.join(map(repr, sorted(choices)))}."
-    raise UsageError(f"{name}: unknown value {value!r}; {hint or known}")
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else known
+    return UsageError(f"{name}: unknown value {value!r}; {hint}")
 
 
 def check_positive(**values: float) -> None:

@@ -24,8 +24,16 @@ def define_config(configs: pathlib.Path, default: str) -> flags.FlagHolder:
         "config",
         None,
         f"A Python file with get_config(), or one of: {', '.join(_names(configs))}; "
-        f"{default} by default. It is run, so trust it like any code. "
+        f"{default} by default. NAME:PRESET is one of its presets, if it has some, such as "
+        "hmc_dlgm_mnist:small. It is run, so trust it like any code. "
         "Change a value by --config.KEY=VALUE.",
+    )
+
+
+def define_workdir() -> flags.FlagHolder:
+    """Defines `--workdir`, of a finished run."""
+    return flags.DEFINE_string(
+        "workdir", None, "A work directory that the program `train` wrote.", required=True
     )
 
 
@@ -50,7 +58,7 @@ _configs: list[tuple[pathlib.Path, str]] = []
 
 
 def _names(configs):
-    return sorted(path.stem for path in configs.glob("*.py"))
+    return sorted(path.stem for path in configs.glob("[!_]*.py"))
 
 
 def _parse(argv):
@@ -59,9 +67,13 @@ def _parse(argv):
     except UsageError:
         raise
     except flags.Error as error:
-        raise UsageError(str(error)) from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"config: {_last_words(error)}") from None
+        # A config file that fails comes with its traceback, and the reason last.
+        told, trace, _ = str(error).partition("\n\nTraceback")
+        reason = str(error).strip().splitlines()[-1].removeprefix("zoo.checks.UsageError: ")
+        raise UsageError(f"config: {reason}" if trace else told) from None
+    except Exception as error:  # a config file is the user's code, and may raise anything
+        reason = _last_words(error) or type(error).__name__
+        raise UsageError(f"config: {reason}") from None
     if len(rest) > 1:
         raise UsageError(f"arguments must be flags like --name=value; {rest[1]!r} is not one.")
     return rest
@@ -79,12 +91,13 @@ def _with_config_path(argv):
             rest.append(argument)
         else:
             value = given if equals else next(arguments, "")
+    value, colon, preset = value.partition(":")
     path = pathlib.Path(value)
     if not path.is_file():
         if path.parent != pathlib.Path(".") and path.parent.resolve() != configs.resolve():
             raise UsageError(f"config: there is no file {value!r}.")
         value = configs / f"{check_choice('config', path.stem, _names(configs))}.py"
-    return [argv[0], f"--config={value}", *rest]
+    return [argv[0], f"--config={value}{colon}{preset}", *rest]
 
 
 def _last_words(error):

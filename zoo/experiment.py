@@ -4,15 +4,17 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import tempfile
 
 import keras
 import ml_collections
 
-from zoo import data
+from zoo import data, evaluation
 from zoo.checks import UsageError, check_choice, check_count, check_positive
 from zoo.registry import get_method
 
+# What the programs leave in a work directory: files, and folders.
 OUTPUTS = (
     "config.json",
     "model.keras",
@@ -20,9 +22,12 @@ OUTPUTS = (
     "evaluation.json",
     "log_likelihood.csv",
     "samples.png",
+    "samples.npz",
     "reconstructions.png",
     "inpainting.png",
+    *(f"inpainting_{mask}.{kind}" for mask in data.MASKS for kind in ("png", "npz")),
 )
+OUTPUT_FOLDERS = ("tensorboard", "export")
 OPTIMIZERS = ("Adam", "Adamax", "RMSprop", "SGD")
 
 
@@ -31,13 +36,55 @@ def digits_config(**model) -> ml_collections.ConfigDict:
 
     Everything else is the same for all methods, so that comparisons are fair.
     """
+    return _config(
+        data={"source": "digits", "batch_size": 50},
+        model={"latent_dim": 16, "hidden": (200, 200)} | model,
+        epochs=400,
+    )
+
+
+def mnist_config(preset: str = "paper", **model) -> ml_collections.ConfigDict:
+    """The same on MNIST: the sizes of papers, or the preset "small".
+
+    Hoffman's (2017) sizes are not known; these are near those of the papers that compare with it.
+
+    Raises:
+      UsageError: for another preset.
+    """
+    return _image_config({"source": "mnist"}, preset, model)
+
+
+def omniglot_config(preset: str = "paper", **model) -> ml_collections.ConfigDict:
+    """The same on Omniglot: 28 by 28 pixels, bright ink, as Burda et al. (2016) have it."""
+    omniglot = {"source": "omniglot", "size": 28, "grey": True, "invert": True}
+    return _image_config(omniglot, preset, model)
+
+
+def _image_config(data, preset, model):
+    sizes = {
+        "paper": {"latent_dim": 64, "hidden": (500, 500)},
+        "small": {"latent_dim": 32, "hidden": (200, 200)},
+    }
+    check_choice("preset", preset, sizes)
+    config = _config(
+        data={"batch_size": 250, "data_dir": ml_collections.config_dict.placeholder(str)} | data,
+        model=sizes[preset] | model,
+        epochs=25 if preset == "small" else 500,
+    )
+    config.evaluation.num_images = 300
+    if preset == "paper":
+        config.optimizer.final_learning_rate = 1e-4
+    return config
+
+
+def _config(*, data, model, epochs):
     return ml_collections.ConfigDict(
         {
             "seed": 0,
-            "data": {"source": "digits", "batch_size": 50},
-            "model": {"latent_dim": 16, "hidden": (200, 200), "likelihood": "bernoulli"} | model,
+            "data": data,
+            "model": {"likelihood": "bernoulli"} | model,
             "optimizer": {"name": "Adam", "learning_rate": 1e-3},
-            "epochs": 400,
+            "epochs": epochs,
             "jit_compile": True,
             "evaluation": {
                 "num_chains": 16,
@@ -49,9 +96,37 @@ def digits_config(**model) -> ml_collections.ConfigDict:
     )
 
 
+def check_config(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """Returns a config, once it is known to have the parts that every experiment has.
+
+    Raises:
+      UsageError: naming what is missing or of another kind, or wrong in `evaluation`.
+    """
+    template = _config(data={}, model={"name": ""}, epochs=0)
+    if not isinstance(config, ml_collections.ConfigDict):
+        raise UsageError(f"config must be a ConfigDict; it was a {type(config).__name__}.")
+    for key, example in template.items():
+        kind = type(example)
+        value = config.get(key)
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise UsageError(f"config: {key} must be a {kind.__name__}; it was {value!r}.")
+    for key, part in (("name", config.model), ("name", config.optimizer)):
+        if not isinstance(part.get(key), str):
+            raise UsageError(f"config: model and optimizer must have a {key}.")
+    evaluation.check_protocol(**config.evaluation)
+    return config
+
+
 def load_data(config: ml_collections.ConfigDict) -> data.Data:
-    """The data of a config."""
-    return data.load(**config.data, seed=config.seed)
+    """The data of a config.
+
+    Raises:
+      UsageError: for a source that is unknown or broken, or an argument that `load` does not take.
+    """
+    try:
+        return data.load(**config.data, seed=config.seed)
+    except TypeError as error:
+        raise UsageError(f"config: data does not take this: {error}") from error
 
 
 def build(config: ml_collections.ConfigDict, dataset: data.Data) -> keras.Model:
@@ -61,12 +136,10 @@ def build(config: ml_collections.ConfigDict, dataset: data.Data) -> keras.Model:
       UsageError: for an unknown method or optimizer, or an argument it does not take.
     """
     check_count(epochs=config.epochs)
-    check_positive(learning_rate=config.optimizer.learning_rate)
-    optimizer = dict(config.optimizer)
-    optimizer = getattr(
-        keras.optimizers, check_choice("optimizer", optimizer.pop("name"), OPTIMIZERS)
-    )(**optimizer)
-    arguments = dict(config.model)
+    optimizer = _optimizer(
+        **config.optimizer, num_steps=config.epochs * int(dataset.train.cardinality())
+    )
+    arguments = config.model.to_dict()
     method = get_method(arguments.pop("name"))
     try:
         model = method.for_data(dataset, seed=config.seed, **arguments)
@@ -74,6 +147,18 @@ def build(config: ml_collections.ConfigDict, dataset: data.Data) -> keras.Model:
         raise UsageError(f"model: {method.__name__} does not take this: {error}") from error
     model.compile(optimizer, jit_compile=config.jit_compile)
     return model
+
+
+def _optimizer(name, num_steps, learning_rate, final_learning_rate=None, **kwargs):
+    """A Keras optimizer, which spends the last fifth of all steps at `final_learning_rate`."""
+    check_positive(learning_rate=learning_rate)
+    if final_learning_rate is not None:
+        check_positive(final_learning_rate=final_learning_rate)
+        learning_rate = keras.optimizers.schedules.PiecewiseConstantDecay(
+            [num_steps * 4 // 5], [learning_rate, final_learning_rate]
+        )
+    optimizer = getattr(keras.optimizers, check_choice("optimizer", name, OPTIMIZERS))
+    return optimizer(learning_rate=learning_rate, **kwargs)
 
 
 def make_workdir(path: str, *, empty: bool = False) -> pathlib.Path:
@@ -89,8 +174,11 @@ def make_workdir(path: str, *, empty: bool = False) -> pathlib.Path:
             pass
     except OSError as error:
         raise UsageError(f"workdir: cannot write to {path!r}: {error.strerror}.") from None
-    for name in OUTPUTS if empty else ():
-        (workdir / name).unlink(missing_ok=True)
+    if empty:
+        for name in OUTPUTS:
+            (workdir / name).unlink(missing_ok=True)
+        for name in OUTPUT_FOLDERS:
+            shutil.rmtree(workdir / name, ignore_errors=True)
     return workdir
 
 
@@ -119,11 +207,11 @@ def load_config(workdir: str) -> ml_collections.ConfigDict:
     """
     path = pathlib.Path(workdir) / "config.json"
     try:
-        return ml_collections.ConfigDict(json.loads(path.read_text()))
+        return check_config(ml_collections.ConfigDict(json.loads(path.read_text())))
     except OSError as error:
         raise UsageError(f"workdir: cannot read {str(path)!r}: {error.strerror}.") from None
-    except ValueError as error:
-        raise UsageError(f"workdir: {str(path)!r} is not a config: {error}.") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UsageError(f"workdir: {str(path)!r} is not a config: {error}") from None
 
 
 def load(workdir: str) -> keras.Model:

@@ -4,6 +4,7 @@ import pathlib
 import tempfile
 
 import keras
+import tensorflow as tf
 
 from zoo.base import GenerativeModel
 from zoo.checks import UsageError
@@ -13,7 +14,10 @@ def export(model: GenerativeModel, path: str) -> None:
     """Writes the model's `signatures` as a SavedModel; an older export is replaced.
 
     Endpoints are not compiled by XLA, take their seed as an int32[2] input, and serve batches of
-    any size. Loading needs nothing but TensorFlow.
+    any size. Loading needs nothing but TensorFlow. An input of a wrong shape, NaN, a pixel outside
+    [0, 1] or a count below 1 is refused by its name (`tf.errors.InvalidArgumentError`). The first
+    signature is `serving_default`, too. A request for each lies in `assets.extra`, with which
+    TensorFlow Serving warms up.
 
     Args:
       model: a built model.
@@ -27,11 +31,88 @@ def export(model: GenerativeModel, path: str) -> None:
         raise UsageError(f"path must be new or hold an older export; {str(path)!r} is neither.")
     archive = keras.export.ExportArchive()
     archive.track(model)
-    for name, (endpoint, specs) in model.signatures().items():
-        archive.add_endpoint(name, endpoint, specs)
+    signatures = model.signatures()
+    for name, (endpoint, specs) in signatures.items():
+        archive.add_endpoint(name, _checked(endpoint, specs), specs)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".partial-") as partial:
-        archive.write_out(f"{partial}/export", verbose=False)
+        written = pathlib.Path(partial) / "export"
+        archive.write_out(str(written), verbose=False)
+        _write_warmup(written, {name: specs for name, (_, specs) in signatures.items()})
         if path.exists():
             path.rename(f"{partial}/older")
-        pathlib.Path(f"{partial}/export").rename(path)
+        written.rename(path)
+
+
+def _checked(endpoint, specs):
+    """The endpoint, after a check of every input against its spec; signatures make none."""
+
+    def serve(*inputs):
+        named = {spec.name: tensor for spec, tensor in zip(specs, inputs, strict=True)}
+        if "visible" in named:
+            # What is hidden is not looked at; a mask that does not fit is told below.
+            fits = _same(_shape(named["visible"]), _shape(named["x"]))
+            named["x"] = tf.cond(
+                fits,
+                lambda: tf.where(named["visible"], named["x"], 0.0),
+                lambda: named["x"],
+            )
+        checks = [check for spec in specs for check in _assertions(spec, named)]
+        with tf.control_dependencies(checks):
+            return endpoint(*(tf.identity(tensor) for tensor in named.values()))
+
+    return serve
+
+
+def _assertions(spec, named):
+    name, tensor = spec.name, named[spec.name]
+    shape = _shape(tensor)
+    wanted = spec.shape.as_list()
+    batched = wanted[:1] == [None]
+    text = ", ".join("N" if size is None else str(size) for size in wanted)
+    yield tf.debugging.Assert(
+        _same(shape[int(batched) :], wanted[int(batched) :]),
+        [f"{name} must have the shape [{text}]; it was", shape],
+        summarize=8,
+    )
+    if batched:
+        yield tf.debugging.Assert(shape[0] > 0, [f"{name} must hold at least one example."])
+        yield tf.debugging.Assert(
+            tf.equal(shape[0], _shape(named["x"])[0]),
+            [f"{name} must be a batch as long as x; it was", shape],
+            summarize=8,
+        )
+    if spec.dtype.is_floating:
+        # False for NaN, too.
+        fine = tf.reduce_all((tensor >= 0) & (tensor <= 1))
+        yield tf.debugging.Assert(fine, [f"{name} must hold finite pixels in [0, 1]."])
+    if name.startswith("num_"):
+        yield tf.debugging.Assert(tensor > 0, [f"{name} must be greater than 0; it was", tensor])
+
+
+def _shape(tensor):
+    # A static shape would decide comparisons while tracing.
+    return tf.shape(tf.raw_ops.PlaceholderWithDefault(input=tensor, shape=None))
+
+
+def _same(shape, other):
+    equal = tf.raw_ops.Equal(x=shape, y=other, incompatible_shape_error=False)
+    return tf.equal(tf.size(shape), tf.size(other)) & tf.reduce_all(equal)
+
+
+def _write_warmup(path, specs):
+    """A smallest request for each signature, as TensorFlow Serving reads them."""
+    from tensorflow_serving.apis import prediction_log_pb2  # slow to import, and only used here
+
+    assets = path / "assets.extra"
+    assets.mkdir()
+    with tf.io.TFRecordWriter(str(assets / "tf_serving_warmup_requests")) as writer:
+        for name, inputs in specs.items():
+            log = prediction_log_pb2.PredictionLog()
+            request = log.predict_log.request
+            request.model_spec.signature_name = name
+            for spec in inputs:
+                shape = [1 if size is None else size for size in spec.shape]
+                value = tf.ones(shape, spec.dtype)
+                request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(value))
+            writer.write(log.SerializeToString())

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo import evaluation, plots
-from zoo.checks import UsageError
+from zoo import data, evaluation, plots
+from zoo.checks import UsageError, check_count
 from zoo.evaluation.chunks import collect
 from zoo.experiment import write_json, written_whole
 
@@ -17,6 +17,7 @@ UNITS = {
     "log_likelihood": "nats per image, AIS",
     "log_likelihood_stderr": "nats, over images",
     "bdmc_gap": "nats, on simulated images",
+    "bits_per_dim": "bits per pixel and channel",
     "bound": "nats per image, one sample",
     "accept_rate": "of the model's chain",
     "reconstruction_mse": "per pixel in [0, 1]",
@@ -53,13 +54,52 @@ def write_evaluation(model, images: tf.data.Dataset, workdir: pathlib.Path, **pr
 def write_pictures(model, images: tf.data.Dataset, workdir: pathlib.Path, seed: int) -> None:
     """Writes samples.png, reconstructions.png and inpainting.png."""
     x = collect(model, images)[:10]
-    for name, rows in {
-        "samples": plots.samples(model, seed),
-        "reconstructions": plots.reconstructions(model, x, seed),
-        "inpainting": plots.inpaintings(model, x, seed),
-    }.items():
-        with written_whole(workdir / f"{name}.png") as partial:
-            plots.save_grid(partial, rows)
+    visible = data.mask("bottom", model.event_shape)
+    completions = plots.completions(model, x, visible, seed)
+    _write_picture(workdir / "samples.png", plots.square(model.sample(100, seed)["mean"]))
+    _write_picture(workdir / "reconstructions.png", plots.reconstructions(model, x, seed))
+    _write_picture(workdir / "inpainting.png", plots.inpainting(x, visible, completions["mean"]))
+
+
+def write_samples(model, workdir: pathlib.Path, num_samples: int, seed: int) -> None:
+    """Writes samples.png and samples.npz."""
+    draws = model.sample(num_samples, seed)
+    _write_arrays(workdir / "samples.npz", draws)
+    _write_picture(workdir / "samples.png", plots.square(draws["mean"]))
+
+
+def write_inpainting(
+    model,
+    images: tf.data.Dataset,
+    workdir: pathlib.Path,
+    *,
+    mask: str,
+    num_images: int,
+    num_completions: int,
+    num_steps: int,
+    seed: int,
+) -> None:
+    """Writes inpainting_MASK.png and inpainting_MASK.npz."""
+    check_count(num_images=num_images, num_completions=num_completions, num_steps=num_steps)
+    x = collect(model, images, num_images)
+    visible = data.mask(mask, model.event_shape, seed)
+    completions = plots.completions(model, x, visible, seed, num_completions, num_steps)
+    arrays = {"completions": completions["x"], "means": completions["mean"]}
+    _write_arrays(workdir / f"inpainting_{mask}.npz", {"x": x, "visible": visible} | arrays)
+    picture = plots.inpainting(x, visible, completions["mean"])
+    _write_picture(workdir / f"inpainting_{mask}.png", picture)
+
+
+def _write_arrays(path, arrays):
+    with written_whole(path) as partial:
+        np.savez_compressed(partial, **arrays)
+    print(path)
+
+
+def _write_picture(path, rows):
+    with written_whole(path) as partial:
+        plots.save_grid(partial, rows)
+    print(path)
 
 
 def read_log_likelihood(workdir: str) -> tuple[dict, np.ndarray]:

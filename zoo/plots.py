@@ -1,9 +1,9 @@
 """Pictures of what a model does, as PNG files."""
 
+import math
+
 import keras
 import numpy as np
-
-from zoo.data import mask
 
 
 def image_grid(rows: np.ndarray, smallest: int = 200) -> np.ndarray:
@@ -32,10 +32,12 @@ def save_grid(path, rows: np.ndarray) -> None:
     keras.utils.save_img(path, picture, scale=False, file_format="png")
 
 
-def samples(model, seed: int = 0, side: int = 10) -> np.ndarray:
-    """A square of expected images of prior draws: [side, side, ...event]."""
-    mean = model.sample(side * side, seed)["mean"]
-    return mean.reshape(side, side, *mean.shape[1:])
+def square(images: np.ndarray) -> np.ndarray:
+    """Images [N, ...event] as rows of a grid as square as can be, filled up with white."""
+    side = math.ceil(math.sqrt(len(images)))
+    num_rows = -(-len(images) // side)
+    empty = np.ones((num_rows * side - len(images), *images.shape[1:]), images.dtype)
+    return np.concatenate([images, empty]).reshape(num_rows, side, *images.shape[1:])
 
 
 def reconstructions(model, x: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -43,9 +45,20 @@ def reconstructions(model, x: np.ndarray, seed: int = 0) -> np.ndarray:
     return np.stack([x, model.reconstruct(x, seed)["mean"]])
 
 
-def inpaintings(model, x: np.ndarray, seed: int = 0, num_completions: int = 4) -> np.ndarray:
-    """Per image: it, its visible half (grey is hidden), and completions: [2 + n, B, ...event]."""
-    visible = mask("bottom", x.shape[1:])
-    shown = np.where(visible, x, 0.5)
-    means = [model.inpaint(x, visible, seed + k)["mean"] for k in range(num_completions)]
-    return np.stack([x, shown, *means])
+def completions(
+    model,
+    x: np.ndarray,
+    visible: np.ndarray,
+    seed: int = 0,
+    num_completions: int = 4,
+    num_steps: int = 100,
+) -> dict[str, np.ndarray]:
+    """Independent completions `x` and their expectations `mean`: [num_completions, B, ...event]."""
+    # As one batch: the chains of all completions run side by side.
+    outputs = model.inpaint(np.concatenate([x] * num_completions), visible, seed, num_steps)
+    return {k: v.reshape(num_completions, *x.shape) for k, v in outputs.items()}
+
+
+def inpainting(x: np.ndarray, visible: np.ndarray, completions: np.ndarray) -> np.ndarray:
+    """Images, what is visible of them (grey is hidden), their completions: [2 + n, B, ...event]."""
+    return np.concatenate([np.stack([x, np.where(visible, x, 0.5)]), completions])

@@ -9,6 +9,8 @@ import dataclasses
 import keras
 import numpy as np
 
+import zoo
+
 NUM_PIXELS, NUM_LATENTS = 6, 3
 
 
@@ -75,9 +77,8 @@ def linear_model(method, law, *, shear=None, posterior="wrong", **kwargs):
         encoder.set_weights([kernel, np.concatenate([-(1 + law.bias) @ gain, log_scale])])
     else:
         encoder.set_weights([kernel, np.repeat([0.3, np.log(0.6)], NUM_LATENTS)])
-    model = method(
-        encoder, decoder, likelihood="gaussian", scale=law.scale, shear=shear is not None, **kwargs
-    )
+    kwargs = {"likelihood": zoo.likelihoods.Gaussian(law.scale)} | kwargs
+    model = method(encoder, decoder, shear=shear is not None, **kwargs)
     if shear is not None:
         model.shear.kernel.assign(shear)
     model.compile("sgd", jit_compile=False)

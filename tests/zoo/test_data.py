@@ -75,7 +75,7 @@ def test_index_goes_with_its_example():
         np.testing.assert_array_equal(element["y"], 10 * element["index"].numpy())
 
 
-@pytest.mark.parametrize("name", zoo.data.sources.MASKS)
+@pytest.mark.parametrize("name", zoo.data.MASKS)
 def test_masks(name):
     visible = zoo.data.mask(name, (8, 6, 3))
     assert visible.shape == (8, 6, 3) and visible.dtype == bool

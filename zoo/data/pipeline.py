@@ -29,13 +29,14 @@ def pipeline(
     """Batches of arrays that share their first axis, as dictionaries, with the example's `index`.
 
     Args:
-      arrays: by name, each [N, ...].
+      arrays: by name, each [N, ...]; `x` as pixels in [0, 1], or as bytes, which become these.
       batch_size: examples in a batch.
       seed: of the order, shuffled anew for every epoch; None keeps the order.
       drop_remainder: leave out a last batch that is not full.
     """
     size = len(next(iter(arrays.values())))
-    tensors = {name: tf.constant(array) for name, array in arrays.items()}
+    with tf.device("CPU:0"):
+        tensors = {name: tf.constant(array) for name, array in arrays.items()}
     num_batches = size // batch_size if drop_remainder else -(-size // batch_size)
     if seed is not None:
         # A variable, made here and not when the first element is asked for.
@@ -49,7 +50,10 @@ def pipeline(
         return tf.data.Dataset.from_tensor_slices(index)
 
     def gather(index):
-        return {name: tf.gather(value, index) for name, value in tensors.items()} | {"index": index}
+        batch = {name: tf.gather(value, index) for name, value in tensors.items()}
+        if batch["x"].dtype == tf.uint8:
+            batch["x"] = tf.cast(batch["x"], tf.float32) / 255
+        return batch | {"index": index}
 
     return (
         tf.data.Dataset.range(1)

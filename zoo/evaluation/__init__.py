@@ -7,12 +7,13 @@ from zoo.evaluation.likelihood import (
     importance_weighted_bound,
     log_likelihood,
 )
-from zoo.evaluation.report import report
+from zoo.evaluation.report import check_protocol, report
 
 __all__ = [
     "BDMC",
     "LogLikelihood",
     "bidirectional",
+    "check_protocol",
     "importance_weighted_bound",
     "log_likelihood",
     "report",

@@ -5,14 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 import samplers
-from zoo.checks import check_choice, check_count
+from zoo.annealing import Annealing, log_mean_weight
+from zoo.checks import check_count
 from zoo.evaluation.chunks import collect, in_chunks
-
-SCHEDULES = {"linear": samplers.linear_schedule, "sigmoid": samplers.sigmoid_schedule}
-STARTS = ("prior", "posterior")
 
 
 class LogLikelihood(NamedTuple):
@@ -58,63 +55,47 @@ def log_likelihood(
     data,
     *,
     num_images: int | None = None,
-    num_chains: int = 16,
-    num_increments: int = 200,
-    num_leapfrog_steps: int = 5,
-    start: str = "posterior",
-    schedule: str = "sigmoid",
     chunk_size: int = 100,
     seed: int = 0,
     verbose: bool = True,
+    **protocol,
 ) -> LogLikelihood:
     """Estimates log p(x) by annealed importance sampling (Neal 2001; Wu et al. 2017).
 
-    The chains of an image anneal from the prior, or from the model's posterior, to p(x, z). Their
-    step sizes are tuned in a pilot run of other chains and then frozen. Grey levels are binarised
-    once, by `seed`, where the model explains binary images. With the pilot run the cost is
-    2 num_chains num_increments num_leapfrog_steps gradients per image.
+    Grey levels are binarised once, by `seed`, where the model explains binary images.
 
     Args:
       model: a fitted latent-variable model.
       data: an array or a pipeline of images.
       num_images: the first so many images; all by default.
-      num_chains: S, over whose weights the mean is taken.
-      num_increments: T, steps between temperatures.
-      num_leapfrog_steps: of the move at each temperature.
-      start: "posterior" or "prior".
-      schedule: "sigmoid" or "linear".
       chunk_size: images at a time.
       seed: int.
       verbose: whether to show a progress bar.
+      **protocol: `num_chains`, `num_increments`, `num_leapfrog_steps`, `start` and `schedule`, as
+        `zoo.annealing.Annealing`, which says what is run.
 
     Raises:
       UsageError: for data that the model does not take, or an argument out of its range.
     """
     x = collect(model, data, num_images)
-    anneal, protocol = _annealing(
-        num_chains, num_increments, num_leapfrog_steps, start, schedule, chunk_size
-    )
+    check_count(chunk_size=chunk_size)
+    annealing = Annealing(**protocol)
     x = model.observe(tf.constant(x), samplers.fold_in(seed, "observe")).numpy()
 
     @tf.function(jit_compile=model.compile_chains)
     def run(x, index):
-        forward, _ = anneal(model, x, samplers.fold_in(seed, "anneal", index[0]))
-        return forward.log_weights, forward.accept_prob
+        forward, _ = annealing.run(model, x, samplers.fold_in(seed, "anneal", index[0]))
+        return log_mean_weight(forward.log_weights), tf.reduce_mean(forward.accept_prob, 0)
 
-    title = f"AIS: {len(x)} images, {protocol}"
-    log_weights, accept_prob = in_chunks(run, (x, np.arange(len(x))), chunk_size, title, verbose)
-    per_image = _log_mean_exp(log_weights)
-    # Delta method: the relative error of the mean weight is the error of its logarithm.
-    weights = np.exp(log_weights - log_weights.max(axis=0))
-    relative = weights.std(axis=0) / weights.mean(axis=0) / math.sqrt(max(num_chains - 1, 1))
-    chain_stderr = float(np.sqrt((relative**2).sum()) / len(x)) if num_chains > 1 else math.nan
+    title = f"AIS: {len(x)} images, {annealing}"
+    estimate, accept_prob = in_chunks(run, (x, np.arange(len(x))), chunk_size, title, verbose)
     return LogLikelihood(
-        mean=float(per_image.mean()),
-        stderr=_stderr(per_image),
-        chain_stderr=chain_stderr,
-        per_image=per_image,
+        mean=float(estimate.log_likelihood.mean()),
+        stderr=_stderr(estimate.log_likelihood),
+        chain_stderr=float(np.sqrt((estimate.stderr**2).sum()) / len(x)),
+        per_image=estimate.log_likelihood,
         accept_rate=float(accept_prob.mean()),
-        protocol=protocol,
+        protocol=str(annealing),
     )
 
 
@@ -122,16 +103,12 @@ def bidirectional(
     model,
     *,
     num_images: int = 100,
-    num_chains: int = 16,
-    num_increments: int = 200,
-    num_leapfrog_steps: int = 5,
-    start: str = "posterior",
-    schedule: str = "sigmoid",
     chunk_size: int = 100,
     seed: int = 0,
     verbose: bool = True,
+    **protocol,
 ) -> BDMC:
-    """Brackets log p(x) on images simulated from the model (Grosse, Ghahramani and Adams 2015).
+    """Bounds log p(x) from both sides on images simulated from the model (Grosse et al. 2015).
 
     z* ~ p(z), x ~ p(x given z*): z* is an exact draw of p(z given x). Annealing forward to p(x, z)
     bounds log p(x) from below, annealing back from z* bounds it from above, in expectation. The
@@ -139,10 +116,8 @@ def bidirectional(
 
     Args: as `log_likelihood`; `num_images` is the number of simulated images.
     """
-    check_count(num_images=num_images)
-    anneal, protocol = _annealing(
-        num_chains, num_increments, num_leapfrog_steps, start, schedule, chunk_size
-    )
+    check_count(num_images=num_images, chunk_size=chunk_size)
+    annealing = Annealing(**protocol)
 
     @tf.function(jit_compile=model.compile_chains)
     def simulate():
@@ -152,19 +127,19 @@ def bidirectional(
     @tf.function(jit_compile=model.compile_chains)
     def run(z, x, index):
         key = samplers.fold_in(seed, "anneal", index[0])
-        forward, backward = anneal(model, x, key, exact=z)
-        return forward.log_weights, backward.log_weights
+        forward, backward = annealing.run(model, x, key, exact=z)
+        lower = log_mean_weight(forward.log_weights).log_likelihood
+        return lower, -log_mean_weight(backward.log_weights).log_likelihood
 
     z, x = (t.numpy() for t in simulate())
-    title = f"BDMC: {num_images} simulated images, {protocol}"
-    forward, backward = in_chunks(run, (z, x, np.arange(num_images)), chunk_size, title, verbose)
-    lower, upper = _log_mean_exp(forward), -_log_mean_exp(backward)
+    title = f"BDMC: {num_images} simulated images, {annealing}"
+    lower, upper = in_chunks(run, (z, x, np.arange(num_images)), chunk_size, title, verbose)
     return BDMC(
         lower=float(lower.mean()),
         upper=float(upper.mean()),
         gap=float((upper - lower).mean()),
         gap_stderr=_stderr(upper - lower),
-        protocol=protocol,
+        protocol=str(annealing),
     )
 
 
@@ -190,11 +165,10 @@ def importance_weighted_bound(
     @tf.function(jit_compile=model.compile_chains)
     def run(x, index):
         log_weights = model.log_weights(x, num_samples, samplers.fold_in(seed, index[0]))
-        return tf.cast(log_weights, tf.float64)
+        return log_mean_weight(tf.cast(log_weights, tf.float64)).log_likelihood
 
     title = f"Importance-weighted bound: {len(x)} images, {num_samples} samples"
-    log_weights = in_chunks(run, (x, np.arange(len(x))), chunk_size, title, verbose)
-    per_image = _log_mean_exp(log_weights)
+    per_image = in_chunks(run, (x, np.arange(len(x))), chunk_size, title, verbose)
     return LogLikelihood(
         mean=float(per_image.mean()),
         stderr=_stderr(per_image),
@@ -203,61 +177,6 @@ def importance_weighted_bound(
         accept_rate=math.nan,
         protocol=f"{num_samples} samples of the model's proposal",
     )
-
-
-def _annealing(num_chains, num_increments, num_leapfrog_steps, start, schedule, chunk_size):
-    """A checked protocol: a function that anneals for images, and its description."""
-    check_count(
-        num_chains=num_chains,
-        num_increments=num_increments,
-        num_leapfrog_steps=num_leapfrog_steps,
-        chunk_size=chunk_size,
-    )
-    check_choice("start", start, STARTS)
-    betas = SCHEDULES[check_choice("schedule", schedule, SCHEDULES)](num_increments)
-
-    def anneal(model, x, seed, exact=None):
-        if start == "posterior":
-            initial = model.posterior(x)
-        else:
-            initial = tfp.distributions.BatchBroadcast(model.prior, [tf.shape(x)[0]])
-        options = {"num_leapfrog_steps": num_leapfrog_steps, "scale": initial.stddev()}
-
-        def run(state, betas, step_size, role, **kwargs):
-            return samplers.annealed_importance_sampling(
-                initial.log_prob,
-                lambda z: model.log_joint(x, z),
-                state,
-                betas,
-                step_size=step_size,
-                seed=samplers.fold_in(seed, role),
-                **options,
-                **kwargs,
-            )
-
-        def draws(role):
-            return initial.sample(num_chains, samplers.fold_in(seed, role))
-
-        pilot = run(draws("pilot"), betas, 0.5, "pilot moves", tuning_rate=0.1)
-        step_size = pilot.step_size
-        forward = run(draws("start"), betas, step_size, "moves")
-        if exact is None:
-            return forward, None
-        # The reverse run makes the moves of the same temperatures, and one more at 0, last.
-        reverse = tf.concat([step_size[::-1][1:], step_size[:1]], 0)
-        state = tf.repeat(exact[None], num_chains, axis=0)
-        return forward, run(state, betas[::-1], reverse, "reverse moves")
-
-    protocol = (
-        f"{num_chains} chains, {num_increments} {schedule} increments from the {start}, "
-        f"{num_leapfrog_steps} leapfrog steps"
-    )
-    return anneal, protocol
-
-
-def _log_mean_exp(log_weights: np.ndarray) -> np.ndarray:
-    top = log_weights.max(axis=0)
-    return top + np.log(np.exp(log_weights - top).mean(axis=0))
 
 
 def _stderr(values: np.ndarray) -> float:

@@ -1,14 +1,17 @@
 """The figures that every run reports."""
 
+import dataclasses
 import math
 
 import numpy as np
 import tensorflow as tf
 
 import samplers
-from zoo.base import LatentVariableModel
+from zoo.annealing import Annealing
+from zoo.checks import UsageError, check_count
 from zoo.evaluation.chunks import collect, in_chunks
 from zoo.evaluation.likelihood import bidirectional, importance_weighted_bound, log_likelihood
+from zoo.latent import LatentVariableModel
 
 
 def report(
@@ -37,10 +40,11 @@ def report(
 
     Returns:
       A dictionary, in nats where it can be: `log_likelihood` with `log_likelihood_stderr` over
-      images, `bdmc_gap` on simulated images, the one-sample `bound`, the `accept_rate` of the
-      model's own chain, `reconstruction_mse` of pixels in [0, 1]; None for what a model has not.
-      And the log-likelihood of every image, [N].
+      images, the same in `bits_per_dim`, `bdmc_gap` on simulated images, the one-sample `bound`,
+      the `accept_rate` of the model's own chain, `reconstruction_mse` of pixels in [0, 1]; None
+      for what a model has not. And the log-likelihood of every image, [N].
     """
+    check_protocol(num_simulated=num_simulated, chunk_size=chunk_size, **protocol)
     x = collect(model, data, num_images)
     common = {"chunk_size": chunk_size, "seed": seed, "verbose": verbose}
     estimate = log_likelihood(model, x, **common, **protocol)
@@ -51,6 +55,7 @@ def report(
         "log_likelihood": estimate.mean,
         "log_likelihood_stderr": estimate.stderr,
         "log_likelihood_chain_stderr": estimate.chain_stderr,
+        "bits_per_dim": model.bits_per_dim(estimate.mean),
         "bdmc_gap": bdmc.gap,
         "bdmc_gap_stderr": bdmc.gap_stderr,
         "bound": bound.mean,
@@ -63,6 +68,22 @@ def report(
     }
     unknown = {k for k, v in figures.items() if isinstance(v, float) and math.isnan(v)}
     return {k: None if k in unknown else v for k, v in figures.items()}, estimate.per_image
+
+
+def check_protocol(
+    *, num_images: int | None = None, num_simulated: int = 100, chunk_size: int = 100, **protocol
+) -> None:
+    """Refuses what `report` would refuse, before anything has run.
+
+    Raises:
+      UsageError: for an argument that `report` does not take, or out of its range.
+    """
+    counts = {"num_simulated": num_simulated, "chunk_size": chunk_size}
+    check_count(**counts, **({} if num_images is None else {"num_images": num_images}))
+    unknown = set(protocol) - {field.name for field in dataclasses.fields(Annealing)}
+    if unknown:
+        raise UsageError(f"evaluation does not take {', '.join(sorted(unknown))}.")
+    Annealing(**protocol)
 
 
 def _inference(model, x, chunk_size, seed):

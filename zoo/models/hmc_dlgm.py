@@ -5,6 +5,7 @@ import tensorflow as tf
 
 import samplers
 from zoo.checks import check_count, check_positive
+from zoo.latent import chain_diagnostics
 from zoo.models.vae import VAE
 from zoo.registry import register
 
@@ -34,12 +35,12 @@ class HMCDLGM(VAE):
       min_step_size: eps_0 stays above.
       max_step_size: eps_0 stays below.
       shear: whether to learn the shear A.
-      **kwargs: `likelihood`, `scale` and `seed`, as `VAE`.
+      **kwargs: `likelihood` and `seed`, as `VAE`.
 
     The scan of the paper that we know has lost its constants; the defaults are ours.
     """
 
-    metric_names = ("bound", "mse", "accept_rate", "step_size", "leapfrog_steps")
+    metric_names = ("bound", "mse", "accept_rate", "energy_error", "step_size", "leapfrog_steps")
 
     def __init__(
         self,
@@ -100,19 +101,19 @@ class HMCDLGM(VAE):
             return super().infer(x, num_samples, seed, visible, num_steps)
         posterior, z = self._draw(x, num_samples, samplers.fold_in(seed, "amortise"))
         result = self.refine(x, posterior, z, samplers.fold_in(seed, "refine"))
-        return result.state, {"accept_rate": tf.reduce_mean(result.accept_prob, 0)}
+        return result.state, chain_diagnostics(result)
 
     # Training.
 
     @property
     def parameter_groups(self):
-        decoder = self.decoder.trainable_variables
+        decoder = self.decoder.trainable_variables + self.pixels.trainable_variables
         shear = self.shear.trainable_variables if self.shear is not None else []
         return {"inference": self.encoder.trainable_variables + shear, "generation": decoder}
 
     def sample_latents(self, batch, context, seed):
         result = self.refine(batch["x"], context["posterior"], context["z"], seed)
-        return result.state, {"accept_rate": tf.reduce_mean(result.accept_prob, 0)}
+        return result.state, chain_diagnostics(result)
 
     def objectives(self, batch, context, latents, seed):
         inference, metrics = super().objectives(batch, context, latents, seed)
@@ -121,7 +122,7 @@ class HMCDLGM(VAE):
         return {"inference": inference["elbo"], "generation": generation}, metrics
 
     def state_statistics(self, batch, latents, diagnostics):
-        return diagnostics
+        return {"accept_rate": diagnostics["accept_rate"]}
 
     def next_state(self, statistics):
         too_low = tf.reduce_min(statistics["accept_rate"]) < self.chain["target_accept"]

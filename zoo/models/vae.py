@@ -1,5 +1,6 @@
 """The mean-field variational autoencoder, whose networks and bound other methods build on."""
 
+import math
 from collections.abc import Sequence
 
 import keras
@@ -10,15 +11,13 @@ import tensorflow_probability as tfp
 import layers
 import samplers
 from samplers.random import Seed
-from zoo.base import LatentVariableModel
 from zoo.checks import (
     UsageError,
-    check_choice,
     check_count,
     check_deterministic,
-    check_positive,
 )
-from zoo.likelihoods import LIKELIHOODS
+from zoo.latent import LatentVariableModel
+from zoo.likelihoods import Likelihood, get_likelihood
 from zoo.registry import register
 
 tfd = tfp.distributions
@@ -35,8 +34,9 @@ class VAE(LatentVariableModel):
     Args:
       encoder: Keras model from images [N, ...event] to [N, 2 K]: mu, then log sigma.
       decoder: Keras model from latents [N, K] to [N, ...event]: what the likelihood asks for.
-      likelihood: "bernoulli" (the decoder gives logits) or "gaussian" (means in [-1, 1]).
-      scale: standard deviation of the Gaussian likelihood, in units of images in [-1, 1].
+      likelihood: "bernoulli" (the decoder gives logits), "gaussian" or "discretised_logistic" (it
+        gives means in [-1, 1]), a dictionary of such a `name` and arguments, or an object of
+        `zoo.likelihoods`.
       shear: whether the decoder sees A z, with A a learned unit lower-triangular matrix.
       seed: of training and of default draws.
 
@@ -50,21 +50,15 @@ class VAE(LatentVariableModel):
         encoder: keras.Model,
         decoder: keras.Model,
         *,
-        likelihood: str = "bernoulli",
-        scale: float = 0.1,
+        likelihood: str | dict | Likelihood = "bernoulli",
         shear: bool = False,
         seed: int = 0,
         **kwargs,
     ):
         super().__init__(event_shape=encoder.input_shape[1:], seed=seed, **kwargs)
-        check_choice("likelihood", likelihood, LIKELIHOODS)
-        check_positive(scale=scale)
         check_deterministic(encoder=encoder, decoder=decoder)
         self.encoder, self.decoder = encoder, decoder
-        self.likelihood_name, self.scale = likelihood, scale
-        self.pixels = LIKELIHOODS[likelihood](
-            **{"scale": scale} if likelihood == "gaussian" else {}
-        )
+        self.pixels = get_likelihood(likelihood)
         self.shear = layers.Shear(name="shear") if shear else None
         if decoder.output_shape[1:] != self.event_shape:
             raise UsageError(
@@ -152,6 +146,9 @@ class VAE(LatentVariableModel):
     def observe(self, x, seed):
         return self.pixels.observe(x, seed)
 
+    def bits_per_dim(self, log_likelihood):
+        return self.pixels.bits_per_dim(log_likelihood, math.prod(self.event_shape))
+
     def log_weights(self, x, num_samples, seed):
         return self._log_weights(x, *self._draw(x, num_samples, seed))
 
@@ -160,6 +157,10 @@ class VAE(LatentVariableModel):
         if visible is not None:
             return super().infer(x, num_samples, seed, visible, num_steps)
         return self._draw(x, num_samples, seed)[1], {}
+
+    def encoding(self, x):
+        posterior = self.posterior(x)
+        return {"q_mean": posterior.mean(), "q_stddev": posterior.stddev()}
 
     # Training.
 
@@ -187,7 +188,6 @@ class VAE(LatentVariableModel):
         return super().get_config() | {
             "encoder": keras.saving.serialize_keras_object(self.encoder),
             "decoder": keras.saving.serialize_keras_object(self.decoder),
-            "likelihood": self.likelihood_name,
-            "scale": self.scale,
+            "likelihood": keras.saving.serialize_keras_object(self.pixels),
             "shear": self.shear is not None,
         }

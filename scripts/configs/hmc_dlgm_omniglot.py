@@ -1,0 +1,7 @@
+"""An HMC-DLGM (Hoffman 2017) on Omniglot; `hmc_dlgm_omniglot:small` is smaller."""
+
+from zoo.experiment import omniglot_config
+
+
+def get_config(preset="paper"):
+    return omniglot_config(preset, name="HMCDLGM", num_steps=5)

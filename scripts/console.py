@@ -1,0 +1,29 @@
+"""The command `mcmc-zoo`: runs one of the programs by name."""
+
+import ast
+import pathlib
+import runpy
+import sys
+
+_FOLDER = pathlib.Path(__file__).parent
+PROGRAMS = ("train", "evaluate", "sample", "inpaint", "export", "figures", "benchmark")
+
+
+def main() -> None:
+    """Runs `mcmc-zoo NAME [--flag=value ...]` as if it were `python scripts/NAME.py`."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in PROGRAMS:
+        del sys.argv[1]
+        runpy.run_module(f"{__package__}.{name}", run_name="__main__", alter_sys=True)
+    elif name in ("--help", "-h", "help"):
+        print("usage: mcmc-zoo NAME [--flag=value ...]; mcmc-zoo NAME --help tells its flags.\n")
+        for program in PROGRAMS:
+            # Read, not imported: that would take TensorFlow.
+            docstring = ast.get_docstring(ast.parse((_FOLDER / f"{program}.py").read_text()))
+            print(f"  {program:<12}{docstring.splitlines()[0]}")
+    else:
+        print(
+            f"error: program must be one of {', '.join(PROGRAMS)}; it was {name!r}.",
+            file=sys.stderr,
+        )
+        sys.exit(2)

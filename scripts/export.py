@@ -1,0 +1,25 @@
+"""Writes the model of a work directory as a SavedModel, DIR/export, for TensorFlow alone.
+
+python scripts/export.py --workdir=runs/hmc_dlgm_digits
+saved_model_cli show --dir=runs/hmc_dlgm_digits/export --all
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import zoo
+from zoo import cli, experiment
+
+WORKDIR = cli.define_workdir()
+
+
+def main() -> None:
+    model = experiment.load(WORKDIR.value)
+    path = experiment.make_workdir(WORKDIR.value) / "export"
+    zoo.export(model, path)
+    print(f"{path}: {', '.join(model.signatures())}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

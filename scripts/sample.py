@@ -1,0 +1,29 @@
+"""Draws from the model of a work directory.
+
+    python scripts/sample.py --workdir=runs/hmc_dlgm_digits --num_samples=100
+
+Writes samples.png, a square of expected images, and samples.npz, with the draws `x` and their
+expectations `mean`, [num_samples, height, width, channels], pixels in [0, 1].
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from absl import flags
+
+from zoo import cli, experiment, outputs
+
+WORKDIR = cli.define_workdir()
+NUM_SAMPLES = flags.DEFINE_integer("num_samples", 100, "How many.")
+SEED = flags.DEFINE_integer("seed", 0, "Seed of the draws.")
+
+
+def main() -> None:
+    model = experiment.load(WORKDIR.value)
+    workdir = experiment.make_workdir(WORKDIR.value)
+    outputs.write_samples(model, workdir, NUM_SAMPLES.value, SEED.value)
+
+
+if __name__ == "__main__":
+    cli.run(main)
