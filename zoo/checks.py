@@ -13,7 +13,7 @@ class UsageError(ValueError):
 
 def check_choice(name: str, value: str, choices: Collection[str]) -> str:
     """Returns `value` if it is one of `choices`; else names the nearest ones."""
-    if value in choices:
+    if isinstance(value, str) and value in choices:
         return value
     known = ", ".join(map(repr, sorted(choices)))
     raise unknown_choice(name, value, choices, f"known are {known}.")

@@ -123,10 +123,8 @@ def load_data(config: ml_collections.ConfigDict) -> data.Data:
     Raises:
       UsageError: for a source that is unknown or broken, or an argument that `load` does not take.
     """
-    try:
+    with _taking("data: load"):
         return data.load(**config.data, seed=config.seed)
-    except TypeError as error:
-        raise UsageError(f"config: data does not take this: {error}") from error
 
 
 def build(config: ml_collections.ConfigDict, dataset: data.Data) -> keras.Model:
@@ -141,10 +139,8 @@ def build(config: ml_collections.ConfigDict, dataset: data.Data) -> keras.Model:
     )
     arguments = config.model.to_dict()
     method = get_method(arguments.pop("name"))
-    try:
+    with _taking(f"model: {method.__name__}"):
         model = method.for_data(dataset, seed=config.seed, **arguments)
-    except TypeError as error:
-        raise UsageError(f"model: {method.__name__} does not take this: {error}") from error
     model.compile(optimizer, jit_compile=config.jit_compile)
     return model
 
@@ -158,11 +154,23 @@ def _optimizer(name, num_steps, learning_rate, final_learning_rate=None, **kwarg
             [num_steps * 4 // 5], [learning_rate, final_learning_rate]
         )
     optimizer = getattr(keras.optimizers, check_choice("optimizer", name, OPTIMIZERS))
-    return optimizer(learning_rate=learning_rate, **kwargs)
+    with _taking(f"optimizer: {name}"):
+        return optimizer(learning_rate=learning_rate, **kwargs)
 
 
-def make_workdir(path: str, *, empty: bool = False) -> pathlib.Path:
-    """The work directory, made if it is missing; `empty` removes an older run's files from it.
+@contextlib.contextmanager
+def _taking(what):
+    """Tells of arguments that something from a config does not take."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{what} does not take this: {error}") from error
+
+
+def make_workdir(path: str, *, name: str = "workdir", empty: bool = False) -> pathlib.Path:
+    """The directory of the flag `name`, made if missing; `empty` removes an older run's files.
 
     Raises:
       UsageError: if it cannot be made or written to.
@@ -173,12 +181,12 @@ def make_workdir(path: str, *, empty: bool = False) -> pathlib.Path:
         with tempfile.TemporaryFile(dir=workdir):
             pass
     except OSError as error:
-        raise UsageError(f"workdir: cannot write to {path!r}: {error.strerror}.") from None
+        raise UsageError(f"{name}: cannot write to {path!r}: {error.strerror}.") from None
     if empty:
-        for name in OUTPUTS:
-            (workdir / name).unlink(missing_ok=True)
-        for name in OUTPUT_FOLDERS:
-            shutil.rmtree(workdir / name, ignore_errors=True)
+        for file in OUTPUTS:
+            (workdir / file).unlink(missing_ok=True)
+        for folder in OUTPUT_FOLDERS:
+            shutil.rmtree(workdir / folder, ignore_errors=True)
     return workdir
 
 
@@ -225,6 +233,6 @@ def load(workdir: str) -> keras.Model:
         raise UsageError(f"workdir: {str(path)!r} is missing; did the training finish?")
     try:
         return keras.models.load_model(path)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # a broken file can make Keras, HDF5 and zip raise anything
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UsageError(f"workdir: {str(path)!r} cannot be loaded: {reason}") from error

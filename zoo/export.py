@@ -83,8 +83,8 @@ def _assertions(spec, named):
             summarize=8,
         )
     if spec.dtype.is_floating:
-        # False for NaN, too.
-        fine = tf.reduce_all((tensor >= 0) & (tensor <= 1))
+        pixels = tf.reshape(tensor, [-1])  # whose rank is right, whatever came
+        fine = tf.reduce_all((pixels >= 0) & (pixels <= 1))  # false for NaN, too
         yield tf.debugging.Assert(fine, [f"{name} must hold finite pixels in [0, 1]."])
     if name.startswith("num_"):
         yield tf.debugging.Assert(tensor > 0, [f"{name} must be greater than 0; it was", tensor])
@@ -96,8 +96,11 @@ def _shape(tensor):
 
 
 def _same(shape, other):
-    equal = tf.raw_ops.Equal(x=shape, y=other, incompatible_shape_error=False)
-    return tf.equal(tf.size(shape), tf.size(other)) & tf.reduce_all(equal)
+    return tf.cond(
+        tf.equal(tf.size(shape), tf.size(other)),
+        lambda: tf.reduce_all(tf.equal(shape, other)),
+        lambda: False,
+    )
 
 
 def _write_warmup(path, specs):

@@ -216,7 +216,8 @@ class _DiscretisedLogistic(tfd.Distribution):
             edge = (tf.cast(k, self.dtype) + 0.5) / last
             return k + 1, total + tf.sigmoid((self.loc - edge) / self.scale)
 
-        return tf.while_loop(lambda k, _: k < last, add, (0, tf.zeros_like(self.loc)))[1] / last
+        start = 0, tf.zeros_like(self.loc)
+        return tf.while_loop(lambda k, _: k < last, add, start, maximum_iterations=last)[1] / last
 
 
 LIKELIHOODS = {
@@ -238,5 +239,7 @@ def get_likelihood(likelihood: str | dict | Likelihood) -> Likelihood:
     name = check_choice("likelihood", arguments.pop("name", None), LIKELIHOODS)
     try:
         return LIKELIHOODS[name](**arguments)
-    except TypeError as error:
+    except UsageError:
+        raise
+    except (TypeError, ValueError) as error:  # Keras tells of unknown arguments by the latter
         raise UsageError(f"likelihood: {name} does not take this: {error}") from None

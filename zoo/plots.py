@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 
-def image_grid(rows: np.ndarray, smallest: int = 200) -> np.ndarray:
+def image_grid(rows: np.ndarray, smallest: int = 400) -> np.ndarray:
     """Tiles images with thin lines between them and enlarges them by a whole factor.
 
     Args:

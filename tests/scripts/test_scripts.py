@@ -1,50 +1,23 @@
 """The programs as a user runs them: a small experiment, and mistakes that end in one clear line."""
 
 import json
-import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from programs import ROOT, TINY, run, run_here
 
 import zoo
-
-ROOT = pathlib.Path(__file__).parents[2]
-TINY = [
-    "--config.epochs=2",
-    "--config.jit_compile=False",
-    "--config.model.hidden=(8,)",
-    "--config.model.latent_dim=2",
-] + [
-    f"--config.evaluation.{key}={value}"
-    for key, value in {
-        "num_chains": 2,
-        "num_increments": 4,
-        "num_leapfrog_steps": 1,
-        "num_simulated": 5,
-    }.items()
-]
-
-
-def run(script, *arguments, cwd=ROOT):
-    return subprocess.run(
-        [sys.executable, ROOT / "scripts" / f"{script}.py", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-    )
 
 
 @pytest.fixture(scope="module")
 def workdirs(tmp_path_factory):
-    """Runs of both configs."""
+    """Runs of two configs."""
     folder = tmp_path_factory.mktemp("runs")
-    for config in ("hmc_dlgm_digits", "vae_digits"):
-        result = run(
-            "train", f"--config=scripts/configs/{config}.py", *TINY, f"--workdir={folder / config}"
-        )
+    for config, start in (("hmc_dlgm_digits", run), ("vae_digits", run_here)):
+        path = f"scripts/configs/{config}.py"
+        result = start("train", f"--config={path}", *TINY, f"--workdir={folder / config}")
         assert result.returncode == 0, result.stderr
         assert "log_likelihood" in result.stdout and "nats per image" in result.stdout
     return folder
@@ -62,6 +35,7 @@ def test_train_leaves_a_work_directory(workdirs, config):
         "samples.png",
         "reconstructions.png",
         "inpainting.png",
+        "tensorboard",
     }
     assert json.loads((workdir / "config.json").read_text())["model"]["latent_dim"] == 2
     figures = json.loads((workdir / "evaluation.json").read_text())
@@ -79,14 +53,58 @@ def test_train_leaves_a_work_directory(workdirs, config):
 def test_evaluate_and_compare(workdirs):
     flags = ["--num_chains=2", "--num_increments=3", "--num_simulated=4", "--num_images=20"]
     for config in ("hmc_dlgm_digits", "vae_digits"):
-        result = run("evaluate", f"--workdir={workdirs / config}", *flags)
+        result = run_here("evaluate", f"--workdir={workdirs / config}", *flags)
         assert result.returncode == 0, result.stderr
-    result = run(
+    result = run_here(
         "evaluate",
         f"--workdir={workdirs / 'hmc_dlgm_digits'}",
         f"--against={workdirs / 'vae_digits'}",
     )
     assert result.returncode == 0 and "difference, paired by image" in result.stdout
+
+
+def test_tensorboard_has_scalars_and_pictures(workdirs):
+    tags = set()
+    for file in (workdirs / "hmc_dlgm_digits" / "tensorboard").rglob("events*"):
+        for event in tf.compat.v1.train.summary_iterator(str(file)):
+            tags |= {value.tag for value in event.summary.value}
+    metrics = {"accept_rate", "step_size", "energy_error", "bound"}
+    assert {f"epoch_{name}" for name in metrics} | {"samples", "reconstructions"} <= tags
+
+
+def test_sample(workdirs, tmp_path):
+    workdir = workdirs / "hmc_dlgm_digits"
+    result = run_here("sample", f"--workdir={workdir}", "--num_samples=7", "--seed=3")
+    assert result.returncode == 0, result.stderr
+    draws = np.load(workdir / "samples.npz")
+    expected = zoo.load(str(workdir)).sample(7, 3)
+    for name in ("x", "mean"):
+        np.testing.assert_array_equal(draws[name], expected[name])
+
+
+@pytest.mark.parametrize("mask", zoo.data.MASKS)
+def test_inpaint(workdirs, mask):
+    workdir = workdirs / "vae_digits"
+    flags = [f"--mask={mask}", "--num_images=3", "--num_completions=2", "--num_steps=2"]
+    result = run_here("inpaint", f"--workdir={workdir}", *flags)
+    assert result.returncode == 0, result.stderr
+    arrays = np.load(workdir / f"inpainting_{mask}.npz")
+    assert arrays["completions"].shape == arrays["means"].shape == (2, 3, 8, 8, 1)
+    visible = np.broadcast_to(arrays["visible"], arrays["x"].shape)
+    for name in ("completions", "means"):
+        shown = arrays[name][:, visible]
+        np.testing.assert_array_equal(shown, np.broadcast_to(arrays["x"][visible], shown.shape))
+    assert not np.array_equal(arrays["means"][0], arrays["means"][1])
+    assert (workdir / f"inpainting_{mask}.png").is_file()
+
+
+def test_export(workdirs):
+    workdir = workdirs / "vae_digits"
+    for _ in range(2):  # the second replaces the first
+        result = run_here("export", f"--workdir={workdir}")
+        assert result.returncode == 0, result.stderr
+    endpoints = tf.saved_model.load(str(workdir / "export")).signatures
+    assert {"sample", "reconstruct", "inpaint", "encode", "log_likelihood"} < set(endpoints)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +124,7 @@ def test_evaluate_and_compare(workdirs):
         (
             "train",
             ["--config.data.source=digit"],
-            "data: unknown value 'digit'; did you mean 'digits'?",
+            "data: unknown value 'digit'; did you mean 'digits'",
         ),
         ("train", ["--config.model.num_stepz=3"], "num_stepz"),
         ("train", ["--config.model.num_steps=0"], "num_steps must be greater than 0; it was 0"),
@@ -117,16 +135,62 @@ def test_evaluate_and_compare(workdirs):
         ("train", ["config.epochs=3"], "'config.epochs=3' is not one"),
         ("train", ["--workdir=/proc/nowhere"], "workdir: cannot write to '/proc/nowhere'"),
         ("train", ["--strategy=many"], "strategy"),
-        ("evaluate", [], "workdir must be given"),
+        ("train", ["--config=vae_mnist:smal"], "preset: unknown value 'smal'; did you mean"),
+        ("train", ["--config.data.source=npz:no.npz"], "cannot read 'no.npz'"),
+        ("train", ["--config.data.batch_size=0"], "batch_size must be greater than 0; it was 0"),
+        ("train", ["--config.evaluation.num_chains=0"], "num_chains must be greater than 0"),
+        ("train", ["--config.model.likelihood=normal"], "likelihood: unknown value 'normal'"),
+        ("evaluate", [], "workdir"),
+        ("sample", ["--workdir=nowhere"], "workdir: 'nowhere/model.keras' is missing"),
+        ("inpaint", ["--workdir=nowhere", "--mask=lft"], "left|right|top|bottom|box|random"),
+        ("inpaint", ["--workdir=nowhere"], "workdir: cannot read 'nowhere/config.json'"),
+        ("export", ["--workdir=nowhere"], "workdir: 'nowhere/model.keras' is missing"),
+        ("benchmark", ["--pairs=three"], "pairs"),
         ("evaluate", ["--workdir=nowhere"], "workdir: cannot read 'nowhere/config.json'"),
         ("evaluate", ["--workdir=.", "--against=."], "workdir: '.' has no evaluation to read"),
     ],
 )
 def test_mistakes_end_in_one_line(script, arguments, message, tmp_path):
     arguments = [a.replace("scripts/", f"{ROOT}/scripts/") for a in arguments]
-    result = run(script, *arguments, cwd=tmp_path)
+    result = run_here(script, *arguments, cwd=tmp_path)
     assert result.returncode == 2
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert message in line
     assert "Traceback" not in result.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def get_config(): return 1 / 0",
+        "def get_config( return",
+        "x = 1",
+        "import nothing_like_it",
+        "def get_config(): return {}",
+        "def get_config(): return 3",
+        "import ml_collections as m\ndef get_config(): return m.ConfigDict({'epochs': 3})",
+    ],
+)
+def test_malformed_config_files(source, tmp_path):
+    path = tmp_path / "bad.py"
+    path.write_text(source)
+    result = run_here("train", f"--config={path}", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.count("error: config") == 1 and "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "script", ["train", "evaluate", "sample", "inpaint", "export", "figures", "benchmark"]
+)
+def test_help_tells_the_flags(script):
+    result = run_here(script, "--help")
+    assert result.returncode in (0, 1)  # absl's own status after help is 1
+    assert "python scripts/" in result.stdout
+    assert {"benchmark": "--pairs"}.get(script, "--workdir") in result.stdout
+
+
+def test_a_mistake_in_a_process_of_its_own(tmp_path):
+    result = run("sample", "--workdir=nowhere", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1].startswith("error: workdir: 'nowhere/model.keras' is")

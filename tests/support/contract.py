@@ -174,7 +174,9 @@ def exports_to_tensorflow_alone(method, data, images, tmp_path):
             sample=endpoints.signatures["sample"](num_samples=tf.constant(7), seed=seed),
             reconstruct=endpoints.signatures["reconstruct"](x=x, seed=seed),
             inpaint=endpoints.signatures["inpaint"](
-                x=x, visible=visible, seed=seed, num_steps=tf.constant(3)),
+                x=x, visible=visible, seed=seed, num_steps=tf.constant(10)),
+            encode=endpoints.signatures["encode"](x=x, seed=seed),
+            log_likelihood=endpoints.signatures["log_likelihood"](x=x[:9], seed=seed),
         )
         np.savez({str(tmp_path / "answers.npz")!r},
                  **{{f"{{a}}.{{n}}": v for a, o in answers.items() for n, v in o.items()}})
@@ -184,11 +186,18 @@ def exports_to_tensorflow_alone(method, data, images, tmp_path):
     expected = {
         "sample": model.sample(7, 0),
         "reconstruct": model.reconstruct(images, 0),
-        "inpaint": model.inpaint(images, visible, 0, num_steps=3),
+        "inpaint": model.inpaint(images, visible, 0, num_steps=10),
+        "encode": model.encode(images, 0),
     }
     for endpoint, outputs in expected.items():
         for name, value in outputs.items():
             np.testing.assert_allclose(answers[f"{endpoint}.{name}"], value, atol=1e-4)
+    for name in ("x", "mean"):
+        np.testing.assert_array_equal(answers[f"inpaint.{name}"][visible], images[visible])
+    # Hundreds of transitions part in the last bits, and then in accepts.
+    estimate = model.log_likelihood(images[:9], 0)
+    error = answers["log_likelihood.log_likelihood"] - estimate["log_likelihood"]
+    assert (abs(error) < 4 * np.hypot(estimate["stderr"], answers["log_likelihood.stderr"])).all()
 
 
 def trains_on_two_replicas(method, data, images, tmp_path):

@@ -91,11 +91,13 @@ def as_pipeline(
     arrays["x"] = check_images(arrays["x"], event_shape)
     arrays.pop("index", None)
     if y is not None:
-        arrays["y"] = np.asarray(y)
-    for name, array in arrays.items():
-        if len(array) != len(arrays["x"]):
+        arrays["y"] = y
+    for name in arrays:
+        arrays[name] = np.asarray(arrays[name])
+        if arrays[name].shape[:1] != (len(arrays["x"]),) or arrays[name].dtype == object:
             raise UsageError(
-                f"{name} must be as long as x, {len(arrays['x'])}; it was {len(array)}."
+                f"{name} must hold one number for each of the {len(arrays['x'])} images; "
+                f"it was {list(arrays[name].shape)} of {arrays[name].dtype}."
             )
     batch_size = 32 if batch_size is None else batch_size
     check_count(batch_size=batch_size)

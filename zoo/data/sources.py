@@ -1,6 +1,7 @@
 """Where images come from: `load` turns a source into pipelines and the facts a model needs."""
 
 import dataclasses
+import glob
 import pathlib
 import zipfile
 import zlib
@@ -79,12 +80,13 @@ def load(
       UsageError: for an unknown or broken source, or a batch that is larger than the data.
     """
     check_count(batch_size=batch_size, **({} if size is None else {"size": size}))
-    splits = _with_validation(_read(source, data_dir, _preparation(size, grey, invert)))
+    splits = _read(source, data_dir, _preparation(size, grey, invert))
+    for name, arrays in splits.items():
+        _check_split(f"{source} {name}", arrays, splits["train"]["x"].shape[1:])
+    splits = splits if "validation" in splits else _kept_out(splits, "validation")
     train = splits["train"]["x"]
     if batch_size > len(train):
         raise UsageError(f"batch_size must be at most {len(train)}; it was {batch_size}.")
-    for name, arrays in splits.items():
-        _check_split(f"{source} {name}", arrays, train.shape[1:])
     labels = [arrays["y"].max() for arrays in splits.values() if "y" in arrays]
     return Data(
         train=pipeline(splits["train"], batch_size, seed=seed, drop_remainder=True),
@@ -187,7 +189,7 @@ def _images(path, prepare) -> dict[str, Split]:
     named = (path / "train").is_dir() and (path / "test").is_dir()
     folders = {n: path / n for n in ("train", "validation", "test")} if named else {"train": path}
     files = {
-        name: sorted(f for f in folder.rglob("*") if f.suffix.lower() in _IMAGE_FILES)
+        name: [folder / file for file in sorted(_image_files(folder))]
         for name, folder in folders.items()
         if folder.is_dir()
     }
@@ -210,6 +212,12 @@ def _images(path, prepare) -> dict[str, Split]:
             labels = [classes.index(file.parent.name) for file in found]
             splits[name]["y"] = np.array(labels, np.int32)
     return splits if named else _kept_out(splits, "test")
+
+
+def _image_files(folder):
+    # Not Path.rglob, which passes links to folders by.
+    files = glob.iglob("**/*", root_dir=folder, recursive=True)
+    return (file for file in files if file.lower().endswith(_IMAGE_FILES))
 
 
 def _opened(file, prepare):
@@ -239,7 +247,11 @@ def _tfds(name, data_dir, prepare) -> dict[str, Split]:
     try:
         builder.download_and_prepare()
         found = [s for s in ("train", "validation", "test") if s in builder.info.splits]
+        if "train" not in found:
+            raise UsageError(f"data: TFDS's {name!r} has no training split.")
         splits = {split: _tfds_split(builder, split, prepare) for split in found}
+    except UsageError:
+        raise
     except (tf.errors.OpError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UsageError(
@@ -258,10 +270,6 @@ def _tfds_split(builder, split, prepare) -> Split:
         return {"x": prepare(example["image"])} | y
 
     return _collected(builder.as_dataset(split=split).map(used, tf.data.AUTOTUNE))
-
-
-def _with_validation(splits):
-    return splits if "validation" in splits else _kept_out(splits, "validation")
 
 
 def _kept_out(splits, name):

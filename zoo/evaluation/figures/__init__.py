@@ -1,0 +1,32 @@
+"""Figures that compare fitted models, each a picture and a table. Importing registers them."""
+
+from zoo.evaluation.figures.directions import jacobian_spectrum, leading_directions
+from zoo.evaluation.figures.manifold import manifold
+from zoo.evaluation.figures.num_steps import log_likelihood_by_num_steps
+from zoo.evaluation.figures.registry import (
+    Plot,
+    Run,
+    check,
+    descriptions,
+    draw,
+    register_figure,
+    runs_of,
+    write,
+)
+from zoo.evaluation.figures.unit_square import unit_square
+
+__all__ = [
+    "Plot",
+    "Run",
+    "check",
+    "descriptions",
+    "draw",
+    "jacobian_spectrum",
+    "leading_directions",
+    "log_likelihood_by_num_steps",
+    "manifold",
+    "register_figure",
+    "runs_of",
+    "unit_square",
+    "write",
+]
