@@ -18,8 +18,8 @@ class HMCResult(NamedTuple):
       state: the last state, a tensor or a list of tensors, as it was given.
       accept_prob: acceptance probability min(1, exp(H_0 - H_1)) of every chain, averaged over its
         transitions; 0 where the proposal's energy is not finite. Shape [chains].
-      energy_error: abs(H_1 - H_0) in nats, averaged over the chain's transitions, each counted as
-        1000 at most (and where it is not finite), which is a trajectory that diverged. [chains].
+      energy_error: abs(H_1 - H_0) in nats, averaged over all transitions of the chain, each counted
+        as 1000 at most (and where it is not finite), which is a trajectory that diverged. [chains].
       step_scale: the factor on `step_size` that the adaptation arrived at; 1 without. [chains].
     """
 

@@ -24,6 +24,7 @@ import samplers
 import zoo
 from samplers.density import value_and_gradient
 from zoo import cli, data
+from zoo.checks import UsageError, check_count
 
 BATCH = flags.DEFINE_integer("batch_size", 250, "Images in a batch.")
 LATENT = flags.DEFINE_integer("latent_dim", 64, "Latents.")
@@ -38,6 +39,10 @@ MEMORY_OF = flags.DEFINE_integer("memory_of", None, "Train so many transitions, 
 
 
 def main() -> None:
+    counts = (BATCH, LATENT, UNITS, PIXELS, NUM_STEPS, LEAPFROG, PAIRS)
+    check_count(**{flag.name: flag.value for flag in counts})
+    if not all(m.isdecimal() and int(m) for m in MEMORY.value):
+        raise UsageError(f"memory must be whole numbers greater than 0; it was {MEMORY.value}.")
     x = tf.cast(samplers.uniform([BATCH.value, PIXELS.value], 0) < 0.2, tf.float32)
     if MEMORY_OF.value is not None:
         step = train_step(build(zoo.HMCDLGM, num_steps=MEMORY_OF.value), x)

@@ -18,6 +18,7 @@ import keras
 from absl import flags
 
 from zoo import callbacks, cli, experiment, outputs
+from zoo.checks import UsageError
 from zoo.evaluation.chunks import collect
 
 CONFIG = cli.define_config(pathlib.Path(__file__).parent / "configs", "hmc_dlgm_digits")
@@ -29,10 +30,16 @@ WORKDIR = flags.DEFINE_string(
 
 def main() -> None:
     config = experiment.check_config(CONFIG.value)
+    experiment.resolve_paths(config)
     data = experiment.load_data(config)
+    num_images, num_tested = config.evaluation.get("num_images"), data.num_examples["test"]
+    if num_images is not None and num_images > num_tested:
+        raise UsageError(f"num_images must be at most {num_tested}; it was {num_images}.")
     with cli.make_strategy(STRATEGY.value).scope():
         model = experiment.build(config, data)
-    default = pathlib.Path("runs") / pathlib.Path(flags.FLAGS["config"].config_filename).stem
+    # runs/hmc_dlgm_mnist, or runs/hmc_dlgm_mnist_small for its preset.
+    name = pathlib.Path(flags.FLAGS["config"].config_filename).name.replace(".py", "")
+    default = pathlib.Path("runs") / name.replace(":", "_")
     workdir = experiment.make_workdir(WORKDIR.value or default, empty=True)
     experiment.write_json(workdir / "config.json", config.to_dict())
     shown = collect(model, data.validation.take(1))[:10]

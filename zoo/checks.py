@@ -27,10 +27,14 @@ def unknown_choice(name: str, value: str, choices: Collection[str], known: str) 
 
 
 def check_positive(**values: float) -> None:
-    """Refuses what is not a number greater than zero."""
+    """Refuses what is not a finite number greater than zero."""
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or value <= 0:
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not number or not 0 < value < np.inf:
             raise UsageError(f"{name} must be greater than 0; it was {value!r}.")
+
+
+_MOST = 2**31 - 1  # programs count in int32
 
 
 def check_count(**values: int) -> None:
@@ -39,6 +43,8 @@ def check_count(**values: int) -> None:
     for name, value in values.items():
         if not isinstance(value, int | np.integer):
             raise UsageError(f"{name} must be a whole number; it was {value!r}.")
+        if value > _MOST:
+            raise UsageError(f"{name} must be at most {_MOST}; it was {value!r}.")
 
 
 def check_images(x, event_shape: tuple[int, ...] | None = None, name: str = "x") -> np.ndarray:

@@ -76,9 +76,11 @@ def _assertions(spec, named):
         summarize=8,
     )
     if batched:
-        yield tf.debugging.Assert(shape[0] > 0, [f"{name} must hold at least one example."])
         yield tf.debugging.Assert(
-            tf.equal(shape[0], _shape(named["x"])[0]),
+            _batch_size(tensor) > 0, [f"{name} must hold at least one example."]
+        )
+        yield tf.debugging.Assert(
+            tf.equal(_batch_size(tensor), _batch_size(named["x"])),
             [f"{name} must be a batch as long as x; it was", shape],
             summarize=8,
         )
@@ -87,12 +89,17 @@ def _assertions(spec, named):
         fine = tf.reduce_all((pixels >= 0) & (pixels <= 1))  # false for NaN, too
         yield tf.debugging.Assert(fine, [f"{name} must hold finite pixels in [0, 1]."])
     if name.startswith("num_"):
-        yield tf.debugging.Assert(tensor > 0, [f"{name} must be greater than 0; it was", tensor])
+        fine = tf.reduce_all(tensor > 0)
+        yield tf.debugging.Assert(fine, [f"{name} must be greater than 0; it was", tensor])
 
 
 def _shape(tensor):
     # A static shape would decide comparisons while tracing.
     return tf.shape(tf.raw_ops.PlaceholderWithDefault(input=tensor, shape=None))
+
+
+def _batch_size(tensor):
+    return tf.reduce_prod(_shape(tensor)[:1])  # 1 of a scalar, whose rank is told elsewhere
 
 
 def _same(shape, other):

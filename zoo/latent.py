@@ -116,7 +116,10 @@ class LatentVariableModel(GenerativeModel):
         x = check_images(np.where(visible, x, 0), self.event_shape)
         return _to_numpy(
             self._inpaint(
-                tf.constant(x), tf.constant(visible), samplers.as_seed(seed), tf.constant(num_steps)
+                tf.constant(x),
+                tf.constant(visible),
+                samplers.as_seed(seed),
+                tf.constant(num_steps, tf.int32),
             )
         )
 

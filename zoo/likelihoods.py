@@ -22,6 +22,10 @@ class Likelihood(keras.layers.Layer):
 
     levels: int | None = None
 
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.built = True  # or Keras would build the whole model by a call of its own
+
     def observe(self, x: tf.Tensor, seed: samplers.random.Seed) -> tf.Tensor:
         """What the model explains of pixels in [0, 1]; same shape."""
         return x
@@ -77,7 +81,6 @@ class _LocationScale(Likelihood):
             initializer=keras.initializers.Constant(math.log(scale)),
             trainable=learn_scale,
         )
-        self.built = True
 
     @property
     def scale(self) -> tf.Tensor:
@@ -99,23 +102,22 @@ class Gaussian(_LocationScale):
     Args:
       scale: standard deviation, in units of images in [-1, 1]; where it starts, if it is learned.
       learn_scale: whether it is trained with the decoder.
-      levels: if given, images of so many grey levels get uniform noise within each level, anew in
-        every training step, so that the density bounds the bits per pixel.
+      levels: if given, images of so many grey levels get uniform noise about each level, as wide
+        as the distance of two, anew in every training step, so that the density bounds the bits per
+        pixel.
     """
 
     def __init__(
         self, scale: float = 0.1, learn_scale: bool = False, levels: int | None = None, **kwargs
     ):
         super().__init__(scale, learn_scale, **kwargs)
-        if levels is not None:
-            check_count(levels=levels)
-        self.levels = levels
+        self.levels = levels if levels is None else _check_levels(levels)
 
     def observe(self, x, seed):
         if self.levels is None:
             return x
-        noise = samplers.uniform(tf.shape(x), seed, x.dtype)
-        return (tf.round(x * (self.levels - 1)) + noise) / self.levels
+        noise = samplers.uniform(tf.shape(x), seed, x.dtype) - 0.5
+        return (tf.round(x * (self.levels - 1)) + noise) / (self.levels - 1)
 
     def distribution(self, outputs):
         scale = tf.cast(self.scale, outputs.dtype)
@@ -124,7 +126,7 @@ class Gaussian(_LocationScale):
     def bits_per_dim(self, log_likelihood, num_dims):
         if self.levels is None:
             return None
-        return super().bits_per_dim(log_likelihood, num_dims) + math.log2(self.levels)
+        return super().bits_per_dim(log_likelihood, num_dims) + math.log2(self.levels - 1)
 
     def get_config(self):
         return super().get_config() | {"levels": self.levels}
@@ -145,10 +147,7 @@ class DiscretisedLogistic(_LocationScale):
 
     def __init__(self, scale: float = 0.1, learn_scale: bool = True, levels: int = 256, **kwargs):
         super().__init__(scale, learn_scale, **kwargs)
-        check_count(levels=levels)
-        if levels < 2:
-            raise UsageError(f"levels must be at least 2; it was {levels}.")
-        self.levels = levels
+        self.levels = _check_levels(levels)
 
     def observe(self, x, seed):
         return tf.round(x * (self.levels - 1)) / (self.levels - 1)
@@ -159,6 +158,13 @@ class DiscretisedLogistic(_LocationScale):
 
     def get_config(self):
         return super().get_config() | {"levels": self.levels}
+
+
+def _check_levels(levels):
+    check_count(levels=levels)
+    if levels < 2:
+        raise UsageError(f"levels must be at least 2; it was {levels}.")
+    return levels
 
 
 class _DiscretisedLogistic(tfd.Distribution):
@@ -209,15 +215,22 @@ class _DiscretisedLogistic(tfd.Distribution):
         return tf.clip_by_value(tf.round(x * (self.levels - 1)) / (self.levels - 1), 0.0, 1.0)
 
     def _mean(self):
-        # The sum over k of P(level > k), one level at a time: all at once need much memory.
+        # The sum over k of P(level > k), one level at a time: all at once need much memory, and so
+        # does a gradient through the loop. Its slope in the location comes from the same loop.
         last = self.levels - 1
+        scale = tf.stop_gradient(self.scale)
 
-        def add(k, total):
-            edge = (tf.cast(k, self.dtype) + 0.5) / last
-            return k + 1, total + tf.sigmoid((self.loc - edge) / self.scale)
+        @tf.custom_gradient
+        def mean(loc):
+            def add(k, total, slope):
+                above = tf.sigmoid((loc - (tf.cast(k, self.dtype) + 0.5) / last) / scale)
+                return k + 1, total + above, slope + above * (1 - above) / scale
 
-        start = 0, tf.zeros_like(self.loc)
-        return tf.while_loop(lambda k, _: k < last, add, start, maximum_iterations=last)[1] / last
+            start = 0, tf.zeros_like(loc), tf.zeros_like(loc)
+            _, total, slope = tf.while_loop(lambda k, *_: k < last, add, start)
+            return total / last, lambda upstream: upstream * slope / last
+
+        return mean(self.loc)
 
 
 LIKELIHOODS = {

@@ -11,7 +11,7 @@ import tensorflow as tf
 from zoo import data, evaluation, plots
 from zoo.checks import UsageError, check_count
 from zoo.evaluation.chunks import collect
-from zoo.experiment import write_json, written_whole
+from zoo.experiment import load_config, write_json, written_whole
 
 UNITS = {
     "log_likelihood": "nats per image, AIS",
@@ -83,7 +83,10 @@ def write_inpainting(
     check_count(num_images=num_images, num_completions=num_completions, num_steps=num_steps)
     x = collect(model, images, num_images)
     visible = data.mask(mask, model.event_shape, seed)
-    completions = plots.completions(model, x, visible, seed, num_completions, num_steps)
+    print(f"{num_completions} completions of {len(x)} images, {num_steps} transitions each")
+    completions = plots.completions(
+        model, x, visible, seed, num_completions, num_steps, verbose=True
+    )
     arrays = {"completions": completions["x"], "means": completions["mean"]}
     _write_arrays(workdir / f"inpainting_{mask}.npz", {"x": x, "visible": visible} | arrays)
     picture = plots.inpainting(x, visible, completions["mean"])
@@ -106,12 +109,40 @@ def read_log_likelihood(workdir: str) -> tuple[dict, np.ndarray]:
     """evaluation.json and the log-likelihood of every image, as a run wrote them.
 
     Raises:
-      UsageError: if they are missing.
+      UsageError: if they are missing, broken, or not of one evaluation.
     """
     path = pathlib.Path(workdir)
     try:
         figures = json.loads((path / "evaluation.json").read_text())
-        values = np.loadtxt(path / "log_likelihood.csv", delimiter=",", skiprows=1, usecols=1)
-    except (OSError, ValueError) as error:
+        values = np.loadtxt(
+            path / "log_likelihood.csv", delimiter=",", skiprows=1, usecols=1, ndmin=1
+        )
+        mean = figures["log_likelihood"]
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise UsageError(f"workdir: {workdir!r} has no evaluation to read: {error}.") from None
+    if len(values) != figures["num_images"] or not np.isclose(mean, values.mean()):
+        raise UsageError(f"workdir: evaluation.json and log_likelihood.csv of {workdir!r} differ.")
     return figures, values
+
+
+def check_scored_alike(workdirs: list[str], *, seeds: bool = True) -> None:
+    """Refuses to compare runs that were not scored on the same images by the same protocol.
+
+    Args:
+      workdirs: of the runs.
+      seeds: whether their seeds must be the same, too, so that images can be paired.
+    """
+    first = None
+    for workdir in workdirs:
+        config, (figures, _) = load_config(workdir), read_log_likelihood(workdir)
+        images = {k: v for k, v in config.data.items() if k not in ("batch_size", "data_dir")}
+        scored = {"data": images, "likelihood": config.model.get("likelihood")}
+        keys = ("num_images", "protocol", *(["seed"] if seeds else []))
+        scored |= {key: figures.get(key) for key in keys}
+        first = first or scored
+        for key, value in scored.items():
+            if value != first[key]:
+                raise UsageError(
+                    f"workdir: {key} must be the same in all runs; "
+                    f"it was {first[key]!r} in {workdirs[0]!r} and {value!r} in {workdir!r}."
+                )

@@ -5,6 +5,8 @@ import math
 import keras
 import numpy as np
 
+import samplers
+
 
 def image_grid(rows: np.ndarray, smallest: int = 400) -> np.ndarray:
     """Tiles images with thin lines between them and enlarges them by a whole factor.
@@ -52,11 +54,15 @@ def completions(
     seed: int = 0,
     num_completions: int = 4,
     num_steps: int = 100,
+    verbose: bool = False,
 ) -> dict[str, np.ndarray]:
     """Independent completions `x` and their expectations `mean`: [num_completions, B, ...event]."""
-    # As one batch: the chains of all completions run side by side.
-    outputs = model.inpaint(np.concatenate([x] * num_completions), visible, seed, num_steps)
-    return {k: v.reshape(num_completions, *x.shape) for k, v in outputs.items()}
+    bar = keras.utils.Progbar(num_completions, verbose=int(verbose), unit_name="completion")
+    outputs = []
+    for k in range(num_completions):
+        outputs.append(model.inpaint(x, visible, samplers.fold_in(seed, k), num_steps))
+        bar.update(k + 1)
+    return {name: np.stack([output[name] for output in outputs]) for name in ("x", "mean")}
 
 
 def inpainting(x: np.ndarray, visible: np.ndarray, completions: np.ndarray) -> np.ndarray:

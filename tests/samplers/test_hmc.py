@@ -149,3 +149,17 @@ def test_one_trace_for_all_counts_and_step_sizes():
     for n in (1, 2, 7):
         run(tf.constant(n), tf.constant(0.1 * n), tf.constant(n), samplers.as_seed(n))
     assert len(traces) == 1
+
+
+def test_energy_error():
+    """Of one transition: exp(-error) is what was accepted uphill, and downhill it is no less."""
+    state = tf.constant(exact_draws(1000))
+    options = {"num_steps": 1, "num_leapfrog_steps": 3, "seed": 0}
+    result = samplers.hmc(log_density, state, step_size=tf.constant(0.7, state.dtype), **options)
+    accept_prob, error = result.accept_prob.numpy(), result.energy_error.numpy()
+    uphill = accept_prob < 1
+    assert 0.2 < uphill.mean() < 0.8
+    np.testing.assert_allclose(np.exp(-error[uphill]), accept_prob[uphill])
+    assert (error[~uphill] >= 0).all() and error[~uphill].mean() > 0.01
+    far = samplers.hmc(log_density, state, step_size=tf.constant(1e9, state.dtype), **options)
+    np.testing.assert_array_equal(far.energy_error, 1000)

@@ -1,26 +1,16 @@
 """The figures program as a user runs it."""
 
 import csv
-import pathlib
-import subprocess
-import sys
 
 import pytest
+from programs import run_here
 
 import zoo
 from zoo import experiment, outputs
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "scripts" / "figures.py"
-
-
-def run(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, SCRIPT, *map(str, arguments)], capture_output=True, text=True, cwd=cwd
-    )
-
 
 def test_figures_are_listed(tmp_path):
-    result = run(cwd=tmp_path)
+    result = run_here("figures", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     names = [line.split()[0] for line in result.stdout.splitlines()]
     assert "jacobian_spectrum" in names and names == sorted(names)
@@ -35,8 +25,12 @@ def test_figures_of_runs(tmp_path, digits):
         workdir = experiment.make_workdir(tmp_path / name)
         experiment.write_json(workdir / "config.json", config.to_dict())
         outputs.write_model(model, workdir)
-    result = run(
-        "--figure=manifold,jacobian_spectrum", "--workdir=HMCDLGM,VAE", "--out=out", cwd=tmp_path
+    result = run_here(
+        "figures",
+        "--figure=manifold,jacobian_spectrum",
+        "--workdir=HMCDLGM,VAE",
+        "--out=out",
+        cwd=tmp_path,
     )
     assert result.returncode == 0, result.stderr
     written = {path.name for path in (tmp_path / "out").iterdir()}
@@ -44,7 +38,7 @@ def test_figures_of_runs(tmp_path, digits):
     assert written == {f"{name}.{ending}" for name in names for ending in ("png", "csv")}
     with (tmp_path / "out" / "jacobian_spectrum.csv").open(newline="") as file:
         header, *rows = csv.reader(file)
-    assert header == ["model", "index", "singular_value", "robust_singular_value"]
+    assert header == ["model", "index", "singular_value", "rms_singular_value"]
     assert [row[:2] for row in rows] == [[m, k] for m in ("HMCDLGM", "VAE") for k in "12"]
 
 
@@ -59,7 +53,7 @@ def test_figures_of_runs(tmp_path, digits):
     ],
 )
 def test_mistakes_end_in_one_line(arguments, message, tmp_path):
-    result = run(*arguments, cwd=tmp_path)
+    result = run_here("figures", *arguments, cwd=tmp_path)
     assert result.returncode == 2
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert message in line

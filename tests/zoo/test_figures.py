@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import pathlib
 import re
 
 import keras
@@ -38,7 +39,7 @@ def test_spectrum_of_a_linear_decoder(shear, jit_compile):
     model.compile(jit_compile=jit_compile)
     found = latents.spectrum(latents.jacobian(model, num_draws=7, chunk_size=3))
     np.testing.assert_allclose(found.singular_values, SINGULAR_VALUES, atol=1e-5)
-    np.testing.assert_allclose(found.robust_singular_values, SINGULAR_VALUES, atol=1e-5)
+    np.testing.assert_allclose(found.rms_singular_values, SINGULAR_VALUES, atol=1e-5)
     # The columns of W A V are orthogonal, and as long as the singular values.
     rotated = LAW.weights / 2 @ found.rotation
     np.testing.assert_allclose(rotated.T @ rotated, np.diag(SINGULAR_VALUES**2), atol=1e-5)
@@ -66,7 +67,7 @@ def test_signs_cancel_in_the_mean_jacobian_only():
     assert abs(average.mean).max() < 4 / np.sqrt(num_draws)
     # No pixel depends on two latents.
     np.testing.assert_allclose(average.gram, np.diag(np.diag(average.gram)), atol=1e-9)
-    np.testing.assert_allclose(found.robust_singular_values, 1.0, atol=4 * np.sqrt(0.5 / num_draws))
+    np.testing.assert_allclose(found.rms_singular_values, 1.0, atol=4 * np.sqrt(0.5 / num_draws))
 
 
 @pytest.mark.parametrize(("num_draws", "chunk_size"), [(1, 5), (5, 5), (6, 5)])
@@ -254,7 +255,8 @@ def workdir(tmp_path):
         scores = {"log_likelihood": log_likelihood, "log_likelihood_stderr": 0.5}
         scores |= {"num_images": 2, "protocol": protocol}
         experiment.write_json(path / "evaluation.json", scores)
-        (path / "log_likelihood.csv").write_text("index,log_likelihood\n0,-1.0\n1,-2.0\n")
+        rows = f"0,{log_likelihood - 1}\n1,{log_likelihood + 1}\n"
+        (path / "log_likelihood.csv").write_text("index,log_likelihood\n" + rows)
         return str(path)
 
     return make
@@ -276,7 +278,10 @@ def test_log_likelihood_by_num_steps(workdir):
 
 def test_runs_scored_differently_are_refused(workdir):
     workdirs = [workdir("a", -1.0, name="VAE"), workdir("b", -1.0, "8 chains", name="VAE")]
-    with pytest.raises(zoo.UsageError, match="protocol must be the same in all runs; b has"):
+    with pytest.raises(zoo.UsageError, match="protocol must be the same in all runs"):
+        figures.draw("log_likelihood_by_num_steps", figures.runs_of(workdirs))
+    (pathlib.Path(workdirs[1]) / "log_likelihood.csv").write_text("index,log_likelihood\n0,-1.0\n")
+    with pytest.raises(zoo.UsageError, match="evaluation.json and log_likelihood.csv of .* differ"):
         figures.draw("log_likelihood_by_num_steps", figures.runs_of(workdirs))
 
 

@@ -13,7 +13,8 @@ def deterministic_chain(log_density, state, *, step_size, **_):
     """Instead of HMC: one gradient step, and acceptance rates that differ between examples."""
     _, gradient = samplers.density.value_and_gradient(log_density, state)
     accept_prob = tf.sigmoid(tf.reduce_sum(100 * gradient, -1))
-    return samplers.HMCResult(state + 0.01 * step_size * gradient, accept_prob, accept_prob)
+    moved = state + 0.01 * step_size * gradient
+    return samplers.HMCResult(moved, accept_prob, accept_prob, accept_prob)
 
 
 def trained(images, scope, monkeypatch):

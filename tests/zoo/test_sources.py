@@ -125,11 +125,11 @@ def test_npz(dtype, tmp_path):
 def test_preparation(tmp_path):
     """The middle square, grey and inverted, in this order."""
     x = np.zeros((10, 8, 16, 3), np.uint8)
-    x[:, :, 4:12] = 100  # all of the middle square
+    x[:, :, 4:12] = 200  # all of the middle square
     np.savez(tmp_path / "a.npz", x_train=x, x_test=x)
     data = zoo.data.load(f"npz:{tmp_path / 'a.npz'}", batch_size=5, size=4, grey=True, invert=True)
     assert data.shape == (4, 4, 1) and data.num_classes == 0
-    np.testing.assert_allclose(next(iter(data.train))["x"], 155 / 255, atol=1 / 255)
+    np.testing.assert_allclose(next(iter(data.train))["x"], 55 / 255, atol=1 / 255)
 
 
 @pytest.fixture
@@ -163,6 +163,53 @@ def test_images_in_named_splits(folder, tmp_path_factory):
     assert data.shape == (4, 4, 1)
 
 
+def test_classes_are_folders(tmp_path):
+    """By their whole path: alphabets share the names of their letters."""
+    for k, name in enumerate(["greek/01", "greek/02", "latin/01"]):
+        (tmp_path / name).mkdir(parents=True)
+        for j in range(5):
+            Image.fromarray(np.full((4, 4), 80 * k, np.uint8)).save(tmp_path / name / f"{j}.png")
+    data = zoo.data.load(f"images:{tmp_path}", batch_size=2)
+    assert data.num_classes == 3
+    for arrays in everything(data).values():
+        levels = np.round(255 * arrays["x"][:, 0, 0, 0]) / 80
+        np.testing.assert_array_equal(arrays["y"], levels)
+
+
+def test_splits_without_classes(tmp_path):
+    for name in ("train", "test"):
+        (tmp_path / name).mkdir()
+        for j in range(5):
+            Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / name / f"{j}.png")
+    data = zoo.data.load(f"images:{tmp_path}", batch_size=2)
+    assert data.num_classes == 0 and data.num_examples["test"] == 5
+    (tmp_path / "val").mkdir()
+    with pytest.raises(zoo.UsageError, match="no other beside them but validation"):
+        zoo.data.load(f"images:{tmp_path}", batch_size=2)
+
+
+def test_depth_and_transparency(tmp_path):
+    """Sixteen bits keep their levels; ink on nothing is ink on white paper."""
+    ramp = np.linspace(0, 65535, 16).astype(np.uint16).reshape(4, 4)
+    ink = np.zeros((4, 4, 4), np.uint8)
+    ink[:2, :, 3] = 255
+    for folder, pixels in (("deep", ramp), ("ink", ink)):
+        (tmp_path / folder).mkdir()
+        for k in range(12):
+            Image.fromarray(pixels).save(tmp_path / folder / f"{k}.png")
+    deep = everything(zoo.data.load(f"images:{tmp_path / 'deep'}", batch_size=2))
+    np.testing.assert_allclose(deep["test"]["x"][0, ..., 0], ramp / 65535, atol=1e-6)
+    inked = everything(zoo.data.load(f"images:{tmp_path / 'ink'}", batch_size=2, grey=True))
+    np.testing.assert_allclose(inked["test"]["x"][0, :, 0, 0], [0, 0, 1, 1], atol=1e-6)
+
+
+def test_binary_integers(tmp_path):
+    x = (np.arange(20 * 16) % 2).reshape(20, 4, 4).astype(np.uint8)
+    np.savez(tmp_path / "a.npz", x_train=x, x_test=0 * x)
+    test = everything(zoo.data.load(f"npz:{tmp_path / 'a.npz'}", batch_size=2))
+    assert test["train"]["x"].max() == 1 and test["test"]["x"].max() == 0
+
+
 def test_what_sources_refuse(folder, tmp_path_factory):
     other = tmp_path_factory.mktemp("other")
     npz, whole = other / "a.npz", arrays()
@@ -186,6 +233,9 @@ def test_what_sources_refuse(folder, tmp_path_factory):
         ),
         "must hold numbers .N, height, width. or": lambda: saved(x_train=np.zeros((20, 48))),
         r"must have the shape \[N, 8, 6, 1\]": lambda: saved(x_test=np.zeros((5, 6, 6), np.uint8)),
+        "must hold bytes from 0 to 255, .* integers run from 0 to 16": lambda: saved(
+            x_train=np.arange(17 * 48).reshape(17, 8, 6) % 17, x_test=np.zeros((5, 8, 6), int)
+        ),
         "y of .* train must be classes": lambda: saved(y_train=np.zeros((3,), int)),
         "is not a whole npz file: Object arrays": lambda: saved(x_test=np.array([None] * 3)),
         "must have one shape, or size": lambda: f"images:{folder}",

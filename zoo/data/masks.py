@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from zoo.checks import check_choice
+from zoo.checks import UsageError, check_choice
 
 MASKS = ("left", "right", "top", "bottom", "box", "random")
 
@@ -12,11 +12,13 @@ def mask(name: str, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
 
     Args:
       name: what is hidden: the "left", "right", "top" or "bottom" half, a "box" of half the side
-        in the middle, or half of the pixels at "random".
+        in the middle, or each pixel with probability one half at "random".
       shape: of one image.
       seed: of the random mask.
     """
     check_choice("mask", name, MASKS)
+    if len(shape) != 3:
+        raise UsageError(f"shape must be (height, width, channels); it was {tuple(shape)}.")
     height, width = shape[:2]
     rows, columns = np.mgrid[:height, :width]
     inside = (abs(2 * rows + 1 - height) <= height / 2) & (

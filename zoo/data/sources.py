@@ -2,6 +2,7 @@
 
 import dataclasses
 import glob
+import os
 import pathlib
 import zipfile
 import zlib
@@ -16,6 +17,7 @@ from sklearn.datasets import load_digits
 from zoo.checks import UsageError, check_count, check_images, unknown_choice
 from zoo.data.pipeline import pipeline
 
+_SPLITS = ("train", "validation", "test")
 Split = dict[str, np.ndarray]  # "x", and "y" where known; first axis the examples
 
 
@@ -59,9 +61,9 @@ def load(
       "digits": scikit-learn's 1,797 handwritten digits of 8 by 8 pixels.
       "npz:PATH": arrays `x_train`, `x_test` and maybe `y_train`, `y_test`, `x_validation`,
         `y_validation`: bytes, or floats in [0, 1]; [N, height, width] or with channels.
-      "images:DIR": PNG, JPEG, GIF or BMP files in folders below DIR, one folder a class. Where DIR
+      "images:DIR": PNG, JPEG, GIF or BMP files in folders below DIR, each folder a class. Where DIR
         has folders `train` and `test`, these are the splits (and maybe `validation`); else a tenth
-        of the files, always the same, is for testing.
+        of the files, always the same, is for testing. What is transparent is white.
       any other: the name of a TensorFlow Datasets (TFDS) image set, such as "mnist".
 
     Where a source has no validation split, a tenth of its training examples, always the same, is
@@ -83,7 +85,7 @@ def load(
     splits = _read(source, data_dir, _preparation(size, grey, invert))
     for name, arrays in splits.items():
         _check_split(f"{source} {name}", arrays, splits["train"]["x"].shape[1:])
-    splits = splits if "validation" in splits else _kept_out(splits, "validation")
+    splits = splits if "validation" in splits else _held_out(splits, "validation")
     train = splits["train"]["x"]
     if batch_size > len(train):
         raise UsageError(f"batch_size must be at most {len(train)}; it was {batch_size}.")
@@ -111,7 +113,9 @@ def _preparation(size, grey, invert):
     """A function that prepares one image [height, width, channels], of any size."""
 
     def prepare(image):
-        dtype = image.dtype
+        image = tf.convert_to_tensor(image)
+        top = float(image.dtype.max) if image.dtype.is_integer else 1.0
+        is_bytes = image.dtype == tf.uint8
         image = tf.cast(image, tf.float32)
         if grey and image.shape[-1] == 3:
             image = keras.ops.image.rgb_to_grayscale(image)
@@ -119,9 +123,11 @@ def _preparation(size, grey, invert):
             image = keras.ops.image.resize(
                 image, (size, size), antialias=True, crop_to_aspect_ratio=True
             )
-        top = 255.0 if dtype == tf.uint8 else 1.0
-        image = tf.clip_by_value(top - image if invert else image, 0.0, top)
-        return tf.cast(tf.round(image), dtype) if dtype == tf.uint8 else image
+            image = tf.clip_by_value(image, 0.0, top)  # rounding can leave the range
+        image = top - image if invert else image
+        if is_bytes:
+            return tf.cast(tf.round(image), tf.uint8)
+        return image / top
 
     return prepare
 
@@ -156,26 +162,32 @@ def _npz(path, prepare) -> dict[str, Split]:
         raise UsageError(
             f"data: {str(path)!r} must hold x_train and x_test; it lacks {sorted(missing)}."
         )
+    names = [name for name in _SPLITS if f"x_{name}" in arrays]
+    images = [arrays[f"x_{name}"] for name in names]
+    largest = max((x.max() for x in images if x.size and x.dtype.kind in "iu"), default=0)
     splits = {}
-    for name in ("train", "validation", "test"):
-        if (x := arrays.get(f"x_{name}")) is None:
-            continue
-        x = _bytes_or_floats(x, f"data: x_{name} of {str(path)!r}")
-        x = _collected(tf.data.Dataset.from_tensor_slices(x).map(prepare))
-        splits[name] = {"x": x}
+    for name, x in zip(names, images, strict=True):
+        x = _bytes_or_floats(x, largest, f"data: x_{name} of {str(path)!r}")
+        splits[name] = {"x": _collected(tf.data.Dataset.from_tensor_slices(x).map(prepare))}
         if (y := arrays.get(f"y_{name}")) is not None:
             splits[name]["y"] = y.astype(np.int32) if y.dtype.kind in "iu" else y
     return splits
 
 
-def _bytes_or_floats(x, name):
+def _bytes_or_floats(x, largest, name):
+    """Integers up to 255 as bytes, binary ones and floats as floats; `largest` of all splits."""
     x = x[..., None] if x.ndim == 3 else x
     if x.ndim != 4 or len(x) == 0 or x.dtype.kind not in "fiub":
         raise UsageError(
             f"{name} must hold numbers [N, height, width] or [N, height, width, channels]; "
             f"it was {list(x.shape)} of {x.dtype}."
         )
-    if x.dtype.kind in "iu" and x.min() >= 0 and x.max() <= 255:
+    if x.dtype.kind in "iu" and largest > 1:
+        if not 128 <= largest <= 255 or x.min() < 0:
+            raise UsageError(
+                f"{name} must hold bytes from 0 to 255, or other levels as floats in [0, 1]; "
+                f"its integers run from {x.min()} to {largest}."
+            )
         return x.astype(np.uint8)
     return check_images(x, x.shape[1:], name)
 
@@ -186,20 +198,25 @@ _IMAGE_FILES = (".png", ".jpg", ".jpeg", ".gif", ".bmp")
 def _images(path, prepare) -> dict[str, Split]:
     if not path.is_dir():
         raise UsageError(f"data: there is no folder {str(path)!r}.")
-    named = (path / "train").is_dir() and (path / "test").is_dir()
-    folders = {n: path / n for n in ("train", "validation", "test")} if named else {"train": path}
-    files = {
-        name: [folder / file for file in sorted(_image_files(folder))]
-        for name, folder in folders.items()
-        if folder.is_dir()
-    }
+    found = {folder.name for folder in path.iterdir() if folder.is_dir()}
+    named = [name for name in _SPLITS if name in found]
+    if named and not {"train", "test"} <= found <= set(_SPLITS):
+        raise UsageError(
+            f"data: {str(path)!r} must have the folders train and test, and no other beside them "
+            f"but validation, or none of these; it has {', '.join(sorted(found))}."
+        )
+    folders = {name: path / name for name in named} or {"train": path}
+    files = {name: sorted(_image_files(folder)) for name, folder in folders.items()}
     for name, found in files.items():
         if not found:
             raise UsageError(
                 f"data: {str(folders[name])!r} must hold image files ({', '.join(_IMAGE_FILES)})."
             )
-    classes = sorted({file.parent.name for found in files.values() for file in found})
-    opened = {name: [_opened(file, prepare) for file in found] for name, found in files.items()}
+    bar = keras.utils.Progbar(sum(map(len, files.values())), unit_name="image")
+    opened = {
+        name: [_opened(folders[name] / file, prepare, bar) for file in found]
+        for name, found in files.items()
+    }
     shapes = {image.shape for images in opened.values() for image in images}
     if len(shapes) > 1:
         raise UsageError(
@@ -207,11 +224,13 @@ def _images(path, prepare) -> dict[str, Split]:
             f"them so; they were {' and '.join(str(s) for s in sorted(shapes)[:2])}, for instance."
         )
     splits = {name: {"x": np.stack(images)} for name, images in opened.items()}
+    # A class is the folder of an image, from its split's folder on.
+    folder_of = {name: [os.path.dirname(file) for file in found] for name, found in files.items()}
+    classes = sorted(set().union(*folder_of.values()))
     if len(classes) > 1:
-        for name, found in files.items():
-            labels = [classes.index(file.parent.name) for file in found]
-            splits[name]["y"] = np.array(labels, np.int32)
-    return splits if named else _kept_out(splits, "test")
+        for name, labels in folder_of.items():
+            splits[name]["y"] = np.array([classes.index(label) for label in labels], np.int32)
+    return splits if named else _held_out(splits, "test")
 
 
 def _image_files(folder):
@@ -220,13 +239,21 @@ def _image_files(folder):
     return (file for file in files if file.lower().endswith(_IMAGE_FILES))
 
 
-def _opened(file, prepare):
+def _opened(file, prepare, bar):
     try:
         with Image.open(file) as image:
-            mode = "L" if image.mode in ("1", "L", "LA", "I", "I;16", "F") else "RGB"
-            pixels = np.asarray(image.convert(mode))
+            if image.has_transparency_data:  # seen on white paper
+                image = Image.alpha_composite(
+                    Image.new("RGBA", image.size, "white"), image.convert("RGBA")
+                )
+            if image.mode.startswith("I"):
+                pixels = np.asarray(image).astype(np.uint16)  # 16 bits
+            else:
+                grey_file = image.mode in ("1", "L", "F")
+                pixels = np.asarray(image.convert("L" if grey_file else "RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UsageError(f"data: {str(file)!r} is not a whole image: {error}.") from None
+    bar.add(1)
     return prepare(pixels.reshape(*pixels.shape[:2], -1)).numpy()
 
 
@@ -242,23 +269,28 @@ def _tfds(name, data_dir, prepare) -> dict[str, Split]:
             ["digits", *tfds.list_builders(with_community_datasets=False)],
             "it may be 'digits', 'npz:PATH', 'images:DIR' or the name of a TFDS image set.",
         ) from error
-    if "image" not in (builder.info.features or {}):
+    features = builder.info.features or {}
+    if "image" not in features:
         raise UsageError(f"data: TFDS's {name!r} is not a set of images.")
     try:
         builder.download_and_prepare()
-        found = [s for s in ("train", "validation", "test") if s in builder.info.splits]
+        found = [split for split in _SPLITS if split in builder.info.splits]
         if "train" not in found:
             raise UsageError(f"data: TFDS's {name!r} has no training split.")
         splits = {split: _tfds_split(builder, split, prepare) for split in found}
     except UsageError:
         raise
-    except (tf.errors.OpError, OSError, ValueError) as error:
+    except (tf.errors.OpError, OSError, ValueError, AssertionError) as error:
+        if "Cannot add tensor to the batch" in str(error):
+            raise UsageError(
+                f"data: the images of TFDS's {name!r} are of several sizes; give size."
+            ) from error
         reason = " ".join(str(error).split())[:200]
         raise UsageError(
             f"data: TFDS's {name!r} could not be read from data_dir={data_dir!r} "
             f"nor downloaded: {reason}"
         ) from error
-    return splits if "test" in splits else _kept_out(splits, "test")
+    return splits if "test" in splits else _held_out(splits, "test")
 
 
 def _tfds_split(builder, split, prepare) -> Split:
@@ -272,7 +304,7 @@ def _tfds_split(builder, split, prepare) -> Split:
     return _collected(builder.as_dataset(split=split).map(used, tf.data.AUTOTUNE))
 
 
-def _kept_out(splits, name):
+def _held_out(splits, name):
     """Moves a tenth of the training examples, always the same, into a split of that name."""
     size = len(splits["train"]["x"])
     if size < 2:

@@ -29,12 +29,12 @@ class Spectrum(NamedTuple):
 
     Attributes:
       singular_values: of the mean Jacobian, [K].
-      robust_singular_values: square roots of the eigenvalues of the mean of J^T J, [K].
+      rms_singular_values: square roots of the eigenvalues of the mean of J^T J, [K].
       rotation: right singular vectors of the mean Jacobian as columns, [K, K], orthogonal.
     """
 
     singular_values: np.ndarray
-    robust_singular_values: np.ndarray
+    rms_singular_values: np.ndarray
     rotation: np.ndarray
 
 
@@ -140,7 +140,7 @@ def spectrum(average: Jacobian) -> Spectrum:
     eigenvalues = np.linalg.eigvalsh(average.gram)[::-1]
     return Spectrum(
         singular_values=np.pad(values, (0, size - len(values))),
-        robust_singular_values=np.sqrt(np.maximum(eigenvalues, 0.0)),
+        rms_singular_values=np.sqrt(np.maximum(eigenvalues, 0.0)),
         rotation=rotation.T,
     )
 

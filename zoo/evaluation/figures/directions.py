@@ -28,15 +28,15 @@ def jacobian_spectrum(runs: Sequence[Run], *, num_draws: int = 1000, seed: int =
     rows = []
     for run in runs:
         found = latents.spectrum(latents.jacobian(run.model, num_draws=num_draws, seed=seed))
-        pairs = list(zip(found.singular_values, found.robust_singular_values, strict=True))
+        pairs = list(zip(found.singular_values, found.rms_singular_values, strict=True))
         rows += [(run.label, k, *pair) for k, pair in enumerate(pairs, 1)]
         index = range(1, len(pairs) + 1)
         left.semilogy(index, found.singular_values, marker=".", label=run.label)
-        right.semilogy(index, found.robust_singular_values, marker=".", label=run.label)
+        right.semilogy(index, found.rms_singular_values, marker=".", label=run.label)
     left.set(title="mean Jacobian", xlabel="index", ylabel="singular value")
     right.set(title="root mean square Jacobian", xlabel="index")
     left.legend()
-    return Plot(figure, ("model", "index", "singular_value", "robust_singular_value"), rows)
+    return Plot(figure, ("model", "index", "singular_value", "rms_singular_value"), rows)
 
 
 @register_figure

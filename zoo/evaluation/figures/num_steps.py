@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from zoo import outputs
-from zoo.checks import UsageError
 from zoo.evaluation.figures.registry import Plot, Run, register_figure
 from zoo.registry import get_method
 
@@ -27,16 +26,10 @@ def log_likelihood_by_num_steps(runs: Sequence[Run], *, seed: int = 0) -> Plot:
     Raises:
       UsageError: for runs that were not scored, or not alike.
     """
-    rows, scored_as = [], None
+    outputs.check_scored_alike([run.workdir for run in runs], seeds=False)
+    rows = []
     for run in runs:
         figures, _ = outputs.read_log_likelihood(run.workdir)
-        alike = (run.config.data.source, figures["num_images"], figures["protocol"])
-        scored_as = scored_as or alike
-        if alike != scored_as:
-            raise UsageError(
-                "workdir: data, number of images and protocol must be the same in all runs; "
-                f"{run.label} has {alike}, {runs[0].label} {scored_as}."
-            )
         score = figures["log_likelihood"], figures["log_likelihood_stderr"]
         rows.append((run.workdir, _num_steps(run.config.model), *score))
 

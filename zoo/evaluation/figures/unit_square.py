@@ -52,6 +52,7 @@ def unit_square(
         figure.subplots(1, 2, sharey=True), methods.items(), strict=True
     ):
         model = _build(method, units, scale, seed, **options)
+        print(f"unit_square: training the {label}", flush=True)
         _fit(model, points, epochs, jit_compile)
         values = quadrature_log_likelihood(model, fresh)
         stderr = values.std(ddof=1) / np.sqrt(len(values))
@@ -91,4 +92,6 @@ def _fit(model, points, epochs, jit_compile):
     num_updates = epochs * (len(points) // batch_size)
     rate = keras.optimizers.schedules.CosineDecay(0.005, num_updates)
     model.compile(keras.optimizers.Adam(rate), jit_compile=jit_compile)
-    model.fit(points, batch_size=batch_size, epochs=epochs, verbose=0)
+    bar = keras.utils.Progbar(epochs, unit_name="epoch")
+    progress = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: bar.update(epoch + 1))
+    model.fit(points, batch_size=batch_size, epochs=epochs, verbose=0, callbacks=[progress])
