@@ -143,8 +143,9 @@ def test_the_documented_rest_request(endpoints, tmp_path):
     assert np.isfinite(endpoint(**inputs)["mean"]).all()
 
 
-def test_long_chains_agree_in_distribution(model, endpoints, images):
-    """Beyond ten transitions single draws may part; their means over images may not."""
+def test_long_chains_agree_in_distribution(model, endpoints, images, monkeypatch):
+    """With other random numbers, those of XLA, and sixty transitions: the means over images."""
+    monkeypatch.setattr(model, "compile_chains", True)
     x, visible = images, np.broadcast_to(VISIBLE, images.shape)
     inputs = {"x": x, "visible": visible, "seed": tf.constant([0, 3]), "num_steps": 60}
     answer = endpoints["inpaint"](**{k: tf.constant(v) for k, v in inputs.items()})
@@ -210,3 +211,14 @@ def test_export_replaces_only_an_export(model, tmp_path):
     with pytest.raises(zoo.UsageError, match="path must be new or hold an older export"):
         zoo.export(model, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_failed_export_leaves_the_older_one(model, tmp_path, monkeypatch):
+    path = tmp_path / "export"
+    path.mkdir()
+    (path / "saved_model.pb").write_text("older")
+    monkeypatch.setattr(sys.modules["zoo.export"], "_write_warmup", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        zoo.export(model, path)
+    assert [p.name for p in tmp_path.iterdir()] == ["export"]
+    assert (path / "saved_model.pb").read_text() == "older"

@@ -91,6 +91,17 @@ def test_dequantised_density_bounds_the_mass():
     assert bits == pytest.approx(-np.log2(tf.cast(mass, tf.float64)).mean(), abs=0.01)
 
 
+def test_the_best_scale_is_that_of_the_residuals():
+    rng = np.random.default_rng(0)
+    outputs, x = rng.uniform(-1, 1, 500), rng.random(500)
+    residual = np.sqrt(np.mean((2 * x - 1 - outputs) ** 2))
+    likelihood = likelihoods.Gaussian(residual, learn_scale=True)
+    with tf.GradientTape() as tape:
+        log_prob = likelihood.distribution(tf.constant(outputs)).log_prob(x)
+        mean = tf.reduce_mean(log_prob)
+    assert abs(float(tape.gradient(mean, likelihood.log_scale.value))) < 1e-6
+
+
 @pytest.mark.parametrize("name", ["gaussian", "discretised_logistic"])
 def test_learned_scale(name):
     """The scale climbs the likelihood of the decoder's own samples, in the decoder's group."""

@@ -54,6 +54,7 @@ def load(
     size: int | None = None,
     grey: bool = False,
     invert: bool = False,
+    verbose: bool = True,
 ) -> Data:
     """Loads a data set into memory, as bytes where it comes as bytes.
 
@@ -77,12 +78,13 @@ def load(
       size: height and width to resize images to, after cutting out the middle square.
       grey: reduce colours to grey.
       invert: exchange black and white, for ink on paper.
+      verbose: whether to show a progress bar for files and TFDS.
 
     Raises:
       UsageError: for an unknown or broken source, or a batch that is larger than the data.
     """
     check_count(batch_size=batch_size, **({} if size is None else {"size": size}))
-    splits = _read(source, data_dir, _preparation(size, grey, invert))
+    splits = _read(source, data_dir, _preparation(size, grey, invert), verbose)
     for name, arrays in splits.items():
         _check_split(f"{source} {name}", arrays, splits["train"]["x"].shape[1:])
     splits = splits if "validation" in splits else _held_out(splits, "validation")
@@ -100,13 +102,16 @@ def load(
     )
 
 
-def _read(source: str, data_dir: str | None, prepare: Callable) -> dict[str, Split]:
+def _read(source, data_dir, prepare: Callable, verbose: bool) -> dict[str, Split]:
     kind, _, path = str(source).partition(":")
+    path = pathlib.Path(path).expanduser()
     if source == "digits":
         return _digits(prepare)
-    if kind in ("npz", "images"):
-        return {"npz": _npz, "images": _images}[kind](pathlib.Path(path).expanduser(), prepare)
-    return _tfds(source, data_dir, prepare)
+    if kind == "npz":
+        return _npz(path, prepare)
+    if kind == "images":
+        return _images(path, prepare, verbose)
+    return _tfds(source, data_dir, prepare, verbose)
 
 
 def _preparation(size, grey, invert):
@@ -132,9 +137,13 @@ def _preparation(size, grey, invert):
     return prepare
 
 
-def _collected(examples: tf.data.Dataset):
-    """All elements of a data set, stacked."""
-    batches = list(examples.batch(1024).as_numpy_iterator())
+def _collected(examples: tf.data.Dataset, size: int | None = None):
+    """All elements of a data set, stacked; with a progress bar if their number is given."""
+    bar = keras.utils.Progbar(size, verbose=int(size is not None), unit_name="image")
+    batches = []
+    for batch in examples.batch(1024).as_numpy_iterator():
+        batches.append(batch)
+        bar.add(len(tf.nest.flatten(batch)[0]))
     return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *batches)
 
 
@@ -195,7 +204,7 @@ def _bytes_or_floats(x, largest, name):
 _IMAGE_FILES = (".png", ".jpg", ".jpeg", ".gif", ".bmp")
 
 
-def _images(path, prepare) -> dict[str, Split]:
+def _images(path, prepare, verbose) -> dict[str, Split]:
     if not path.is_dir():
         raise UsageError(f"data: there is no folder {str(path)!r}.")
     found = {folder.name for folder in path.iterdir() if folder.is_dir()}
@@ -212,7 +221,8 @@ def _images(path, prepare) -> dict[str, Split]:
             raise UsageError(
                 f"data: {str(folders[name])!r} must hold image files ({', '.join(_IMAGE_FILES)})."
             )
-    bar = keras.utils.Progbar(sum(map(len, files.values())), unit_name="image")
+    size = sum(map(len, files.values()))
+    bar = keras.utils.Progbar(size, verbose=int(verbose), unit_name="image")
     opened = {
         name: [_opened(folders[name] / file, prepare, bar) for file in found]
         for name, found in files.items()
@@ -257,7 +267,7 @@ def _opened(file, prepare, bar):
     return prepare(pixels.reshape(*pixels.shape[:2], -1)).numpy()
 
 
-def _tfds(name, data_dir, prepare) -> dict[str, Split]:
+def _tfds(name, data_dir, prepare, verbose) -> dict[str, Split]:
     import tensorflow_datasets as tfds  # its import takes a while, and few sources need it
 
     try:
@@ -277,7 +287,7 @@ def _tfds(name, data_dir, prepare) -> dict[str, Split]:
         found = [split for split in _SPLITS if split in builder.info.splits]
         if "train" not in found:
             raise UsageError(f"data: TFDS's {name!r} has no training split.")
-        splits = {split: _tfds_split(builder, split, prepare) for split in found}
+        splits = {split: _tfds_split(builder, split, prepare, verbose) for split in found}
     except UsageError:
         raise
     except (tf.errors.OpError, OSError, ValueError, AssertionError) as error:
@@ -293,7 +303,7 @@ def _tfds(name, data_dir, prepare) -> dict[str, Split]:
     return splits if "test" in splits else _held_out(splits, "test")
 
 
-def _tfds_split(builder, split, prepare) -> Split:
+def _tfds_split(builder, split, prepare, verbose) -> Split:
     features = builder.info.features
     labelled = "label" in features and features["label"].shape == ()
 
@@ -301,7 +311,8 @@ def _tfds_split(builder, split, prepare) -> Split:
         y = {"y": tf.cast(example["label"], tf.int32)} if labelled else {}
         return {"x": prepare(example["image"])} | y
 
-    return _collected(builder.as_dataset(split=split).map(used, tf.data.AUTOTUNE))
+    size = builder.info.splits[split].num_examples if verbose else None
+    return _collected(builder.as_dataset(split=split).map(used, tf.data.AUTOTUNE), size)
 
 
 def _held_out(splits, name):
