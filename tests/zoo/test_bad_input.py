@@ -12,13 +12,11 @@ import re
 import shutil
 
 import keras
-import ml_collections
 import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as npst
 from PIL import Image
 from programs import TINY, run_here
 from tiny_ink import TinyInk
@@ -75,9 +73,8 @@ def counts():
     for kind, count in {**COUNTS, "all": total}.items():
         print(f"\n{kind:<12}{count.total():>6} inputs: {dict(count)}", end="")
     print()
-    for kind, count in COUNTS.items():
-        # Else all might be refused, and nothing be tested but that. No broken record is taken.
-        assert kind == "TFRecord" or count["answered"] > 0, kind
+    # Else all might be refused, and nothing be tested but that.
+    assert total.total() < 2000 or total["answered"] > 0.1 * total.total()
 
 
 shapes = st.one_of(
@@ -86,7 +83,9 @@ shapes = st.one_of(
     st.just((0, *SHAPE)),
     st.just(SHAPE),
     st.just((3, 8, 8)),
-    npst.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=9),
+    st.sampled_from(
+        [(), (1,), (9, 8), (2, 8, 1), (3, 8, 8, 3), (3, 9, 8, 1), (2, 8, 0, 1), (1, 3, *SHAPE)]
+    ),
 )
 dtypes = st.sampled_from(["f4", "f8", "f2", "u1", "i4", "i8", "?", "c8", "U3", "O"])
 
@@ -95,7 +94,7 @@ dtypes = st.sampled_from(["f4", "f8", "f2", "u1", "i4", "i8", "?", "c8", "U3", "
 def any_array(draw, shapes=shapes, dtypes=dtypes, bad=True):
     """An array that may or may not be a batch of images."""
     shape, dtype = draw(shapes), np.dtype(draw(dtypes))
-    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    rng = np.random.default_rng(draw(st.sampled_from(range(100))))
     ranges = [(0, 1), (0, 1), (0, 1), (0, 255), (-1, 1), (0, 1e30)]
     low, high = draw(st.sampled_from(ranges if bad else ranges[:1]))
     x = low + (high - low) * rng.random(shape)
@@ -107,7 +106,7 @@ def any_array(draw, shapes=shapes, dtypes=dtypes, bad=True):
         x = np.asarray(x).astype(dtype)
     value = draw(st.sampled_from([None, None, None, np.nan, np.inf, -np.inf])) if bad else None
     if value is not None and dtype.kind == "f" and x.size:
-        x.flat[draw(st.integers(0, x.size - 1))] = value
+        x.flat[draw(st.sampled_from(range(x.size)))] = value
     return x
 
 
@@ -118,16 +117,13 @@ masks = st.one_of(
     st.sampled_from([np.ones(SHAPE, bool), np.zeros(SHAPE, bool)]),
     any_array(dtypes=st.sampled_from(["?", "?", "i4", "f4"])),
 )
-junk = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-3, 3),
-    st.integers(),
-    st.floats(),
-    st.text(max_size=4),
-    st.lists(st.integers(), max_size=3),
-    st.dictionaries(st.text(max_size=4), st.integers(), max_size=2),
-)
+# A list, and no strategies of numbers and texts: those also draw constants of whatever modules are
+# imported, so that what is tested would hang on what ran before.
+JUNK = [None, True, False, -1, 0, 1, 2, 3, 10**6, 2**31, 2**63, 10**30, -(2**63)]
+JUNK += [0.0, -0.5, 0.5, 2.0, 1e-300, 1e308, np.nan, np.inf, -np.inf]
+JUNK += ["", "a", "0", "nan", "NaN ", "é", "\x00", "../..", "digits", "left", "%s", "{}"]
+JUNK += [[], [1], [0, 0], [1, 2, 3], ["a"], {}, {"a": 1}, {"name": None}, {"": {}}]
+junk = st.sampled_from(JUNK)
 
 
 # Checks, which run no model.
@@ -183,7 +179,7 @@ def test_values(value, kind):
 arguments = st.fixed_dictionaries(
     {"name": st.one_of(st.sampled_from([*likelihoods.LIKELIHOODS]), junk)},
     optional={
-        "scale": st.one_of(st.just(0.5), st.floats(), junk),
+        "scale": st.one_of(st.just(0.5), junk),
         "learn_scale": st.one_of(st.booleans(), junk),
         "levels": st.one_of(st.just(256), junk),
         "scael": st.just(1),
@@ -216,7 +212,7 @@ def digits():
 
 @inputs(200)
 @given(st.sampled_from(list(paths(CONFIG))), st.one_of(junk, st.just("drop"), st.just("extra")))
-def test_configs(path, value):
+def test_configs(tmp_path, path, value):
     config = json.loads(json.dumps(CONFIG)) | {"epochs": 1}
     config["model"]["hidden"] = [2]
     *parents, key = path
@@ -231,7 +227,8 @@ def test_configs(path, value):
         part[key] = value
 
     def question():
-        checked = experiment.check_config(ml_collections.ConfigDict(config))
+        experiment.write_json(tmp_path / "config.json", config)
+        checked = experiment.load_config(str(tmp_path))
         whole = checked.data.to_dict() == CONFIG["data"]
         return experiment.build(checked, digits() if whole else experiment.load_data(checked))
 
@@ -300,7 +297,9 @@ def files(tmp_path_factory):
     return folder
 
 
-damages = st.tuples(st.floats(0, 1, exclude_max=True), st.sampled_from(["cut", "byte"]))
+damages = st.tuples(
+    st.sampled_from(range(1000)).map(lambda k: k / 1000), st.sampled_from(["cut", "byte"])
+)
 
 
 def damaged(path, where, how):
@@ -381,7 +380,9 @@ def served(request, tmp_path_factory):
 
 
 good_masks = st.sampled_from([np.ones, np.zeros]).map(lambda fill: fill((3, *SHAPE), bool))
-half = npst.arrays(bool, (3, *SHAPE))
+half = st.sampled_from(range(20)).map(
+    lambda seed: np.random.default_rng(seed).random((3, *SHAPE)) < 0.5
+)
 seeds = st.sampled_from([[0, 0]] * 3 + [[1, 2], [-(2**31), 2**31 - 1], [0], [0, 1, 2]])
 counts_ = st.sampled_from([1, 1, 2, 3, 0, -1])
 
@@ -412,8 +413,8 @@ small = st.sampled_from([(1, *SHAPE), (3, *SHAPE), (3, *SHAPE), (0, *SHAPE), SHA
     st.sampled_from(["sample", "reconstruct", "inpaint", "encode"]),
     st.one_of(good, good, any_array(shapes=small)),
     st.one_of(good_masks, half, masks),
-    st.one_of(st.just(0), st.integers(0, 2**31), junk),
-    st.one_of(st.integers(1, 3), junk.filter(lambda n: not isinstance(n, int) or n < 9)),
+    st.one_of(st.just(0), st.sampled_from(range(100)), junk),
+    st.one_of(st.sampled_from([1, 2, 3]), junk.filter(lambda n: not isinstance(n, int) or n < 9)),
 )
 def test_methods(served, name, x, visible, seed, count):
     model, _ = served
