@@ -1,5 +1,6 @@
 """Sources of images: TFDS, npz files, folders; whole, prepared and broken."""
 
+import os
 import pathlib
 from unittest import mock
 
@@ -92,10 +93,12 @@ def test_named_image_sets(name, options, shape, splits):
     assert x.shape == (5, *shape) and x.min() >= 0 and x.max() <= 1 and x.std() > 0
 
 
-REAL = pathlib.Path(__file__).parents[3] / "shared" / "tfds"
+REAL = os.environ.get("TFDS_DATA_DIR", "")
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="needs MNIST as prepared by TFDS")
+@pytest.mark.skipif(
+    not pathlib.Path(REAL, "mnist").is_dir(), reason="needs TFDS_DATA_DIR with a prepared MNIST"
+)
 def test_real_mnist():
     data = zoo.data.load("mnist", data_dir=REAL, batch_size=250)
     assert data.num_examples == {"train": 54_000, "validation": 6_000, "test": 10_000}
