@@ -1,4 +1,4 @@
-"""Annealed importance sampling with Hamiltonian Monte Carlo moves (Neal 2001, 2011).
+"""Annealed importance sampling (Neal 2001), with Hamiltonian Monte Carlo or any other moves.
 
 TFP's `sample_annealed_importance_chain` is not used because it is biased: it accepts a move at one
 temperature by the density and gradient that were cached at the previous one. Here a point carries
@@ -6,6 +6,7 @@ the log densities of both ends of the path, and both gradients, apart. Their com
 temperature is exact and costs nothing.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -19,23 +20,6 @@ from samplers.density import (
     with_shapes_of,
 )
 from samplers.random import Seed, fold_in, normal_like, uniform
-
-
-class AISResult(NamedTuple):
-    """The end of a run of annealed importance sampling.
-
-    Attributes:
-      state: the last state, a tensor or a list of tensors, as it was given.
-      log_weights: log importance weight of every chain in nats, float64, shape [chains];
-        E[exp(log_weights)] is the ratio of the normalisers of the two ends.
-      accept_prob: mean acceptance probability of every chain, shape [chains].
-      step_size: the step sizes of every move, shape [T, ...]: those given, or those tuned.
-    """
-
-    state: tf.Tensor | list[tf.Tensor]
-    log_weights: tf.Tensor
-    accept_prob: tf.Tensor
-    step_size: tf.Tensor
 
 
 class Point(NamedTuple):
@@ -58,29 +42,55 @@ class Point(NamedTuple):
         )
 
 
+class AISResult(NamedTuple):
+    """The end of a run of annealed importance sampling.
+
+    Attributes:
+      end: the last state of every chain, with log density and gradient of both ends of the path.
+      log_weights: log importance weight of every chain in nats, float64, shape [chains];
+        E[exp(log_weights)] is the ratio of the normalisers of the two ends.
+      accept_prob: acceptance probability of every move, averaged over the first axis of the
+        chains: [moves, 1, ...].
+      step_size: the step sizes of every move, shape [moves, ...]: those given, or those tuned.
+    """
+
+    end: Point
+    log_weights: tf.Tensor
+    accept_prob: tf.Tensor
+    step_size: tf.Tensor
+
+    @property
+    def state(self) -> tf.Tensor | list[tf.Tensor]:
+        """The last state, a tensor or a list of tensors, as it was given."""
+        return self.end.state
+
+
+# A reversible move: (evaluate, point, beta, step_size, seed) -> (point, acceptance probability of
+# every chain). It must leave exp(point.log_density(beta)) invariant; `evaluate` maps a state to a
+# `Point`. The step size is one number, or broadcasts against the chains.
+Move = Callable[..., tuple[Point, tf.Tensor]]
+
+
 def annealed_importance_sampling(
     initial_log_density: LogDensity,
     final_log_density: LogDensity,
     state: tf.Tensor | list[tf.Tensor],
     schedule: tf.Tensor,
     *,
+    move: Move,
     step_size: float | tf.Tensor,
-    num_leapfrog_steps: int | tf.Tensor,
-    scale: float | tf.Tensor | list[tf.Tensor] = 1.0,
+    last_move: bool = True,
     tuning_rate: float = 0.0,
     target_accept: float = 0.65,
     seed: Seed,
 ) -> AISResult:
     """Anneals chains from one density to another and weighs them.
 
-    For t = 1 ... T: first log w += (b_t - b_{t-1}) (log f_1(z) - log f_0(z)), then z moves by one
-    HMC transition that leaves f_0^(1 - b_t) f_1^(b_t) invariant. A schedule that falls from 1 to 0,
-    with `state` drawn from f_1, is the reverse run of bidirectional Monte Carlo (Grosse, Ghahramani
-    and Adams 2015). The cost is T `num_leapfrog_steps` + 1 gradients of each density.
-
-    Every move of every chain multiplies its step size by a random number in [0.5, 1.5): where the
-    density is nearly Gaussian, trajectories of one length all come back to where they started
-    (Neal 2011, section 5.4.2.2).
+    For t = 1 ... T: first log w += (b_t - b_{t-1}) (log f_1(z) - log f_0(z)), then z makes one move
+    that leaves f_0^(1 - b_t) f_1^(b_t) invariant. A schedule that falls from 1 to 0, with `state`
+    drawn from f_1, is the reverse run of bidirectional Monte Carlo (Grosse, Ghahramani and Adams
+    2015). With Hamiltonian moves the cost is one gradient of each density per leapfrog step, and
+    one for the first.
 
     Weights are unbiased only if the step sizes do not depend on the chains of this very run. So
     tune them in a pilot run (`tuning_rate` > 0, its weights thrown away), and pass the pilot's
@@ -91,56 +101,97 @@ def annealed_importance_sampling(
       final_log_density: log f_1, likewise.
       state: exact draws of the density at `schedule[0]`: a tensor, or a list of parts.
       schedule: inverse temperatures b_0, ..., b_T, shape [T + 1].
-      step_size: one for all moves, or [T, ...] with the rest broadcasting against [chains].
-      num_leapfrog_steps: leapfrog steps in a move.
-      scale: factor on the step size per dimension, broadcasting against the state (or its parts).
+      move: one transition, such as `hamiltonian_move(...)`.
+      step_size: one for all moves, or [moves, ...] with the rest broadcasting against [chains].
+      last_move: whether z moves once more after its last weight, so that there are T moves, or
+        T - 1. The weights do not depend on it.
       tuning_rate: after each move the step sizes of all later ones are multiplied by
         exp(tuning_rate (a - target_accept)), a the acceptance probability averaged over the first
         axis of the chains.
       target_accept: the acceptance probability that tuning aims at.
       seed: int or int32[2].
     """
-    num_moves = tf.shape(schedule)[0] - 1
+    num_increments = schedule.shape[0] - 1
+    num_moves = num_increments if last_move else num_increments - 1
     increments = tf.cast(schedule[1:] - schedule[:-1], tf.float64)
-    point = _evaluate(initial_log_density, final_log_density, state)
+    point = evaluate(initial_log_density, final_log_density, state)
     one = tf.ones_like(point.log_final)
-    scale = for_each_part(scale, state)
     step_size = tf.cast(step_size, one.dtype)
     if step_size.shape.rank == 0:
         step_size = tf.fill([num_moves], step_size)
-    tuned = tf.TensorArray(one.dtype, num_moves, element_shape=one[:1].shape)
 
-    def move(t, point, log_weights, total, correction, tuned):
+    def weighed(log_weights, t, point):
         difference = tf.cast(point.log_final - point.log_initial, tf.float64)
-        log_weights += increments[t] * difference
+        return log_weights + increments[t] * difference
+
+    def step(t, point, log_weights, correction, accepted, tuned):
+        log_weights = weighed(log_weights, t, point)
         eps = step_size[t] * correction
-        jitter = 0.5 + uniform(tf.shape(one), fold_in(seed, t, "jitter"), one.dtype)
-        point, accept_prob = _transition(
-            lambda z: _evaluate(initial_log_density, final_log_density, z),
+        point, accept_prob = move(
+            lambda z: evaluate(initial_log_density, final_log_density, z),
             point,
             tf.cast(schedule[t + 1], one.dtype),
-            tf.nest.map_structure(lambda z, s: per_chain(eps * jitter, z) * s, point.state, scale),
-            num_leapfrog_steps,
+            eps,
             fold_in(seed, t),
         )
         mean = tf.reduce_mean(accept_prob, axis=0, keepdims=True)
         correction *= tf.exp(tuning_rate * (mean - target_accept))
-        return t + 1, point, log_weights, total + accept_prob, correction, tuned.write(t, eps)
+        accepted, tuned = accepted.write(t, mean), tuned.write(t, eps)
+        return t + 1, point, log_weights, correction, accepted, tuned
 
-    _, point, log_weights, total, _, tuned = tf.while_loop(
-        lambda t, *_: t < num_moves,
-        move,
-        (0, point, tf.zeros_like(one, tf.float64), tf.zeros_like(one), one[:1], tuned),
-        parallel_iterations=1,
-    )
-    accept_prob = total / tf.cast(num_moves, total.dtype)
-    return AISResult(point.state, log_weights, accept_prob, tuned.stack())
+    log_weights = tf.zeros_like(one, tf.float64)
+    accept_prob = tuned_step_size = tf.zeros(tf.concat([[0], tf.shape(one[:1])], 0), one.dtype)
+    if num_moves:
+        accepted, tuned = (
+            tf.TensorArray(one.dtype, num_moves, element_shape=one[:1].shape) for _ in range(2)
+        )
+        _, point, log_weights, _, accepted, tuned = tf.while_loop(
+            lambda t, *_: t < num_moves,
+            step,
+            (0, point, log_weights, one[:1], accepted, tuned),
+            parallel_iterations=1,
+        )
+        accept_prob, tuned_step_size = accepted.stack(), tuned.stack()
+    if not last_move:
+        log_weights = weighed(log_weights, num_moves, point)
+    return AISResult(point, log_weights, accept_prob, tuned_step_size)
 
 
-def _evaluate(initial_log_density: LogDensity, final_log_density: LogDensity, state) -> Point:
+def evaluate(
+    initial_log_density: LogDensity, final_log_density: LogDensity, state
+) -> Point:
+    """Both log densities and their gradients at a state."""
     log_initial, grad_initial = value_and_gradient(initial_log_density, state)
     log_final, grad_final = value_and_gradient(final_log_density, state)
     return Point(state, log_initial, log_final, grad_initial, grad_final)
+
+
+def hamiltonian_move(
+    num_leapfrog_steps: int | tf.Tensor,
+    *,
+    scale: float | tf.Tensor | list[tf.Tensor] = 1.0,
+    jitter: float = 0.0,
+) -> Move:
+    """A move by Hamiltonian Monte Carlo (Neal 2011), of `num_leapfrog_steps` gradients.
+
+    Args:
+      num_leapfrog_steps: leapfrog steps in a move.
+      scale: factor on the step size per dimension, broadcasting against the state (or its parts).
+      jitter: every move of every chain multiplies its step size by a random number in
+        [1 - jitter, 1 + jitter): where the density is nearly Gaussian, trajectories of one length
+        all come back to where they started (Neal 2011, section 5.4.2.2).
+    """
+
+    def move(evaluate, point, beta, step_size, seed):
+        if jitter:
+            noise = uniform(tf.shape(point.log_final), fold_in(seed, "jitter"), beta.dtype)
+            step_size = step_size * (1 - jitter + 2 * jitter * noise)
+        steps = tf.nest.map_structure(
+            lambda z, s: per_chain(step_size, z) * s, point.state, for_each_part(scale, point.state)
+        )
+        return _transition(evaluate, point, beta, steps, num_leapfrog_steps, seed)
+
+    return move
 
 
 def _transition(evaluate, point: Point, beta, step_size, num_leapfrog_steps, seed):

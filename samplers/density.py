@@ -13,6 +13,9 @@ def value_and_gradient(log_density: LogDensity, state):
 
     The chains' values are summed before differentiation, so they must not depend on each other.
     """
+    # A tensor of our own, since TFP's bijectors remember what they did to a tensor: the caller's
+    # would meet results from off its tape again, which carry no gradient.
+    state = tf.nest.map_structure(tf.identity, state)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(state)
         value = log_density(state)

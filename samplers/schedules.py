@@ -1,4 +1,4 @@
-"""Schedules of inverse temperatures, 0 = b_0 < ... < b_T = 1, as float64 tensors of shape [T + 1].
+"""Schedules of inverse temperatures, 0 = b_0 <= ... <= b_T = 1, as float64 tensors of shape [T + 1].
 
 T is `num_increments`: the number of steps between temperatures, one less than their count.
 """
@@ -21,6 +21,12 @@ def sigmoid_schedule(num_increments: int, sharpness: float = 4.0) -> tf.Tensor:
     g = tf.sigmoid(sharpness * (2 * linear_schedule(num_increments) - 1))
     # The ends are divided last, so that they are 0 and 1 to the last bit.
     return (g - g[0]) / (g[-1] - g[0])
+
+
+def jump_schedule(num_increments: int) -> tf.Tensor:
+    """0, 1, ..., 1: every move is made at the last density (Ding and Freedman 2020, section 2)."""
+    _check(num_increments)
+    return tf.constant([0.0] + [1.0] * num_increments, tf.float64)
 
 
 def _check(num_increments: int) -> None:

@@ -86,6 +86,10 @@ class Annealing:
         else:
             initial = tfp.distributions.BatchBroadcast(model.prior, [tf.shape(x)[0]])
 
+        move = samplers.hamiltonian_move(
+            self.num_leapfrog_steps, scale=initial.stddev(), jitter=0.5
+        )
+
         def anneal(state, betas, step_size, role, **kwargs):
             return samplers.annealed_importance_sampling(
                 initial.log_prob,
@@ -93,8 +97,7 @@ class Annealing:
                 state,
                 betas,
                 step_size=step_size,
-                num_leapfrog_steps=self.num_leapfrog_steps,
-                scale=initial.stddev(),
+                move=move,
                 seed=samplers.fold_in(seed, role),
                 **kwargs,
             )

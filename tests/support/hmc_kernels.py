@@ -51,8 +51,8 @@ def annealing_kernel(module=annealed):
             log_density,
             state,
             tf.ones([num_transitions + 1], tf.float64),
+            move=module.hamiltonian_move(num_leapfrog_steps, jitter=0.5),
             step_size=step_size,
-            num_leapfrog_steps=num_leapfrog_steps,
             seed=seed,
         )
         return result.state, result.accept_prob

@@ -85,7 +85,7 @@ def log_likelihood(
     @tf.function(jit_compile=model.compile_chains)
     def run(x, index):
         forward, _ = annealing.run(model, x, samplers.fold_in(seed, "anneal", index[0]))
-        return log_mean_weight(forward.log_weights), tf.reduce_mean(forward.accept_prob, 0)
+        return log_mean_weight(forward.log_weights), tf.reduce_mean(forward.accept_prob, [0, 1])
 
     title = f"AIS: {len(x)} images, {annealing}"
     estimate, accept_prob = in_chunks(run, (x, np.arange(len(x))), chunk_size, title, verbose)

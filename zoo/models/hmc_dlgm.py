@@ -107,9 +107,7 @@ class HMCDLGM(VAE):
 
     @property
     def parameter_groups(self):
-        decoder = self.decoder.trainable_variables + self.pixels.trainable_variables
-        shear = self.shear.trainable_variables if self.shear is not None else []
-        return {"inference": self.encoder.trainable_variables + shear, "generation": decoder}
+        return self._inference_and_generation
 
     def sample_latents(self, batch, context, seed):
         result = self.refine(batch["x"], context["posterior"], context["z"], seed)

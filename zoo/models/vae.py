@@ -168,6 +168,15 @@ class VAE(LatentVariableModel):
     def parameter_groups(self):
         return {"elbo": self.trainable_variables}
 
+    @property
+    def _inference_and_generation(self):
+        """The groups of methods whose decoder learns from other latents than the encoder."""
+        shear = self.shear.trainable_variables if self.shear is not None else []
+        return {
+            "inference": self.encoder.trainable_variables + shear,
+            "generation": self.decoder.trainable_variables + self.pixels.trainable_variables,
+        }
+
     def amortise(self, batch, seed):
         posterior, z = self._draw(batch["x"], 1, seed)
         return {"posterior": posterior, "z": z}
