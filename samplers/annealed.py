@@ -157,9 +157,7 @@ def annealed_importance_sampling(
     return AISResult(point, log_weights, accept_prob, tuned_step_size)
 
 
-def evaluate(
-    initial_log_density: LogDensity, final_log_density: LogDensity, state
-) -> Point:
+def evaluate(initial_log_density: LogDensity, final_log_density: LogDensity, state) -> Point:
     """Both log densities and their gradients at a state."""
     log_initial, grad_initial = value_and_gradient(initial_log_density, state)
     log_final, grad_final = value_and_gradient(final_log_density, state)
@@ -225,18 +223,22 @@ def _leapfrog(evaluate, point: Point, momentum, beta, step_size, num_leapfrog_st
             lambda p, eps, g: p + fraction * eps * g, momentum, step_size, point.gradient(beta)
         )
 
-    def step(i, point, momentum):
-        drifted = tf.nest.map_structure(
+    def drift(point, momentum):
+        return tf.nest.map_structure(
             lambda z, eps, p: z + eps * p, point.state, step_size, momentum
         )
-        point = with_shapes_of(evaluate(drifted), point)
-        return i + 1, point, kick(momentum, point, 1.0)
 
-    # Half a kick at both ends: the last full kick is halved afterwards.
+    def step(i, point, momentum):
+        moved = evaluate(drift(point, momentum))
+        # Log densities are asked for at the end of the trajectory only: none is computed here.
+        moved = moved._replace(log_initial=point.log_initial, log_final=point.log_final)
+        return i + 1, with_shapes_of(moved, point), kick(momentum, moved, 1.0)
+
     _, point, momentum = tf.while_loop(
-        lambda i, *_: i < num_leapfrog_steps,
+        lambda i, *_: i < num_leapfrog_steps - 1,
         step,
         (0, point, kick(momentum, point, 0.5)),
         parallel_iterations=1,
     )
-    return point, kick(momentum, point, -0.5)
+    point = with_shapes_of(evaluate(drift(point, momentum)), point)
+    return point, kick(momentum, point, 0.5)

@@ -12,6 +12,24 @@ from zoo.checks import check_choice, check_count
 
 SCHEDULES = {"linear": samplers.linear_schedule, "sigmoid": samplers.sigmoid_schedule}
 STARTS = ("prior", "posterior")
+# Protocols by name, as arguments of `Annealing`. "paper" is that of Ding and Freedman (2020), whose
+# cost is a hundred times that of "quick".
+PROTOCOLS = {
+    "paper": {
+        "num_chains": 16,
+        "num_increments": 10_000,
+        "num_leapfrog_steps": 10,
+        "start": "posterior",
+        "schedule": "linear",
+    },
+    "quick": {
+        "num_chains": 16,
+        "num_increments": 200,
+        "num_leapfrog_steps": 5,
+        "start": "posterior",
+        "schedule": "sigmoid",
+    },
+}
 
 
 class Estimate(NamedTuple):

@@ -9,8 +9,10 @@ import tempfile
 
 import keras
 import ml_collections
+import numpy as np
 
 from zoo import data, evaluation
+from zoo.annealing import PROTOCOLS
 from zoo.checks import UsageError, check_choice, check_count, check_positive
 from zoo.registry import get_method
 
@@ -70,6 +72,33 @@ def cifar10_config(preset: str = "paper", **model) -> ml_collections.ConfigDict:
     return _image_config({"source": "cifar10"}, preset, {"likelihood": likelihood} | model)
 
 
+def ding_config(data_set: str, preset: str = "paper", **model) -> ml_collections.ConfigDict:
+    """The experiments of Ding and Freedman (2020): networks 784-200-200-50 of Burda et al. (2016).
+
+    Args:
+      data_set: "mnist" or "omniglot".
+      preset: "paper", with their 3,280 epochs and 10,000 increments in evaluation (of which a
+        single model takes days without an accelerator), or "small", with 25 epochs.
+      **model: its name and arguments.
+
+    Raises:
+      UsageError: for another preset.
+    """
+    check_choice("preset", preset, ("paper", "small"))
+    networks = {"latent_dim": 50, "hidden": (200, 200), "activation": "tanh"}
+    config = {"mnist": mnist_config, "omniglot": omniglot_config}[data_set]("small")
+    config.model = networks | {"likelihood": "bernoulli"} | model
+    config.data.batch_size = 128
+    config.optimizer.epsilon = 1e-4
+    if preset == "paper":
+        config.epochs = 3280
+        config.optimizer.num_stages = 8
+        config.optimizer.final_learning_rate = 1e-4
+        protocol = PROTOCOLS["paper"] | {"num_simulated": 100}
+        config.evaluation = ml_collections.ConfigDict(protocol)
+    return config
+
+
 def _image_config(source, preset, model):
     sizes = {
         "paper": {"latent_dim": 64, "hidden": (500, 500)},
@@ -96,12 +125,7 @@ def _config(*, data, model, epochs):
             "optimizer": {"name": "Adam", "learning_rate": 1e-3},
             "epochs": epochs,
             "jit_compile": True,
-            "evaluation": {
-                "num_chains": 16,
-                "num_increments": 200,
-                "num_leapfrog_steps": 5,
-                "num_simulated": 100,
-            },
+            "evaluation": PROTOCOLS["quick"] | {"num_simulated": 100},
         }
     )
 
@@ -164,13 +188,24 @@ def build(config: ml_collections.ConfigDict, dataset: data.Data) -> keras.Model:
     return model
 
 
-def _optimizer(name, num_steps, learning_rate, final_learning_rate=None, **kwargs):
-    """A Keras optimizer, which spends the last fifth of all steps at `final_learning_rate`."""
+def _optimizer(name, num_steps, learning_rate, final_learning_rate=None, num_stages=None, **kwargs):
+    """A Keras optimizer, whose learning rate falls to `final_learning_rate`.
+
+    Without stages it falls once, for the last fifth of all steps. With stages, it falls
+    geometrically from stage to stage, each three times as long as the one before (Burda et al.
+    2016: 1, 3, ..., 3^7 epochs).
+    """
     check_positive(learning_rate=learning_rate)
     if final_learning_rate is not None:
         check_positive(final_learning_rate=final_learning_rate)
+        if num_stages is None:
+            ends, rates = [4 / 5], [learning_rate, final_learning_rate]
+        else:
+            check_count(num_stages=num_stages)
+            ends = np.cumsum(3.0 ** np.arange(num_stages))[:-1] * 2 / (3.0**num_stages - 1)
+            rates = np.geomspace(learning_rate, final_learning_rate, num_stages).tolist()
         learning_rate = keras.optimizers.schedules.PiecewiseConstantDecay(
-            [num_steps * 4 // 5], [learning_rate, final_learning_rate]
+            [int(num_steps * end) for end in ends], rates
         )
     optimizer = getattr(keras.optimizers, check_choice("optimizer", name, OPTIMIZERS))
     return optimizer(learning_rate=learning_rate, **kwargs)

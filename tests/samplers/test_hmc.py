@@ -10,12 +10,22 @@ RIGHT = {"hmc": tfp_kernel, "annealing move": annealing_kernel()}
 
 # Deliberately wrong moves: what is replaced in samplers/annealed.py, and by what.
 WRONG = {
-    "full kick at the ends": ("kick(momentum, point, 0.5)", "kick(momentum, point, 1.0)"),
-    "no half kick at the end": ("kick(momentum, point, -0.5)", "momentum"),
+    "full kick at the start": (
+        "(0, point, kick(momentum, point, 0.5))",
+        "(0, point, kick(momentum, point, 1.0))",
+    ),
+    "full kick at the end": (
+        "return point, kick(momentum, point, 0.5)",
+        "return point, kick(momentum, point, 1.0)",
+    ),
+    "no half kick at the end": (
+        "return point, kick(momentum, point, 0.5)",
+        "return point, momentum",
+    ),
     "flipped force": ("p + fraction * eps * g", "p - fraction * eps * g"),
     "stale gradient": (
-        "point = with_shapes_of(evaluate(drifted), point)",
-        "point = evaluate(drifted)._replace(grad_final=point.grad_final)",
+        "point = with_shapes_of(evaluate(drift(point, momentum)), point)",
+        "point = evaluate(drift(point, momentum))._replace(grad_final=point.grad_final)",
     ),
     "gradient of a rejected proposal": (
         "return with_shapes_of(chosen, point), accept_prob",

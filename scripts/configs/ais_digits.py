@@ -1,0 +1,7 @@
+"""Annealed importance sampling for learning (Ding and Freedman 2020, their T = 5) on the embedded digits."""
+
+from zoo.experiment import digits_config
+
+
+def get_config():
+    return digits_config(name="AnnealedVAE", num_samples=5, num_increments=4)

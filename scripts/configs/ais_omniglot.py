@@ -1,0 +1,7 @@
+"""Annealed importance sampling for learning (Ding and Freedman 2020, their T = 5) on Omniglot; preset `small`."""
+
+from zoo.experiment import ding_config
+
+
+def get_config(preset="paper"):
+    return ding_config("omniglot", preset, name="AnnealedVAE", num_samples=5, num_increments=4)

@@ -1,0 +1,7 @@
+"""The importance-weighted autoencoder (Burda et al. 2016) on the embedded digits."""
+
+from zoo.experiment import digits_config
+
+
+def get_config():
+    return digits_config(name="IWAE", num_samples=5, gradient="plain")

@@ -1,0 +1,7 @@
+"""An IWAE with the doubly reparameterised gradient (Tucker et al. 2019) on MNIST; preset `small`."""
+
+from zoo.experiment import ding_config
+
+
+def get_config(preset="paper"):
+    return ding_config("mnist", preset, name="IWAE", num_samples=5, gradient="dreg")

@@ -1,0 +1,7 @@
+"""The importance-weighted autoencoder (Burda et al. 2016) on MNIST; preset `small`."""
+
+from zoo.experiment import ding_config
+
+
+def get_config(preset="paper"):
+    return ding_config("mnist", preset, name="IWAE", num_samples=5, gradient="plain")

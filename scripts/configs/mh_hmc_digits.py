@@ -1,0 +1,7 @@
+"""Several HMC chains with equal weights (MH-HMC of Ding and Freedman 2020, their T = 5) on the embedded digits."""
+
+from zoo.experiment import digits_config
+
+
+def get_config():
+    return digits_config(name="MHHMC", num_samples=5, num_increments=4)

@@ -1,0 +1,7 @@
+"""Several HMC chains with equal weights (MH-HMC of Ding and Freedman 2020, their T = 5) on MNIST; preset `small`."""
+
+from zoo.experiment import ding_config
+
+
+def get_config(preset="paper"):
+    return ding_config("mnist", preset, name="MHHMC", num_samples=5, num_increments=4)
