@@ -67,7 +67,7 @@ class AISResult(NamedTuple):
 
 # A reversible move: (evaluate, point, beta, step_size, seed) -> (point, acceptance probability of
 # every chain). It must leave exp(point.log_density(beta)) invariant; `evaluate` maps a state to a
-# `Point`. The step size is one number, or broadcasts against the chains.
+# `Point`. The step size broadcasts against the chains.
 Move = Callable[..., tuple[Point, tf.Tensor]]
 
 

@@ -1,4 +1,4 @@
-"""Implicit posteriors: one draw from several weighted ones (Ding and Freedman 2020, algorithm 2)."""
+"""Implicit posteriors: one of several weighted draws (Ding and Freedman 2020, algorithm 2)."""
 
 import tensorflow as tf
 
@@ -56,6 +56,10 @@ def resample(
     Returns:
       The states drawn, [...chains, ...event].
     """
+    # No weight for a chain that diverged.
+    log_weights = tf.where(
+        tf.math.is_nan(log_weights), tf.cast(-float("inf"), log_weights.dtype), log_weights
+    )
     # The largest of Gumbel-perturbed log weights is a draw from their softmax.
     gumbel = -tf.math.log(-tf.math.log(uniform(tf.shape(log_weights), seed, log_weights.dtype)))
     drawn = tf.argmax(log_weights + gumbel, 0)

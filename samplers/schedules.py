@@ -1,4 +1,4 @@
-"""Schedules of inverse temperatures, 0 = b_0 <= ... <= b_T = 1, as float64 tensors of shape [T + 1].
+"""Schedules of inverse temperatures, 0 = b_0 <= ... <= b_T = 1, float64 tensors of shape [T + 1].
 
 T is `num_increments`: the number of steps between temperatures, one less than their count.
 """

@@ -2,10 +2,11 @@
 
     python scripts/evaluate.py --workdir=runs/hmc_dlgm_digits --against=runs/vae_digits
     python scripts/evaluate.py --workdir=runs/hmc_dlgm_digits --num_increments=1000
+    python scripts/evaluate.py --workdir=runs/ais_mnist --protocol=paper --num_images=10
 
 With --against nothing is run: the figures that both directories hold are compared, with the
-standard error of the paired difference. The second writes evaluation.json and log_likelihood.csv
-anew, by the run's own config where no flag says otherwise.
+standard error of the paired difference. The others write evaluation.json and
+log_likelihood.csv anew, by the run's own config where no flag says otherwise.
 """
 
 import os
@@ -16,15 +17,21 @@ import numpy as np
 from absl import flags
 
 from zoo import cli, evaluation, experiment, outputs
-from zoo.annealing import SCHEDULES, STARTS
+from zoo.annealing import PROTOCOLS, SCHEDULES, STARTS
 
 WORKDIR = cli.define_workdir()
 AGAINST = flags.DEFINE_string("against", None, "Another work directory, to compare with.")
+NAMED = flags.DEFINE_enum(
+    "protocol", None, PROTOCOLS, "A protocol by name; other flags go before its values."
+)
 PROTOCOL = {
     "num_images": flags.DEFINE_integer("num_images", None, "First so many test images."),
     "num_chains": flags.DEFINE_integer("num_chains", None, "Chains per image."),
     "num_increments": flags.DEFINE_integer("num_increments", None, "Steps between temperatures."),
     "num_leapfrog_steps": flags.DEFINE_integer("num_leapfrog_steps", None, "Of each move."),
+    "num_importance_samples": flags.DEFINE_integer(
+        "num_importance_samples", None, "Samples of the encoder, for the estimate beside AIS."
+    ),
     "num_simulated": flags.DEFINE_integer("num_simulated", None, "Simulated images for BDMC."),
     "start": flags.DEFINE_enum("start", None, STARTS, "Where chains start."),
     "schedule": flags.DEFINE_enum("schedule", None, SCHEDULES, "Inverse temperatures."),
@@ -38,6 +45,7 @@ def main() -> None:
         return compare(WORKDIR.value, AGAINST.value)
     config = experiment.load_config(WORKDIR.value)
     protocol = {"seed": config.seed} | config.evaluation.to_dict()
+    protocol |= PROTOCOLS.get(NAMED.value, {})
     protocol |= {k: flag.value for k, flag in PROTOCOL.items() if flag.value is not None}
     evaluation.check_protocol(**{k: v for k, v in protocol.items() if k != "seed"})
     data, model = experiment.load_data(config), experiment.load(WORKDIR.value)

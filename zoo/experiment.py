@@ -30,6 +30,8 @@ OUTPUTS = (
     *(f"inpainting_{mask}.{kind}" for mask in data.MASKS for kind in ("png", "npz")),
 )
 OUTPUT_FOLDERS = ("tensorboard", "export")
+# What an evaluation does beside the annealing.
+_BESIDE = {"num_simulated": 100, "num_importance_samples": 5000}
 OPTIMIZERS = ("Adam", "Adamax", "RMSprop", "SGD")
 
 
@@ -94,8 +96,7 @@ def ding_config(data_set: str, preset: str = "paper", **model) -> ml_collections
         config.epochs = 3280
         config.optimizer.num_stages = 8
         config.optimizer.final_learning_rate = 1e-4
-        protocol = PROTOCOLS["paper"] | {"num_simulated": 100}
-        config.evaluation = ml_collections.ConfigDict(protocol)
+        config.evaluation = ml_collections.ConfigDict(PROTOCOLS["paper"] | _BESIDE)
     return config
 
 
@@ -125,7 +126,7 @@ def _config(*, data, model, epochs):
             "optimizer": {"name": "Adam", "learning_rate": 1e-3},
             "epochs": epochs,
             "jit_compile": True,
-            "evaluation": PROTOCOLS["quick"] | {"num_simulated": 100},
+            "evaluation": PROTOCOLS["quick"] | _BESIDE,
         }
     )
 

@@ -18,7 +18,8 @@ UNITS = {
     "log_likelihood_stderr": "nats, over images",
     "bdmc_gap": "nats, on simulated images",
     "bits_per_dim": "bits per pixel and channel",
-    "bound": "nats per image, one sample",
+    "bound": "nats per image, one sample of the encoder",
+    "importance_weighted_bound": "nats per image, many samples of the encoder",
     "accept_rate": "of the model's chain",
     "reconstruction_mse": "per pixel in [0, 1]",
 }
@@ -48,7 +49,7 @@ def write_evaluation(model, images: tf.data.Dataset, workdir: pathlib.Path, **pr
     print(f"\n{model.name} on {figures['num_images']} test images")
     for name, unit in UNITS.items():
         value = "-" if figures[name] is None else f"{figures[name]:.4f}"
-        print(f"  {name:<22}{value:>10}  {unit}")
+        print(f"  {name:<26}{value:>10}  {unit}")
 
 
 def write_pictures(model, images: tf.data.Dataset, workdir: pathlib.Path, seed: int) -> None:

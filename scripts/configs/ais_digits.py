@@ -1,4 +1,4 @@
-"""Annealed importance sampling for learning (Ding and Freedman 2020, their T = 5) on the embedded digits."""
+"""AIS training (Ding and Freedman 2020, their T = 5) on the digits."""
 
 from zoo.experiment import digits_config
 

@@ -1,4 +1,4 @@
-"""Annealed importance sampling for learning (Ding and Freedman 2020, their T = 5) on MNIST; preset `small`."""
+"""AIS training (Ding and Freedman 2020, their T = 5) on MNIST, or `:small`."""
 
 from zoo.experiment import ding_config
 

@@ -1,4 +1,4 @@
-"""The importance-weighted autoencoder (Burda et al. 2016) on the embedded digits."""
+"""The importance-weighted autoencoder (Burda et al. 2016) on the digits."""
 
 from zoo.experiment import digits_config
 

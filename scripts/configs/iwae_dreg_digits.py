@@ -1,4 +1,4 @@
-"""An IWAE with the doubly reparameterised gradient (Tucker et al. 2019) on the embedded digits."""
+"""IWAE with the doubly reparameterised gradient (Tucker et al. 2019) on the digits."""
 
 from zoo.experiment import digits_config
 

@@ -1,4 +1,4 @@
-"""An IWAE with the doubly reparameterised gradient (Tucker et al. 2019) on Omniglot; preset `small`."""
+"""IWAE with the doubly reparameterised gradient (Tucker et al. 2019) on Omniglot, or `:small`."""
 
 from zoo.experiment import ding_config
 

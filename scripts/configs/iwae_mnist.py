@@ -1,4 +1,4 @@
-"""The importance-weighted autoencoder (Burda et al. 2016) on MNIST; preset `small`."""
+"""The importance-weighted autoencoder (Burda et al. 2016) on MNIST, or `:small`."""
 
 from zoo.experiment import ding_config
 

@@ -1,4 +1,4 @@
-"""The importance-weighted autoencoder (Burda et al. 2016) on Omniglot; preset `small`."""
+"""The importance-weighted autoencoder (Burda et al. 2016) on Omniglot, or `:small`."""
 
 from zoo.experiment import ding_config
 

@@ -1,4 +1,4 @@
-"""Several HMC chains with equal weights (MH-HMC of Ding and Freedman 2020, their T = 5) on the embedded digits."""
+"""MH-HMC, chains of equal weight (Ding and Freedman 2020, their T = 5) on the digits."""
 
 from zoo.experiment import digits_config
 

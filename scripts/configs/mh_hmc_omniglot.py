@@ -1,4 +1,4 @@
-"""Several HMC chains with equal weights (MH-HMC of Ding and Freedman 2020, their T = 5) on Omniglot; preset `small`."""
+"""MH-HMC, chains of equal weight (Ding and Freedman 2020, their T = 5) on Omniglot, or `:small`."""
 
 from zoo.experiment import ding_config
 

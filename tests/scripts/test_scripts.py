@@ -54,7 +54,13 @@ def test_train_leaves_a_work_directory(workdirs, config):
 
 
 def test_evaluate_and_compare(workdirs):
-    flags = ["--num_chains=2", "--num_increments=3", "--num_simulated=4", "--num_images=20"]
+    flags = [
+        "--num_chains=2",
+        "--num_increments=3",
+        "--num_simulated=4",
+        "--num_importance_samples=8",
+        "--num_images=20",
+    ]
     for config in ("hmc_dlgm_digits", "vae_digits"):
         result = run_here("evaluate", f"--workdir={workdirs / config}", *flags)
         assert result.returncode == 0, result.stderr

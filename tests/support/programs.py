@@ -24,6 +24,7 @@ TINY = [
     "--config.evaluation.num_increments=4",
     "--config.evaluation.num_leapfrog_steps=1",
     "--config.evaluation.num_simulated=5",
+    "--config.evaluation.num_importance_samples=20",
 ]
 
 

@@ -56,7 +56,9 @@ def test_report(digits, images):
     for method in (zoo.VAE, zoo.HMCDLGM):
         model = method.for_data(digits, **method.tiny)
         model.compile(jit_compile=False)
-        figures, per_image = evaluation.report(model, images[:6], num_simulated=4, **SMALL)
+        figures, per_image = evaluation.report(
+            model, images[:6], num_simulated=4, num_importance_samples=8, **SMALL
+        )
         assert keys <= set(figures)
         assert (figures["accept_rate"] is None) == (method is zoo.VAE)
         assert per_image.shape == (6,) and figures["bound"] < figures["log_likelihood"]

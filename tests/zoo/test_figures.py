@@ -321,6 +321,8 @@ def score(plot, label, scale):
 
 def test_registry():
     names = {
+        "active_units",
+        "implicit_posteriors",
         "jacobian_spectrum",
         "leading_directions",
         "log_likelihood_by_num_steps",

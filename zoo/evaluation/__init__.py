@@ -1,5 +1,6 @@
 """Scores of fitted models: log-likelihoods with their errors, bounds and reconstruction errors."""
 
+from zoo.evaluation.active_units import ActiveUnits, active_units
 from zoo.evaluation.likelihood import (
     BDMC,
     LogLikelihood,
@@ -10,8 +11,10 @@ from zoo.evaluation.likelihood import (
 from zoo.evaluation.report import check_protocol, report
 
 __all__ = [
+    "ActiveUnits",
     "BDMC",
     "LogLikelihood",
+    "active_units",
     "bidirectional",
     "check_protocol",
     "importance_weighted_bound",

@@ -155,28 +155,43 @@ def importance_weighted_bound(
 ) -> LogLikelihood:
     """The bound log mean exp of `num_samples` of the model's own log weights (Burda et al. 2016).
 
-    With one sample it is the bound that variational training climbs. Arguments and results are
-    those of `log_likelihood`; there are no chains, so `accept_rate` is NaN.
+    With one sample it is the bound that variational training climbs; with thousands, importance
+    sampling of log p(x) with the encoder. Arguments and results are those of `log_likelihood`;
+    there are no chains, so `accept_rate` is NaN, and `chain_stderr` is that over samples.
     """
     check_count(num_samples=num_samples, chunk_size=chunk_size)
     x = collect(model, data, num_images)
     x = model.observe(tf.constant(x), samplers.fold_in(seed, "observe")).numpy()
+    num_rounds = -(-num_samples // _SAMPLES_AT_A_TIME)
+    size = -(-num_samples // num_rounds)
 
-    @tf.function(jit_compile=model.compile_chains)
+    @tf.function(jit_compile=model.compile_chains, autograph=False)
     def run(x, index):
-        log_weights = model.log_weights(x, num_samples, samplers.fold_in(seed, index[0]))
-        return log_mean_weight(tf.cast(log_weights, tf.float64)).log_likelihood
+        key = samplers.fold_in(seed, index[0])
+        log_weights = tf.map_fn(
+            lambda k: model.log_weights(
+                x, size, key if num_rounds == 1 else samplers.fold_in(key, k)
+            ),
+            tf.range(num_rounds),
+            fn_output_signature=tf.TensorSpec([size, x.shape[0]], x.dtype),
+            parallel_iterations=1,
+        )
+        log_weights = tf.reshape(log_weights, [num_rounds * size, -1])[:num_samples]
+        return log_mean_weight(tf.cast(log_weights, tf.float64))
 
     title = f"Importance-weighted bound: {len(x)} images, {num_samples} samples"
-    per_image = in_chunks(run, (x, np.arange(len(x))), chunk_size, title, verbose)
+    estimate = in_chunks(run, (x, np.arange(len(x))), chunk_size, title, verbose)
     return LogLikelihood(
-        mean=float(per_image.mean()),
-        stderr=_stderr(per_image),
-        chain_stderr=math.nan,
-        per_image=per_image,
+        mean=float(estimate.log_likelihood.mean()),
+        stderr=_stderr(estimate.log_likelihood),
+        chain_stderr=float(np.sqrt((estimate.stderr**2).sum()) / len(x)),
+        per_image=estimate.log_likelihood,
         accept_rate=math.nan,
         protocol=f"{num_samples} samples of the model's proposal",
     )
+
+
+_SAMPLES_AT_A_TIME = 100  # of every image of a chunk, so that memory does not grow
 
 
 def _stderr(values: np.ndarray) -> float:

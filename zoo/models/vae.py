@@ -19,6 +19,7 @@ from zoo.checks import (
 from zoo.latent import LatentVariableModel
 from zoo.likelihoods import Likelihood, get_likelihood
 from zoo.registry import register
+from zoo.two_layers import TwoLayers
 
 tfd = tfp.distributions
 
@@ -31,6 +32,10 @@ class VAE(LatentVariableModel):
     log p(x, z) - log q(z given x) at one reparameterised z (Kingma and Welling 2014; Rezende,
     Mohamed and Wierstra 2014).
 
+    With `upper_encoder` and `upper_decoder` there are two stochastic layers (Burda, Grosse and
+    Salakhutdinov 2016): z = (z_1, z_2) in one vector, p(z) = N(z_2; 0, I) p(z_1 given z_2) and
+    q(z given x) = q(z_1 given x) q(z_2 given z_1), all diagonal Gaussians; x depends on z_1.
+
     Args:
       encoder: Keras model from images [N, ...event] to [N, 2 K]: mu, then log sigma.
       decoder: Keras model from latents [N, K] to [N, ...event]: what the likelihood asks for.
@@ -38,6 +43,8 @@ class VAE(LatentVariableModel):
         gives means in [-1, 1]), a dictionary of such a `name` and arguments, or an object of
         `zoo.likelihoods`.
       shear: whether the decoder sees A z, with A a learned unit lower-triangular matrix.
+      upper_encoder: Keras model from z_1 [N, K] to mu and log sigma of q(z_2 given z_1).
+      upper_decoder: Keras model from z_2 to mu and log sigma [N, 2 K] of p(z_1 given z_2).
       seed: of training and of default draws.
 
     Raises:
@@ -52,12 +59,15 @@ class VAE(LatentVariableModel):
         *,
         likelihood: str | dict | Likelihood = "bernoulli",
         shear: bool = False,
+        upper_encoder: keras.Model | None = None,
+        upper_decoder: keras.Model | None = None,
         seed: int = 0,
         **kwargs,
     ):
         super().__init__(event_shape=encoder.input_shape[1:], seed=seed, **kwargs)
         check_deterministic(encoder=encoder, decoder=decoder)
         self.encoder, self.decoder = encoder, decoder
+        self.upper_encoder, self.upper_decoder = upper_encoder, upper_decoder
         self.pixels = get_likelihood(likelihood)
         self.shear = layers.Shear(name="shear") if shear else None
         if decoder.output_shape[1:] != self.event_shape:
@@ -65,15 +75,32 @@ class VAE(LatentVariableModel):
                 f"decoder must give {self.event_shape}, the encoder's input; "
                 f"it gives {decoder.output_shape[1:]}."
             )
-        self.latent_dim = decoder.input_shape[-1]
-        if encoder.output_shape[1:] != (2 * self.latent_dim,):
+        size = decoder.input_shape[-1]
+        self.layer_sizes = (size,) if upper_encoder is None else (size, self._upper_size(size))
+        self.latent_dim = sum(self.layer_sizes)
+        if encoder.output_shape[1:] != (2 * size,):
             raise UsageError(
-                f"encoder must give {(2 * self.latent_dim,)}, mean and log standard deviation of "
-                f"the decoder's {self.latent_dim} inputs; it gives {encoder.output_shape[1:]}."
+                f"encoder must give {(2 * size,)}, mean and log standard deviation of "
+                f"the decoder's {size} inputs; it gives {encoder.output_shape[1:]}."
             )
         if shear:
-            self.shear.build((None, self.latent_dim))
+            self.shear.build((None, size))
         self.built = True
+
+    def _upper_size(self, size):
+        check_deterministic(upper_encoder=self.upper_encoder, upper_decoder=self.upper_decoder)
+        upper_size = self.upper_decoder.input_shape[-1]
+        for name, network, ends in (
+            ("upper_encoder", self.upper_encoder, (size, 2 * upper_size)),
+            ("upper_decoder", self.upper_decoder, (upper_size, 2 * size)),
+        ):
+            given = (network.input_shape[-1], network.output_shape[-1])
+            if given != ends:
+                raise UsageError(
+                    f"{name} must map {ends[0]} numbers to {ends[1]}, mean and log standard "
+                    f"deviation of the other layer; it maps {given[0]} to {given[1]}."
+                )
+        return upper_size
 
     @classmethod
     def for_data(
@@ -83,6 +110,8 @@ class VAE(LatentVariableModel):
         latent_dim: int = 16,
         hidden: Sequence[int] = (200, 200),
         activation: str = "softplus",
+        upper_latent_dim: int = 0,
+        upper_hidden: Sequence[int] = (100, 100),
         encoder: keras.Model | None = None,
         decoder: keras.Model | None = None,
         seed: int = 0,
@@ -98,6 +127,8 @@ class VAE(LatentVariableModel):
           latent_dim: number of latents K.
           hidden: units of each hidden layer, in both networks (in reverse order in the decoder).
           activation: of the hidden layers.
+          upper_latent_dim: number of latents of a second stochastic layer; 0 for none.
+          upper_hidden: units of each hidden layer between the two stochastic ones.
           encoder: used instead, if given.
           decoder: used instead, if given.
           seed: of the initial weights, of training and of default draws.
@@ -125,20 +156,58 @@ class VAE(LatentVariableModel):
                 seed=seed + 1000,
                 name="decoder",
             )
+        if upper_latent_dim:
+            check_count(upper_latent_dim=upper_latent_dim)
+            for units in upper_hidden:
+                check_count(upper_hidden=units)
+            size = decoder.input_shape[-1]
+            kwargs["upper_encoder"] = layers.mlp(
+                (size,),
+                upper_hidden,
+                (2 * upper_latent_dim,),
+                activation=activation,
+                output_bias=np.repeat([0.0, -2.0], upper_latent_dim),
+                seed=seed + 2000,
+                name="upper_encoder",
+            )
+            kwargs["upper_decoder"] = layers.mlp(
+                (upper_latent_dim,),
+                tuple(reversed(upper_hidden)),
+                (2 * size,),
+                activation=activation,
+                seed=seed + 3000,
+                name="upper_decoder",
+            )
         return cls(encoder, decoder, seed=seed, **kwargs)
 
     @property
     def prior(self) -> tfd.Distribution:
-        """N(0, I) over [K]."""
-        return tfd.Sample(tfd.Normal(0.0, 1.0), self.latent_dim)
+        """N(0, I) over [K]; with two layers that of the upper one, and the lower given it."""
+        prior = tfd.Sample(tfd.Normal(0.0, 1.0), self.layer_sizes[-1])
+        if self.upper_decoder is None:
+            return prior
+        return TwoLayers(
+            prior,
+            lambda z: _gaussian(layers.fold(self.upper_decoder, z)),
+            self.layer_sizes,
+            downwards=True,
+        )
 
     def posterior(self, x: tf.Tensor) -> tfd.Distribution:
-        """The mean-field q(z given x), batch shape [B]."""
-        mean, log_scale = tf.split(self.encoder(x), 2, axis=-1)
-        return tfd.MultivariateNormalDiag(mean, tf.exp(tf.clip_by_value(log_scale, -7.0, 5.0)))
+        """q(z given x), mean-field or, with two layers, so given z_1; batch shape [B]."""
+        posterior = _gaussian(self.encoder(x))
+        if self.upper_encoder is None:
+            return posterior
+        return TwoLayers(
+            posterior,
+            lambda z: _gaussian(layers.fold(self.upper_encoder, z)),
+            self.layer_sizes,
+            downwards=False,
+        )
 
     def likelihood(self, z: tf.Tensor) -> tfd.Independent:
-        """p(x given z), z [..., K]: the decoder at A z."""
+        """p(x given z), z [..., K]: the decoder at A z (of the lower layer, with two)."""
+        z = z if self.upper_decoder is None else z[..., : self.layer_sizes[0]]
         z = z if self.shear is None else self.shear(z)
         pixels = self.pixels.distribution(layers.fold(self.decoder, z))
         return tfd.Independent(pixels, len(self.event_shape))
@@ -171,10 +240,11 @@ class VAE(LatentVariableModel):
     @property
     def _inference_and_generation(self):
         """The groups of methods whose decoder learns from other latents than the encoder."""
-        shear = self.shear.trainable_variables if self.shear is not None else []
+        inference = [self.encoder, self.upper_encoder, self.shear]
+        generation = [self.decoder, self.upper_decoder, self.pixels]
         return {
-            "inference": self.encoder.trainable_variables + shear,
-            "generation": self.decoder.trainable_variables + self.pixels.trainable_variables,
+            group: [v for part in parts if part is not None for v in part.trainable_variables]
+            for group, parts in (("inference", inference), ("generation", generation))
         }
 
     def amortise(self, batch, seed):
@@ -188,15 +258,28 @@ class VAE(LatentVariableModel):
     def _draw(self, x, num_samples, seed: Seed):
         posterior = self.posterior(x)
         noise = samplers.normal([num_samples, tf.shape(x)[0], self.latent_dim], seed)
+        if self.upper_encoder is not None:
+            return posterior, posterior.transform(noise)
         return posterior, posterior.mean() + posterior.stddev() * noise
 
     def _log_weights(self, x, posterior, z):
         return self.log_joint(x, z) - posterior.log_prob(z)
 
     def get_config(self):
+        parts = {
+            "encoder": self.encoder,
+            "decoder": self.decoder,
+            "likelihood": self.pixels,
+            "upper_encoder": self.upper_encoder,
+            "upper_decoder": self.upper_decoder,
+        }
         return super().get_config() | {
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "decoder": keras.saving.serialize_keras_object(self.decoder),
-            "likelihood": keras.saving.serialize_keras_object(self.pixels),
+            **{k: keras.saving.serialize_keras_object(v) for k, v in parts.items()},
             "shear": self.shear is not None,
         }
+
+
+def _gaussian(parameters):
+    """N(mu, diag sigma^2) of a network's output, mu and log sigma."""
+    mean, log_scale = tf.split(parameters, 2, axis=-1)
+    return tfd.MultivariateNormalDiag(mean, tf.exp(tf.clip_by_value(log_scale, -7.0, 5.0)))

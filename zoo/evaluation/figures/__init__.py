@@ -1,6 +1,8 @@
 """Figures that compare fitted models, each a picture and a table. Importing registers them."""
 
+from zoo.evaluation.figures.active_units import active_units
 from zoo.evaluation.figures.directions import jacobian_spectrum, leading_directions
+from zoo.evaluation.figures.implicit_posteriors import implicit_posteriors
 from zoo.evaluation.figures.manifold import manifold
 from zoo.evaluation.figures.num_steps import log_likelihood_by_num_steps
 from zoo.evaluation.figures.registry import (
@@ -18,9 +20,11 @@ from zoo.evaluation.figures.unit_square import unit_square
 __all__ = [
     "Plot",
     "Run",
+    "active_units",
     "check",
     "descriptions",
     "draw",
+    "implicit_posteriors",
     "jacobian_spectrum",
     "leading_directions",
     "log_likelihood_by_num_steps",
