@@ -6,7 +6,16 @@ import runpy
 import sys
 
 _FOLDER = pathlib.Path(__file__).parent
-PROGRAMS = ("train", "evaluate", "sample", "inpaint", "export", "figures", "benchmark")
+PROGRAMS = (
+    "train",
+    "evaluate",
+    "sample",
+    "inpaint",
+    "export",
+    "figures",
+    "benchmark",
+    "compare_tfp",
+)
 
 
 def main() -> None:

@@ -5,8 +5,8 @@
     python scripts/figures.py --figure=unit_square
 
 The first lists the figures. Most compare the models of work directories that scripts/train.py
-wrote, in the order given; unit_square trains its own. Several names and several directories are
-separated by commas.
+wrote, in the order given; unit_square trains its own, and implicit_posteriors needs none. Several
+names and several directories are separated by commas.
 """
 
 import os

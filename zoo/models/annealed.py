@@ -131,12 +131,14 @@ class AnnealedVAE(VAE):
         self.annealing = counts | rates | choices
         self.num_samples = num_samples
         self.num_moves = num_increments if last_move else num_increments - 1
-        self.step_size = self.add_weight(
-            name="step_size",
-            shape=(max(self.num_moves, 1),),
-            initializer=keras.initializers.Constant(step_size),
-            trainable=False,
-        )
+        self.step_size = None
+        if self.num_moves:
+            self.step_size = self.add_weight(
+                name="step_size",
+                shape=(self.num_moves,),
+                initializer=keras.initializers.Constant(step_size),
+                trainable=False,
+            )
 
     def anneal(self, x, posterior, z, seed) -> samplers.AISResult:
         """Anneals draws `z` [S, B, K] of the posterior to p(x, z)."""
@@ -146,7 +148,7 @@ class AnnealedVAE(VAE):
             z,
             SCHEDULES[self.annealing["schedule"]](self.annealing["num_increments"]),
             move=samplers.hamiltonian_move(self.annealing["num_leapfrog_steps"]),
-            step_size=tf.convert_to_tensor(self.step_size),
+            step_size=tf.convert_to_tensor(self.step_size) if self.num_moves else 0.0,
             last_move=self.annealing["last_move"],
             seed=seed,
         )
@@ -225,7 +227,7 @@ class AnnealedVAE(VAE):
         return {"accept_prob": tf.transpose(latents.accept_prob)} if self.num_moves else {}
 
     def next_state(self, statistics):
-        if not statistics:
+        if not self.num_moves:
             return []
         too_low = tf.reduce_mean(statistics["accept_prob"], 0) < self.annealing["target_accept"]
         rate = self.annealing["adaptation_rate"]
