@@ -100,9 +100,10 @@ def annealed_importance_sampling(
       initial_log_density: log f_0, from [chains, ...event] to nats per chain [chains].
       final_log_density: log f_1, likewise.
       state: exact draws of the density at `schedule[0]`: a tensor, or a list of parts.
-      schedule: inverse temperatures b_0, ..., b_T, shape [T + 1].
+      schedule: inverse temperatures b_0, ..., b_T, shape [T + 1], with T known when traced.
       move: one transition, such as `hamiltonian_move(...)`.
-      step_size: one for all moves, or [moves, ...] with the rest broadcasting against [chains].
+      step_size: one for all moves, or [moves], or [moves, 1, ...] with the rest broadcasting
+        against the chains' other axes.
       last_move: whether z moves once more after its last weight, so that there are T moves, or
         T - 1. The weights do not depend on it.
       tuning_rate: after each move the step sizes of all later ones are multiplied by
@@ -117,6 +118,11 @@ def annealed_importance_sampling(
     point = evaluate(initial_log_density, final_log_density, state)
     one = tf.ones_like(point.log_final)
     step_size = tf.cast(step_size, one.dtype)
+    if step_size.shape.rank and step_size.shape[0] not in (None, num_moves):
+        raise ValueError(
+            f"step_size must be one number or have one for each of {num_moves} moves; "
+            f"its shape was {step_size.shape}."
+        )
     if step_size.shape.rank == 0:
         step_size = tf.fill([num_moves], step_size)
 

@@ -22,7 +22,7 @@ from zoo.annealing import PROTOCOLS, SCHEDULES, STARTS
 WORKDIR = cli.define_workdir()
 AGAINST = flags.DEFINE_string("against", None, "Another work directory, to compare with.")
 NAMED = flags.DEFINE_enum(
-    "protocol", None, PROTOCOLS, "A protocol by name; other flags go before its values."
+    "protocol", None, PROTOCOLS, "A protocol by name; other flags override it."
 )
 PROTOCOL = {
     "num_images": flags.DEFINE_integer("num_images", None, "First so many test images."),

@@ -12,24 +12,6 @@ from zoo.checks import check_choice, check_count
 
 SCHEDULES = {"linear": samplers.linear_schedule, "sigmoid": samplers.sigmoid_schedule}
 STARTS = ("prior", "posterior")
-# Protocols by name, as arguments of `Annealing`. "paper" is that of Ding and Freedman (2020), whose
-# cost is a hundred times that of "quick".
-PROTOCOLS = {
-    "paper": {
-        "num_chains": 16,
-        "num_increments": 10_000,
-        "num_leapfrog_steps": 10,
-        "start": "posterior",
-        "schedule": "linear",
-    },
-    "quick": {
-        "num_chains": 16,
-        "num_increments": 200,
-        "num_leapfrog_steps": 5,
-        "start": "posterior",
-        "schedule": "sigmoid",
-    },
-}
 
 
 class Estimate(NamedTuple):
@@ -132,6 +114,16 @@ class Annealing:
         reverse = tf.concat([step_size[::-1][1:], step_size[:1]], 0)
         state = tf.repeat(exact[None], self.num_chains, axis=0)
         return forward, anneal(state, betas[::-1], reverse, "reverse moves")
+
+
+# Protocols by name, as arguments of `Annealing`. "paper" is that of Ding and Freedman (2020), whose
+# cost is a hundred times that of "quick".
+PROTOCOLS = {
+    "quick": dataclasses.asdict(Annealing()),
+    "paper": dataclasses.asdict(
+        Annealing(num_increments=10_000, num_leapfrog_steps=10, schedule="linear")
+    ),
+}
 
 
 def log_mean_weight(log_weights: tf.Tensor) -> Estimate:

@@ -87,7 +87,12 @@ def ding_config(data_set: str, preset: str = "paper", **model) -> ml_collections
       UsageError: for another preset.
     """
     check_choice("preset", preset, ("paper", "small"))
-    networks = {"latent_dim": 50, "hidden": (200, 200), "activation": "tanh"}
+    networks = {
+        "latent_dim": 50,
+        "hidden": (200, 200),
+        "upper_latent_dim": 0,  # of a second stochastic layer; Burda et al. have 100 and 50
+        "activation": "tanh",
+    }
     config = {"mnist": mnist_config, "omniglot": omniglot_config}[data_set]("small")
     config.model = networks | {"likelihood": "bernoulli"} | model
     config.data.batch_size = 128
@@ -96,7 +101,8 @@ def ding_config(data_set: str, preset: str = "paper", **model) -> ml_collections
         config.epochs = 3280
         config.optimizer.num_stages = 8
         config.optimizer.final_learning_rate = 1e-4
-        config.evaluation = ml_collections.ConfigDict(PROTOCOLS["paper"] | _BESIDE)
+        config.evaluation.update(PROTOCOLS["paper"])
+        config.evaluation.num_images = ml_collections.config_dict.placeholder(int)  # all
     return config
 
 
@@ -197,12 +203,15 @@ def _optimizer(name, num_steps, learning_rate, final_learning_rate=None, num_sta
     2016: 1, 3, ..., 3^7 epochs).
     """
     check_positive(learning_rate=learning_rate)
+    if num_stages is not None:
+        check_count(num_stages=num_stages)
+        if final_learning_rate is None or num_stages < 2:
+            raise UsageError("num_stages must be at least 2, and comes with final_learning_rate.")
     if final_learning_rate is not None:
         check_positive(final_learning_rate=final_learning_rate)
         if num_stages is None:
             ends, rates = [4 / 5], [learning_rate, final_learning_rate]
         else:
-            check_count(num_stages=num_stages)
             ends = np.cumsum(3.0 ** np.arange(num_stages))[:-1] * 2 / (3.0**num_stages - 1)
             rates = np.geomspace(learning_rate, final_learning_rate, num_stages).tolist()
         learning_rate = keras.optimizers.schedules.PiecewiseConstantDecay(

@@ -132,7 +132,8 @@ class LatentVariableModel(GenerativeModel):
 
         Returns:
           `z`, a draw of the inference procedure, [B, ...]; and, by models with an encoder,
-          `q_mean` and `q_stddev` of its q(z given x).
+          `q_mean` and `q_stddev` of its q(z given x) (with two stochastic layers, those of the
+          upper one are at the mean of the lower).
         """
         x = check_images(x, self.event_shape)
         return _to_numpy(self._encode(tf.constant(x), samplers.as_seed(seed)))

@@ -11,6 +11,9 @@ tfd = tfp.distributions
 class TwoLayers(tfd.Distribution):
     """A diagonal Gaussian and another one given its draw: vectors [..., K_1 + K_2].
 
+    Its `mean` and `stddev` are those of the part that is drawn first, and of the other given the
+    first one's mean: scales for step sizes, not moments of the whole.
+
     Args:
       first: a Gaussian over the part that is drawn first.
       second: from a draw of the first part [..., K] to the Gaussian of the other part.
@@ -65,12 +68,10 @@ class TwoLayers(tfd.Distribution):
         return self._first.log_prob(first) + self._second(first).log_prob(second)
 
     def _mean(self):
-        """The second part's mean is that at the mean of the first."""
         first = self._first.mean()
         return self._join(first, self._second(first).mean())
 
     def _stddev(self):
-        """The second part's, likewise, is that at the mean of the first."""
         first = self._first.mean()
         return self._join(self._first.stddev(), self._second(first).stddev())
 

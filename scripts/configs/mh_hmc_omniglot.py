@@ -4,4 +4,12 @@ from zoo.experiment import ding_config
 
 
 def get_config(preset="paper"):
-    return ding_config("omniglot", preset, name="MHHMC", num_samples=5, num_increments=4)
+    return ding_config(
+        "omniglot",
+        preset,
+        name="MHHMC",
+        num_samples=5,
+        num_increments=4,
+        num_leapfrog_steps=5,
+        last_move=True,
+    )

@@ -59,9 +59,7 @@ def report(
     estimate = log_likelihood(model, x, **common, **protocol)
     bdmc = bidirectional(model, num_images=num_simulated, **common, **protocol)
     bound = importance_weighted_bound(model, x, chunk_size=chunk_size, seed=seed)
-    weighted = importance_weighted_bound(
-        model, x, num_samples=num_importance_samples, chunk_size=chunk_size, seed=seed
-    )
+    weighted = importance_weighted_bound(model, x, num_samples=num_importance_samples, **common)
     accept_rate, mse = _inference(model, x, chunk_size, seed)
     figures = {
         "log_likelihood": estimate.mean,

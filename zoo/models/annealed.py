@@ -14,22 +14,18 @@ import keras
 import tensorflow as tf
 
 import samplers
-from zoo.annealing import log_mean_weight
-from zoo.checks import check_choice, check_count, check_positive
+from zoo import annealing
+from zoo.checks import UsageError, check_choice, check_count, check_positive
 from zoo.models.vae import VAE
 from zoo.registry import register
 
-SCHEDULES = {
-    "linear": samplers.linear_schedule,
-    "sigmoid": samplers.sigmoid_schedule,
-    "jump": samplers.jump_schedule,
-}
+SCHEDULES = annealing.SCHEDULES | {"jump": samplers.jump_schedule}
 WEIGHTS = ("annealed", "equal")
 GRADIENTS = ("dreg", "plain")
 
 
 class WeightedSamples(NamedTuple):
-    """What the decoder learns from; no gradient flows through it.
+    """What the decoder learns from, drawn off the tape.
 
     Attributes:
       z: the ends of the chains, [K, B, ...].
@@ -127,6 +123,14 @@ class AnnealedVAE(VAE):
         }
         check_count(**counts)
         check_positive(**rates)
+        for name in ("target_accept", "adaptation_rate"):
+            if rates[name] >= 1:
+                raise UsageError(f"{name} must be less than 1; it was {rates[name]!r}.")
+        if not min_step_size <= step_size <= max_step_size:
+            raise UsageError(
+                f"step_size must be from min_step_size, {min_step_size!r}, to max_step_size, "
+                f"{max_step_size!r}; it was {step_size!r}."
+            )
         choices = {"schedule": schedule, "weights": weights, "last_move": bool(last_move)}
         self.annealing = counts | rates | choices
         self.num_samples = num_samples
@@ -141,7 +145,7 @@ class AnnealedVAE(VAE):
             )
 
     def anneal(self, x, posterior, z, seed) -> samplers.AISResult:
-        """Anneals draws `z` [S, B, K] of the posterior to p(x, z)."""
+        """Anneals draws `z` [S, B, ...] of the posterior to p(x, z)."""
         return samplers.annealed_importance_sampling(
             posterior.log_prob,
             lambda z: self.log_joint(x, z),
@@ -173,7 +177,7 @@ class AnnealedVAE(VAE):
 
         weights = self.weigh(by_chain(result.log_weights))
         z = samplers.resample(
-            tf.nest.map_structure(by_chain, result.state),
+            by_chain(result.state),
             tf.math.log(weights),
             samplers.fold_in(seed, "resample"),
         )
@@ -192,14 +196,11 @@ class AnnealedVAE(VAE):
     def sample_latents(self, batch, context, seed):
         result = self.anneal(batch["x"], context["posterior"], context["z"], seed)
         weights = self.weigh(result.log_weights)
-        gradient = tf.nest.map_structure(
-            tf.subtract, result.end.grad_final, result.end.grad_initial
-        )
-        bound = log_mean_weight(result.log_weights).log_likelihood
+        bound = annealing.log_mean_weight(result.log_weights).log_likelihood
         latents = WeightedSamples(
             z=result.state,
             weights=tf.cast(weights, result.step_size.dtype),
-            log_weight_gradient=gradient,
+            log_weight_gradient=result.end.grad_final - result.end.grad_initial,
             accept_prob=result.accept_prob[:, 0],
             bound=tf.cast(bound, result.step_size.dtype),
         )
@@ -219,7 +220,7 @@ class AnnealedVAE(VAE):
 
     def inference_objective(self, batch, context, latents, seed) -> tuple[tf.Tensor, dict]:
         """What the encoder descends: minus the one-sample bound, at the first chain's start."""
-        first = context | {"z": tf.nest.map_structure(lambda z: z[:1], context["z"])}
+        first = context | {"z": context["z"][:1]}
         objectives, metrics = super().objectives(batch, first, latents, seed)
         return objectives["elbo"], metrics
 
@@ -255,7 +256,7 @@ class MHHMC(AnnealedVAE):
     fixed = {"schedule": "jump", "weights": "equal"}
 
     def __init__(self, encoder: keras.Model, decoder: keras.Model, **kwargs):
-        super().__init__(encoder, decoder, **self.fixed, **kwargs)
+        super().__init__(encoder, decoder, **_with(self.fixed, kwargs))
 
 
 @register(tiny={"latent_dim": 4, "hidden": (16,), "num_samples": 3})
@@ -274,7 +275,19 @@ class IWAE(AnnealedVAE):
       **kwargs: `likelihood`, `shear` and `seed`, as `VAE`.
     """
 
-    fixed = {"num_increments": 1, "last_move": False, "schedule": "linear", "weights": "annealed"}
+    fixed = {
+        "num_increments": 1,
+        "last_move": False,
+        "schedule": "linear",
+        "weights": "annealed",
+        # Of moves, of which there are none.
+        "num_leapfrog_steps": 1,
+        "target_accept": 0.6,
+        "adaptation_rate": 0.002,
+        "step_size": 0.1,
+        "min_step_size": 0.001,
+        "max_step_size": 0.3,
+    }
 
     def __init__(
         self,
@@ -285,8 +298,19 @@ class IWAE(AnnealedVAE):
         gradient: str = "dreg",
         **kwargs,
     ):
-        super().__init__(encoder, decoder, num_samples=num_samples, **self.fixed, **kwargs)
+        super().__init__(encoder, decoder, num_samples=num_samples, **_with(self.fixed, kwargs))
         self.gradient = check_choice("gradient", gradient, GRADIENTS)
+
+    @property
+    def parameter_groups(self):
+        """The shear is the generative model's: only through p(x, z) does the bound depend on it."""
+        shear = [] if self.shear is None else self.shear.trainable_variables
+        inference, generation = super().parameter_groups.values()
+        owned = {v.path for v in shear}
+        return {
+            "inference": [v for v in inference if v.path not in owned],
+            "generation": generation + shear,
+        }
 
     def inference_objective(self, batch, context, latents, seed):
         if self.gradient == "dreg":
@@ -300,3 +324,12 @@ class IWAE(AnnealedVAE):
 
     def get_config(self):
         return super().get_config() | {"gradient": self.gradient}
+
+
+def _with(fixed, arguments):
+    """Both together, once it is known that no argument is given that the special case fixes."""
+    if refused := sorted(fixed.keys() & arguments):
+        raise UsageError(
+            f"{refused[0]} is fixed in this special case of AnnealedVAE; leave it out."
+        )
+    return fixed | arguments

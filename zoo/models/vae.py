@@ -76,6 +76,8 @@ class VAE(LatentVariableModel):
                 f"it gives {decoder.output_shape[1:]}."
             )
         size = decoder.input_shape[-1]
+        if (upper_encoder is None) != (upper_decoder is None):
+            raise UsageError("upper_encoder and upper_decoder must be given both, or neither.")
         self.layer_sizes = (size,) if upper_encoder is None else (size, self._upper_size(size))
         self.latent_dim = sum(self.layer_sizes)
         if encoder.output_shape[1:] != (2 * size,):
@@ -156,6 +158,8 @@ class VAE(LatentVariableModel):
                 seed=seed + 1000,
                 name="decoder",
             )
+        if upper_latent_dim and kwargs.keys() & {"upper_encoder", "upper_decoder"}:
+            raise UsageError("upper_latent_dim makes the upper networks; give it, or them.")
         if upper_latent_dim:
             check_count(upper_latent_dim=upper_latent_dim)
             for units in upper_hidden:
@@ -229,6 +233,7 @@ class VAE(LatentVariableModel):
 
     def encoding(self, x):
         posterior = self.posterior(x)
+        # With two layers, those of z_2 are at the mean of z_1.
         return {"q_mean": posterior.mean(), "q_stddev": posterior.stddev()}
 
     # Training.
