@@ -5,5 +5,10 @@ from zoo.experiment import digits_config
 
 def get_config():
     return digits_config(
-        name="AnnealedVAE", num_samples=5, num_increments=4, num_leapfrog_steps=5, last_move=True
+        name="AnnealedVAE",
+        num_samples=5,
+        num_increments=4,
+        num_leapfrog_steps=5,
+        last_move=True,
+        max_step_size=0.3,
     )
