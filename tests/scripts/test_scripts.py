@@ -62,8 +62,10 @@ def test_evaluate_and_compare(workdirs):
         "--num_images=20",
     ]
     for config in ("hmc_dlgm_digits", "vae_digits"):
-        result = run_here("evaluate", f"--workdir={workdirs / config}", *flags)
+        result = run_here("evaluate", f"--workdir={workdirs / config}", "--protocol=paper", *flags)
         assert result.returncode == 0, result.stderr
+        told = json.loads((workdirs / config / "evaluation.json").read_text())["protocol"]
+        assert told == "2 chains, 3 linear increments from the posterior, 10 leapfrog steps"
     result = run_here(
         "evaluate",
         f"--workdir={workdirs / 'hmc_dlgm_digits'}",
