@@ -139,25 +139,29 @@ class VAE(LatentVariableModel):
         check_count(latent_dim=latent_dim)
         for units in hidden:
             check_count(hidden=units)
-        if encoder is None:
+
+        def networks(shape, latent_dim, hidden, decoded_shape, seed, prefix=""):
             encoder = layers.mlp(
-                data.shape,
+                shape,
                 hidden,
                 (2 * latent_dim,),
                 activation=activation,
                 output_bias=np.repeat([0.0, -2.0], latent_dim),
                 seed=seed,
-                name="encoder",
+                name=f"{prefix}encoder",
             )
-        if decoder is None:
             decoder = layers.mlp(
                 (latent_dim,),
                 tuple(reversed(hidden)),
-                data.shape,
+                decoded_shape,
                 activation=activation,
                 seed=seed + 1000,
-                name="decoder",
+                name=f"{prefix}decoder",
             )
+            return encoder, decoder
+
+        made = networks(data.shape, latent_dim, hidden, data.shape, seed)
+        encoder, decoder = encoder or made[0], decoder or made[1]
         if upper_latent_dim and kwargs.keys() & {"upper_encoder", "upper_decoder"}:
             raise UsageError("upper_latent_dim makes the upper networks; give it, or them.")
         if upper_latent_dim:
@@ -165,22 +169,8 @@ class VAE(LatentVariableModel):
             for units in upper_hidden:
                 check_count(upper_hidden=units)
             size = decoder.input_shape[-1]
-            kwargs["upper_encoder"] = layers.mlp(
-                (size,),
-                upper_hidden,
-                (2 * upper_latent_dim,),
-                activation=activation,
-                output_bias=np.repeat([0.0, -2.0], upper_latent_dim),
-                seed=seed + 2000,
-                name="upper_encoder",
-            )
-            kwargs["upper_decoder"] = layers.mlp(
-                (upper_latent_dim,),
-                tuple(reversed(upper_hidden)),
-                (2 * size,),
-                activation=activation,
-                seed=seed + 3000,
-                name="upper_decoder",
+            kwargs["upper_encoder"], kwargs["upper_decoder"] = networks(
+                (size,), upper_latent_dim, upper_hidden, (2 * size,), seed + 2000, "upper_"
             )
         return cls(encoder, decoder, seed=seed, **kwargs)
 
