@@ -43,12 +43,10 @@ class TwoLayers(tfd.Distribution):
 
     def transform(self, noise: tf.Tensor) -> tf.Tensor:
         """The draw that standard normal `noise` [..., K_1 + K_2] makes."""
-        return self._follow(noise, lambda law, noise: law.mean() + law.stddev() * noise)
-
-    def _follow(self, noise, draw):
         first_noise, second_noise = self._split(noise)
-        first = draw(self._first, first_noise)
-        return self._join(first, draw(self._second(first), second_noise))
+        first = self._first.mean() + self._first.stddev() * first_noise
+        second = self._second(first)
+        return self._join(first, second.mean() + second.stddev() * second_noise)
 
     def _split(self, z):
         """The parts, in the order in which they are drawn."""
