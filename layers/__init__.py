@@ -3,5 +3,15 @@
 from layers.fold import fold
 from layers.networks import mlp
 from layers.shear import Shear
+from layers.top_down import BLOCKS, TopDown, bottom_up, descend, latent_dims
 
-__all__ = ["Shear", "fold", "mlp"]
+__all__ = [
+    "BLOCKS",
+    "Shear",
+    "TopDown",
+    "bottom_up",
+    "descend",
+    "fold",
+    "latent_dims",
+    "mlp",
+]

@@ -9,6 +9,7 @@ _FOLDER = pathlib.Path(__file__).parent
 PROGRAMS = (
     "train",
     "evaluate",
+    "fid",
     "sample",
     "inpaint",
     "export",

@@ -1,11 +1,18 @@
 """Completes half-seen test images by the model of a work directory, several times each.
 
     python scripts/inpaint.py --workdir=runs/hmc_dlgm_digits --mask=left --num_completions=4
+    python scripts/inpaint.py --workdir=runs/hmc_dlgm_digits --mask=box,pattern --coverage=0.3
 
-Writes inpainting_MASK.png (image, what is seen of it, expected completions) and
-inpainting_MASK.npz, with the images `x`, the mask `visible`, and per completion the draw
-`completions` and its expectation `means`, [num_completions, num_images, height, width, channels],
-pixels in [0, 1].
+Prints for each mask the mean squared error on the hidden pixels, averaged over the images: of the
+mean of the completions, which estimates the posterior mean, and of a single completion. A
+completion counts by its expectation given its latents, and so it does in the pictures.
+
+Writes inpainting_MASK.png, with rows of images, what is seen of them, their completions and, of two
+and more, the standard deviation of these (black is 0, white 0.5); with --num_images=1 these fill a
+square, line by line. Writes inpainting_MASK.npz, with the images `x`, the mask `visible`, per
+completion the draw `completions` and its expectation `means`, [num_completions, num_images, height,
+width, channels], pixels in [0, 1], and the errors `hidden_mse`, [num_completions, num_images], and
+`hidden_mse_of_mean`, [num_images].
 """
 
 import os
@@ -18,11 +25,19 @@ from zoo import cli, experiment, outputs
 from zoo.data import MASKS
 
 WORKDIR = cli.define_workdir()
-MASK = flags.DEFINE_enum("mask", "left", MASKS, "What is hidden.")
+MASK = flags.DEFINE_list("mask", "left", f"What is hidden: any of {', '.join(MASKS)}.")
+flags.register_validator(
+    "mask", lambda names: names and set(names) <= set(MASKS), f"must be of {'|'.join(MASKS)}."
+)
+COVERAGE = flags.DEFINE_float(
+    "coverage", None, "Share of the pixels hidden, in (0, 1); by default 0.25 by a box, else 0.5."
+)
 NUM_IMAGES = flags.DEFINE_integer("num_images", 10, "First so many test images.")
 NUM_COMPLETIONS = flags.DEFINE_integer("num_completions", 4, "Independent completions of each.")
-NUM_STEPS = flags.DEFINE_integer("num_steps", 100, "Transitions of the chain of each.")
-SEED = flags.DEFINE_integer("seed", 0, "Seed of the chains and of a random mask.")
+NUM_STEPS = flags.DEFINE_integer(
+    "num_steps", None, "Transitions of the chain of each; by default the model's own number."
+)
+SEED = flags.DEFINE_integer("seed", 0, "Seed of the chains and of the random masks.")
 
 
 def main() -> None:
@@ -32,7 +47,8 @@ def main() -> None:
         model,
         experiment.load_data(config).test,
         workdir,
-        mask=MASK.value,
+        masks=MASK.value,
+        coverage=COVERAGE.value,
         num_images=NUM_IMAGES.value,
         num_completions=NUM_COMPLETIONS.value,
         num_steps=NUM_STEPS.value,

@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 
 import samplers
 from samplers.random import Seed
-from zoo.checks import check_choice, check_count
+from zoo.checks import UsageError, check_choice, check_count
 
 SCHEDULES = {"linear": samplers.linear_schedule, "sigmoid": samplers.sigmoid_schedule}
 STARTS = ("prior", "posterior")
@@ -81,6 +81,8 @@ class Annealing:
           Chains [num_chains, B] of the forward run, and of the reverse run or None.
         """
         betas = SCHEDULES[self.schedule](self.num_increments)
+        if self.start == "posterior" and not hasattr(model, "posterior"):
+            raise UsageError(f"start must be 'prior' for {model.name!r}, which has no encoder.")
         if self.start == "posterior":
             initial = model.posterior(x)
         else:
@@ -116,11 +118,16 @@ class Annealing:
         return forward, anneal(state, betas[::-1], reverse, "reverse moves")
 
 
+def _without_start(annealing):
+    """All but where chains start, which is the model's affair."""
+    return {k: v for k, v in dataclasses.asdict(annealing).items() if k != "start"}
+
+
 # Protocols by name, as arguments of `Annealing`. "paper" is that of Ding and Freedman (2020), whose
 # cost is a hundred times that of "quick".
 PROTOCOLS = {
-    "quick": dataclasses.asdict(Annealing()),
-    "paper": dataclasses.asdict(
+    "quick": _without_start(Annealing()),
+    "paper": _without_start(
         Annealing(num_increments=10_000, num_leapfrog_steps=10, schedule="linear")
     ),
 }

@@ -28,6 +28,7 @@ class GenerativeModel(keras.Model):
     """
 
     metric_names: tuple[str, ...] = ()
+    num_examples: int | None = None  # for which it keeps chains, by `index`; None if it keeps none
 
     def __init__(self, *, event_shape, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
@@ -65,6 +66,10 @@ class GenerativeModel(keras.Model):
 
     def next_state(self, statistics: dict[str, tf.Tensor]) -> list[tuple]:
         """(variable, new value) pairs, given the statistics of all replicas together."""
+        return []
+
+    def scheduled_state(self, iteration: tf.Tensor) -> list[tuple]:
+        """(variable, new value) pairs that follow from the number of training steps alone."""
         return []
 
     def sample(self, num_samples: int, seed: Seed = 0) -> dict[str, np.ndarray]:
@@ -128,7 +133,8 @@ class GenerativeModel(keras.Model):
         if self.distribute_strategy.num_replicas_in_sync > 1 and statistics:
             replica = tf.distribute.get_replica_context()
             statistics = {k: replica.all_gather(v, axis=0) for k, v in statistics.items()}
-        for variable, value in self.next_state(statistics):
+        scheduled = self.scheduled_state(self.optimizer.iterations)
+        for variable, value in [*self.next_state(statistics), *scheduled]:
             variable.assign(value)
 
     def _track(self, metrics):
@@ -185,7 +191,8 @@ class GenerativeModel(keras.Model):
 
         Raises:
           UsageError: for images of a wrong shape, not finite or outside [0, 1], for no full batch,
-            or for `sample_weight` and `class_weight`, which no method here defines.
+            for examples without an `index` where the method keeps chains, or for `sample_weight`
+            and `class_weight`, which no method here defines.
           FloatingPointError: after an epoch whose objective was not finite.
         """
         for name in ("sample_weight", "class_weight", "validation_split"):
@@ -193,7 +200,13 @@ class GenerativeModel(keras.Model):
                 raise UsageError(f"{name} is not supported; leave it out.")
         shuffle = kwargs.pop("shuffle", True)
         train = as_pipeline(
-            x, y, self.event_shape, batch_size, seed=self.seed if shuffle else None, training=True
+            x,
+            y,
+            self.event_shape,
+            batch_size,
+            seed=self.seed if shuffle else None,
+            training=True,
+            num_examples=self.num_examples,
         )
         self._check_split(train)
         validation_size = kwargs.pop("validation_batch_size", None) or batch_size

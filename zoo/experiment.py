@@ -27,6 +27,7 @@ OUTPUTS = (
     "samples.npz",
     "reconstructions.png",
     "inpainting.png",
+    "fid.json",
     *(f"inpainting_{mask}.{kind}" for mask in data.MASKS for kind in ("png", "npz")),
 )
 OUTPUT_FOLDERS = ("tensorboard", "export")
@@ -132,7 +133,7 @@ def _config(*, data, model, epochs):
             "optimizer": {"name": "Adam", "learning_rate": 1e-3},
             "epochs": epochs,
             "jit_compile": True,
-            "evaluation": PROTOCOLS["quick"] | _BESIDE,
+            "evaluation": PROTOCOLS["quick"] | {"start": "posterior"} | _BESIDE,
         }
     )
 

@@ -30,7 +30,6 @@ def export(model: GenerativeModel, path: str) -> None:
     if path.exists() and not (path / "saved_model.pb").is_file():
         raise UsageError(f"path must be new or hold an older export; {str(path)!r} is neither.")
     archive = keras.export.ExportArchive()
-    archive.track(model)
     signatures = model.signatures()
     for name, (endpoint, specs) in signatures.items():
         archive.add_endpoint(name, _checked(endpoint, specs), specs)

@@ -23,6 +23,8 @@ class LatentVariableModel(GenerativeModel):
     """
 
     metric_names = ("bound", "mse")
+    num_inpainting_steps = 100  # transitions of the chain that completes images, by default
+    annealing_start = "posterior"  # where `log_likelihood` anneals from
 
     @property
     def prior(self) -> tfd.Distribution:
@@ -36,6 +38,11 @@ class LatentVariableModel(GenerativeModel):
     def bits_per_dim(self, log_likelihood: float) -> float | None:
         """A log-likelihood of an image, in nats, as bits per dimension; None if it has none."""
         return None
+
+    @property
+    def has_bound(self) -> bool:
+        """Whether `log_weights` are of a normalised density q, so that their mean is a bound."""
+        return True
 
     def log_weights(self, x: tf.Tensor, num_samples: int, seed: Seed) -> tf.Tensor:
         """Log p(x, z) - log q(z given x) in nats at draws of the model's own proposal, [S, B]."""
@@ -98,18 +105,21 @@ class LatentVariableModel(GenerativeModel):
         x = check_images(x, self.event_shape)
         return _to_numpy(self._reconstruct(tf.constant(x), samplers.as_seed(seed)))
 
-    def inpaint(self, x, visible, seed: Seed = 0, num_steps: int = 100) -> dict[str, np.ndarray]:
+    def inpaint(
+        self, x, visible, seed: Seed = 0, num_steps: int | None = None
+    ) -> dict[str, np.ndarray]:
         """Completes images from their visible pixels.
 
         Args:
           x: [B, ...event], pixels in [0, 1]; what is hidden is not looked at.
           visible: bool, like `x` or like one image; True = seen.
           seed: int or int32[2].
-          num_steps: transitions of the chain.
+          num_steps: transitions of the chain; by default 100, or as many as the model infers with.
 
         Returns:
           `x` and `mean` as `reconstruct`, in which the visible pixels are those given.
         """
+        num_steps = self.num_inpainting_steps if num_steps is None else num_steps
         check_count(num_steps=num_steps)
         x = check_shape(x, self.event_shape)
         visible = check_visible(visible, self.event_shape, len(x))
@@ -182,13 +192,14 @@ class LatentVariableModel(GenerativeModel):
     def test_step(self, data):
         batch = as_batch(data)
         # The tracker counts the examples so far, so that seeds need no state of their own.
-        seed = self.seed_of("test", self.trackers["bound"].count.value)
+        seed = self.seed_of("test", self.trackers["mse"].count.value)
         x = self.observe(batch["x"], samplers.fold_in(seed, "observe"))
-        bound = self.log_weights(x, 1, samplers.fold_in(seed, "bound"))[0]
         z, _ = self.infer(x, 1, samplers.fold_in(seed, "infer"))
         error = tf.square(self.likelihood(z).mean()[0] - batch["x"])
-        event_axes = tf.range(1, len(self.event_shape) + 1)
-        return self._track({"bound": bound, "mse": tf.reduce_mean(error, event_axes)})
+        metrics = {"mse": tf.reduce_mean(error, tf.range(1, len(self.event_shape) + 1))}
+        if self.has_bound:
+            metrics["bound"] = self.log_weights(x, 1, samplers.fold_in(seed, "bound"))[0]
+        return self._track(metrics)
 
     @program
     def _sample(self, num_samples, seed):
@@ -219,7 +230,9 @@ class LatentVariableModel(GenerativeModel):
     @program
     def _log_likelihood(self, x, seed):
         observed = self.observe(x, samplers.fold_in(seed, "observe"))
-        chains, _ = Annealing().run(self, observed, samplers.fold_in(seed, "anneal"))
+        chains, _ = Annealing(start=self.annealing_start).run(
+            self, observed, samplers.fold_in(seed, "anneal")
+        )
         estimate = log_mean_weight(chains.log_weights)
         return {k: tf.cast(v, x.dtype) for k, v in estimate._asdict().items()}
 

@@ -34,6 +34,10 @@ class Likelihood(keras.layers.Layer):
         """Independent pixels given the decoder's outputs."""
         raise NotImplementedError
 
+    def scheduled_state(self, iteration: tf.Tensor) -> list[tuple]:
+        """(variable, new value) pairs after so many training steps: what is annealed."""
+        return []
+
     def bits_per_dim(self, log_likelihood: float, num_dims: int) -> float | None:
         """A log-likelihood of an image in nats as bits per pixel and channel; None without levels.
 
@@ -105,13 +109,28 @@ class Gaussian(_LocationScale):
       levels: if given, images of so many grey levels get uniform noise about each level, as wide
         as the distance of two, anew in every training step, so that the density bounds the bits per
         pixel.
+      annealed_from: if given, training begins with this scale and anneals it to `scale`, linearly.
+      annealing_steps: training steps that this takes.
     """
 
     def __init__(
-        self, scale: float = 0.1, learn_scale: bool = False, levels: int | None = None, **kwargs
+        self,
+        scale: float = 0.1,
+        learn_scale: bool = False,
+        levels: int | None = None,
+        annealed_from: float | None = None,
+        annealing_steps: int = 10_000,
+        **kwargs,
     ):
         super().__init__(scale, learn_scale, **kwargs)
         self.levels = levels if levels is None else _check_levels(levels)
+        check_count(annealing_steps=annealing_steps)
+        self.annealed_from, self.annealing_steps = annealed_from, annealing_steps
+        if annealed_from is not None:
+            check_positive(annealed_from=annealed_from)
+            if learn_scale:
+                raise UsageError("annealed_from anneals the scale, and learn_scale trains it.")
+            self.log_scale.assign(math.log(annealed_from))
 
     def observe(self, x, seed):
         if self.levels is None:
@@ -123,13 +142,21 @@ class Gaussian(_LocationScale):
         scale = tf.cast(self.scale, outputs.dtype)
         return tfd.Normal((outputs + 1) / 2, scale / 2)
 
+    def scheduled_state(self, iteration):
+        if self.annealed_from is None:
+            return []
+        done = tf.minimum(tf.cast(iteration, tf.float32) / self.annealing_steps, 1.0)
+        scale = self.annealed_from + done * (self.initial_scale - self.annealed_from)
+        return [(self.log_scale, tf.math.log(scale))]
+
     def bits_per_dim(self, log_likelihood, num_dims):
         if self.levels is None:
             return None
         return super().bits_per_dim(log_likelihood, num_dims) + math.log2(self.levels - 1)
 
     def get_config(self):
-        return super().get_config() | {"levels": self.levels}
+        config = {"levels": self.levels, "annealed_from": self.annealed_from}
+        return super().get_config() | config | {"annealing_steps": self.annealing_steps}
 
 
 @keras.saving.register_keras_serializable("zoo")

@@ -3,6 +3,7 @@
 import csv
 import json
 import pathlib
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from zoo import data, evaluation, plots
 from zoo.checks import UsageError, check_count
+from zoo.data.masks import hidden_mse
 from zoo.evaluation.chunks import collect
 from zoo.experiment import load_config, write_json, written_whole
 
@@ -74,24 +76,60 @@ def write_inpainting(
     images: tf.data.Dataset,
     workdir: pathlib.Path,
     *,
-    mask: str,
+    masks: Sequence[str],
+    coverage: float | None,
     num_images: int,
     num_completions: int,
-    num_steps: int,
+    num_steps: int | None,
     seed: int,
 ) -> None:
-    """Writes inpainting_MASK.png and inpainting_MASK.npz."""
-    check_count(num_images=num_images, num_completions=num_completions, num_steps=num_steps)
+    """Writes inpainting_MASK.png and inpainting_MASK.npz for each mask, and prints its errors.
+
+    Args:
+      model: a fitted model.
+      images: the test pipeline.
+      workdir: where to write.
+      masks: names, as `zoo.data.mask` takes them.
+      coverage: the share of the pixels hidden; None is each mask's own.
+      num_images: first so many images.
+      num_completions: of each image.
+      num_steps: transitions of each chain; None is the model's own number.
+      seed: of the chains and of the random masks.
+
+    Raises:
+      UsageError: before anything is computed, for arguments that are out of bounds, or a coverage
+        so small that a mask hides nothing.
+    """
+    check_count(num_images=num_images, num_completions=num_completions)
+    if num_steps is not None:
+        check_count(num_steps=num_steps)
+    shown = {name: data.mask(name, model.event_shape, seed, coverage) for name in masks}
+    for name, visible in shown.items():
+        if visible.all():
+            raise UsageError(f"coverage must be larger: the mask {name!r} hides no pixel.")
     x = collect(model, images, num_images)
-    visible = data.mask(mask, model.event_shape, seed)
-    print(f"{num_completions} completions of {len(x)} images, {num_steps} transitions each")
-    completions = plots.completions(
-        model, x, visible, seed, num_completions, num_steps, verbose=True
-    )
-    arrays = {"completions": completions["x"], "means": completions["mean"]}
-    _write_arrays(workdir / f"inpainting_{mask}.npz", {"x": x, "visible": visible} | arrays)
-    picture = plots.inpainting(x, visible, completions["mean"])
-    _write_picture(workdir / f"inpainting_{mask}.png", picture)
+    steps = "the model's own number of" if num_steps is None else num_steps
+    print(f"{num_completions} completions of {len(x)} images, {steps} transitions each")
+    for name, visible in shown.items():
+        drawn = plots.completions(model, x, visible, seed, num_completions, num_steps, verbose=True)
+        arrays = {
+            "x": x,
+            "visible": visible,
+            "completions": drawn["x"],
+            "means": drawn["mean"],
+            "hidden_mse": hidden_mse(x, drawn["mean"], visible),
+            "hidden_mse_of_mean": hidden_mse(x, drawn["mean"].mean(0), visible),
+        }
+        print(
+            f"{name}: {1 - visible.mean():.1%} hidden; mean squared error there, pixels in [0, 1]: "
+            f"{arrays['hidden_mse_of_mean'].mean():.4f} of the completions' mean, "
+            f"{arrays['hidden_mse'].mean():.4f} of a single one"
+        )
+        _write_arrays(workdir / f"inpainting_{name}.npz", arrays)
+        picture = plots.inpainting(x, visible, drawn["mean"])
+        if len(x) == 1:  # a column of its own would be long and thin
+            picture = plots.square(picture[:, 0])
+        _write_picture(workdir / f"inpainting_{name}.png", picture)
 
 
 def _write_arrays(path, arrays):

@@ -53,10 +53,20 @@ def completions(
     visible: np.ndarray,
     seed: int = 0,
     num_completions: int = 4,
-    num_steps: int = 100,
+    num_steps: int | None = None,
     verbose: bool = False,
 ) -> dict[str, np.ndarray]:
-    """Independent completions `x` and their expectations `mean`: [num_completions, B, ...event]."""
+    """Independent completions `x` and their expectations `mean`: [num_completions, B, ...event].
+
+    Args:
+      model: with a method `inpaint`.
+      x: [B, ...event], pixels in [0, 1].
+      visible: bool, like `x` or like one image; True = seen.
+      seed: of all completions, each of which has its own from it.
+      num_completions: of each image.
+      num_steps: transitions of each chain; None is the model's own number.
+      verbose: whether to show a progress bar.
+    """
     bar = keras.utils.Progbar(num_completions, verbose=int(verbose), unit_name="completion")
     outputs = []
     for k in range(num_completions):
@@ -66,5 +76,19 @@ def completions(
 
 
 def inpainting(x: np.ndarray, visible: np.ndarray, completions: np.ndarray) -> np.ndarray:
-    """Images, what is visible of them (grey is hidden), their completions: [2 + n, B, ...event]."""
-    return np.concatenate([np.stack([x, np.where(visible, x, 0.5)]), completions])
+    """Images, what is seen of them (grey is hidden), their completions, and how these differ.
+
+    Args:
+      x: [B, ...event], pixels in [0, 1].
+      visible: bool, like `x` or like one image.
+      completions: [n, B, ...event].
+
+    Returns:
+      [2 + n, B, ...event]; of two and more completions [3 + n, B, ...event], the last row being
+      their standard deviation pixel by pixel, black for 0 and white for 0.5.
+    """
+    rows = [np.stack([x, np.where(visible, x, 0.5)]), completions]
+    if len(completions) > 1:
+        # Doubled: numbers in [0, 1] have no larger standard deviation than 0.5.
+        rows.append(2 * completions.std(0, keepdims=True))
+    return np.concatenate(rows)

@@ -1,6 +1,6 @@
 """Data sources: `load` gives pipelines and the facts that a model needs."""
 
-from zoo.data.masks import MASKS, mask
+from zoo.data.masks import MASKS, hidden_mse, mask
 from zoo.data.sources import Data, load
 
-__all__ = ["MASKS", "Data", "load", "mask"]
+__all__ = ["MASKS", "Data", "hidden_mse", "load", "mask"]

@@ -1,35 +1,113 @@
-"""Which pixels of an image are shown."""
+"""Which pixels of an image are shown, and how well the others are completed."""
+
+import math
 
 import numpy as np
 
-from zoo.checks import UsageError, check_choice
+from zoo.checks import UsageError, check_choice, check_positive, check_visible
 
-MASKS = ("left", "right", "top", "bottom", "box", "random")
+MASKS = ("left", "right", "top", "bottom", "box", "random", "pattern")
+HALVES = MASKS[:4]
+_CYCLES = 3.0  # a pattern's blobs: its frequencies fade out at so many waves per image
 
 
-def mask(name: str, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+def mask(
+    name: str, shape: tuple[int, ...], seed: int = 0, coverage: float | None = None
+) -> np.ndarray:
     """A mask of visible pixels, bool, `shape` (height, width, channels); False = hidden.
 
     Args:
-      name: what is hidden: the "left", "right", "top" or "bottom" half, a "box" of half the side
-        in the middle, or each pixel with probability one half at "random".
+      name: what is hidden: the "left", "right", "top" or "bottom" half, a "box" in the middle, each
+        pixel by itself at "random", or a "pattern" of smooth random blobs.
       shape: of one image.
-      seed: of the random mask.
+      seed: of the random masks.
+      coverage: the share of the pixels hidden, in (0, 1): of a box as near as whole pixels allow,
+        of a pattern rounded to a whole number of pixels, of "random" each pixel's probability.
+        None: a box of half the side, and half of the pixels by the others.
+
+    Raises:
+      UsageError: for an unknown name, another shape, a coverage that is not in (0, 1), or one for
+        a half.
     """
     check_choice("mask", name, MASKS)
     if len(shape) != 3:
         raise UsageError(f"shape must be (height, width, channels); it was {tuple(shape)}.")
+    if coverage is not None:
+        _check_coverage(name, coverage)
     height, width = shape[:2]
     rows, columns = np.mgrid[:height, :width]
-    inside = (abs(2 * rows + 1 - height) <= height / 2) & (
-        abs(2 * columns + 1 - width) <= width / 2
-    )
     hidden = {
-        "left": columns < width // 2,
-        "right": columns >= width - width // 2,
-        "top": rows < height // 2,
-        "bottom": rows >= height - height // 2,
-        "box": inside,
-        "random": np.random.default_rng(seed).random((height, width)) < 0.5,
-    }[name]
+        "left": lambda: columns < width // 2,
+        "right": lambda: columns >= width - width // 2,
+        "top": lambda: rows < height // 2,
+        "bottom": lambda: rows >= height - height // 2,
+        "box": lambda: _box(height, width, coverage),
+        "random": lambda: _generator(seed).random((height, width)) < (coverage or 0.5),
+        "pattern": lambda: _pattern(height, width, coverage or 0.5, seed),
+    }[name]()
     return np.broadcast_to(~hidden[..., None], shape).copy()
+
+
+def hidden_mse(x: np.ndarray, completed: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """Mean squared error on the hidden pixels of each image.
+
+    Args:
+      x: images [B, ...event], pixels in [0, 1].
+      completed: their completions [..., B, ...event], whose visible pixels are not looked at.
+      visible: bool, like `x` or like one image.
+
+    Returns:
+      [..., B] in float64, squared pixels.
+
+    Raises:
+      UsageError: if there is an image of which nothing is hidden.
+    """
+    event_axes = tuple(range(-x.ndim + 1, 0))
+    hidden = ~check_visible(visible, x.shape[1:], len(x))
+    if not hidden.any(event_axes).all():
+        raise UsageError("visible must hide at least one pixel of each image; it hid none.")
+    # Chosen before the difference, so that NaN in a visible pixel does not matter either.
+    error = np.where(hidden, completed, 0.0) - np.where(hidden, x, 0.0)
+    return np.square(error).sum(event_axes) / hidden.sum(event_axes)
+
+
+def _check_coverage(name, coverage):
+    if name in HALVES:
+        raise UsageError(
+            f"coverage must be left out with the mask {name!r}, which hides one half; "
+            f"it was {coverage!r}."
+        )
+    check_positive(coverage=coverage)
+    if coverage >= 1:
+        raise UsageError(f"coverage must be less than 1; it was {coverage!r}.")
+
+
+def _generator(seed):
+    # NumPy refuses the negative seeds that `samplers.as_seed` takes.
+    return np.random.default_rng(seed % 2**64 if isinstance(seed, int) else seed)
+
+
+def _box(height, width, coverage):
+    if coverage is None:
+        box_height, box_width = (side - 2 * ((side + 1) // 4) for side in (height, width))
+    else:
+        box_height = max(1, round(height * math.sqrt(coverage)))
+        # The width makes up for the rounding of the height.
+        box_width = min(width, max(1, round(coverage * height * width / box_height)))
+    top, left = (height - box_height) // 2, (width - box_width) // 2
+    hidden = np.zeros((height, width), bool)
+    hidden[top : top + box_height, left : left + box_width] = True
+    return hidden
+
+
+def _pattern(height, width, coverage, seed):
+    """The lowest pixels of smoothed noise, as many as `coverage` says, and at least one."""
+    noise = _generator(seed).standard_normal((height, width))
+    vertical, horizontal = np.fft.fftfreq(height, 1 / height), np.fft.fftfreq(width, 1 / width)
+    fading = np.exp(-np.add.outer(vertical**2, horizontal**2) / _CYCLES**2)
+    field = np.fft.ifft2(fading * np.fft.fft2(noise)).real
+    # Counted and not compared with a quantile: the share is exact, whatever the ties.
+    hidden = np.zeros(height * width, bool)
+    size = max(1, round(coverage * height * width))
+    hidden[np.argsort(field, axis=None, kind="stable")[:size]] = True
+    return hidden.reshape(height, width)

@@ -10,6 +10,7 @@ import samplers
 from zoo.checks import UsageError, check_count, check_images
 
 _BAD_PIXELS = "x must hold finite pixels in [0, 1]; the pipeline gave others."
+_BAD_INDEX = "index must be below the number of examples that the model keeps chains for."
 
 
 @functools.cache
@@ -73,16 +74,20 @@ def as_pipeline(
     *,
     seed: int | None = None,
     training: bool = False,
+    num_examples: int | None = None,
 ) -> tf.data.Dataset:
     """What a user passes to `fit` or `evaluate`, as a checked pipeline.
 
+    Where a method keeps chains for `num_examples`, every example must have its number, `index`.
+
     Raises:
-      UsageError: for images that the model does not take, or for no full batch.
+      UsageError: for images that the model does not take, for no full batch, or for examples
+        without a number, or more than the method keeps chains for.
     """
     if isinstance(x, tf.data.Dataset):
         if batch_size is not None:
             raise UsageError("batch_size must be left out for a pipeline, which has its own.")
-        return _checked(x, event_shape)
+        return _checked(x, event_shape, num_examples)
     if x is None:
         raise UsageError("x must be an array, a dictionary of arrays or a tf.data.Dataset.")
     arrays = dict(x) if isinstance(x, dict) else {"x": x}
@@ -105,6 +110,11 @@ def as_pipeline(
         raise UsageError(
             f"x must fill at least one batch of batch_size={batch_size}; it had {len(arrays['x'])}."
         )
+    if num_examples is not None and len(arrays["x"]) > num_examples:
+        raise UsageError(
+            f"x must hold at most the {num_examples} examples that the model keeps chains for; "
+            f"it had {len(arrays['x'])}."
+        )
     return pipeline(arrays, batch_size, seed=seed, drop_remainder=training)
 
 
@@ -117,7 +127,9 @@ def as_batch(data) -> dict[str, tf.Tensor]:
     return {"x": data}
 
 
-def _checked(dataset: tf.data.Dataset, event_shape: tuple[int, ...]) -> tf.data.Dataset:
+def _checked(
+    dataset: tf.data.Dataset, event_shape: tuple[int, ...], num_examples: int | None
+) -> tf.data.Dataset:
     if isinstance(dataset.element_spec, tuple) and len(dataset.element_spec) > 2:
         raise UsageError("x must give images, (x, y) or dictionaries: sample weights are not used.")
     if dataset.cardinality() == 0:
@@ -125,6 +137,11 @@ def _checked(dataset: tf.data.Dataset, event_shape: tuple[int, ...]) -> tf.data.
     spec = as_batch(dataset.element_spec)
     if "x" not in spec:
         raise UsageError(f"x must be a key of the pipeline's batches; they had {sorted(spec)}.")
+    if num_examples is not None and "index" not in spec:
+        raise UsageError(
+            "x must give dictionaries with each example's number, index, by which the model keeps "
+            f"its chains; the pipeline's batches had {sorted(spec)}."
+        )
     shape = spec["x"].shape
     if shape.rank is not None and not shape[1:].is_compatible_with(event_shape):
         raise UsageError(
@@ -136,7 +153,11 @@ def _checked(dataset: tf.data.Dataset, event_shape: tuple[int, ...]) -> tf.data.
         batch = as_batch(data)
         x = tf.cast(batch["x"], tf.float32)
         fine = tf.reduce_all((x >= 0) & (x <= 1))  # false for NaN, too
-        with tf.control_dependencies([tf.debugging.Assert(fine, [_BAD_PIXELS])]):
+        checks = [tf.debugging.Assert(fine, [_BAD_PIXELS])]
+        if num_examples is not None:
+            known = tf.reduce_all((batch["index"] >= 0) & (batch["index"] < num_examples))
+            checks.append(tf.debugging.Assert(known, [_BAD_INDEX]))
+        with tf.control_dependencies(checks):
             return batch | {"x": tf.identity(x)}
 
     return dataset.map(check)
@@ -144,10 +165,11 @@ def _checked(dataset: tf.data.Dataset, event_shape: tuple[int, ...]) -> tf.data.
 
 @contextlib.contextmanager
 def pipeline_errors():
-    """Tells bad pixels that a pipeline met on its way as a `UsageError`."""
+    """Tells bad pixels and numbers that a pipeline met on its way as a `UsageError`."""
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
-        if _BAD_PIXELS in error.message:
-            raise UsageError(_BAD_PIXELS) from None
+        for told in (_BAD_PIXELS, _BAD_INDEX):
+            if told in error.message:
+                raise UsageError(told) from None
         raise

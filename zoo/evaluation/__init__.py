@@ -1,6 +1,13 @@
-"""Scores of fitted models: log-likelihoods with their errors, bounds and reconstruction errors."""
+"""Scores of fitted models: log-likelihoods with their errors, bounds, and Fréchet distances."""
 
 from zoo.evaluation.active_units import ActiveUnits, active_units
+from zoo.evaluation.frechet import (
+    FeatureNetwork,
+    classifier_features,
+    frechet,
+    frechet_distance,
+    inception_features,
+)
 from zoo.evaluation.likelihood import (
     BDMC,
     LogLikelihood,
@@ -13,11 +20,16 @@ from zoo.evaluation.report import check_protocol, report
 __all__ = [
     "ActiveUnits",
     "BDMC",
+    "FeatureNetwork",
     "LogLikelihood",
     "active_units",
     "bidirectional",
     "check_protocol",
+    "classifier_features",
+    "frechet",
+    "frechet_distance",
     "importance_weighted_bound",
+    "inception_features",
     "log_likelihood",
     "report",
 ]

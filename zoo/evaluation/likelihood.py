@@ -71,15 +71,15 @@ def log_likelihood(
       chunk_size: images at a time.
       seed: int.
       verbose: whether to show a progress bar.
-      **protocol: `num_chains`, `num_increments`, `num_leapfrog_steps`, `start` and `schedule`, as
-        `zoo.annealing.Annealing`, which says what is run.
+      **protocol: `num_chains`, `num_increments`, `num_leapfrog_steps`, `start` (by
+        default the model's own) and `schedule`, as `zoo.annealing.Annealing`.
 
     Raises:
       UsageError: for data that the model does not take, or an argument out of its range.
     """
     x = collect(model, data, num_images)
     check_count(chunk_size=chunk_size)
-    annealing = Annealing(**protocol)
+    annealing = Annealing(**{"start": model.annealing_start} | protocol)
     x = model.observe(tf.constant(x), samplers.fold_in(seed, "observe")).numpy()
 
     @tf.function(jit_compile=model.compile_chains)
@@ -117,7 +117,7 @@ def bidirectional(
     Args: as `log_likelihood`; `num_images` is the number of simulated images.
     """
     check_count(num_images=num_images, chunk_size=chunk_size)
-    annealing = Annealing(**protocol)
+    annealing = Annealing(**{"start": model.annealing_start} | protocol)
 
     @tf.function(jit_compile=model.compile_chains)
     def simulate():

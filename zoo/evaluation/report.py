@@ -58,8 +58,12 @@ def report(
     common = {"chunk_size": chunk_size, "seed": seed, "verbose": verbose}
     estimate = log_likelihood(model, x, **common, **protocol)
     bdmc = bidirectional(model, num_images=num_simulated, **common, **protocol)
-    bound = importance_weighted_bound(model, x, chunk_size=chunk_size, seed=seed)
-    weighted = importance_weighted_bound(model, x, num_samples=num_importance_samples, **common)
+    bound, weighted = math.nan, math.nan
+    if model.has_bound:
+        bound = importance_weighted_bound(model, x, chunk_size=chunk_size, seed=seed).mean
+        weighted = importance_weighted_bound(
+            model, x, num_samples=num_importance_samples, **common
+        ).mean
     accept_rate, mse = _inference(model, x, chunk_size, seed)
     figures = {
         "log_likelihood": estimate.mean,
@@ -68,8 +72,8 @@ def report(
         "bits_per_dim": model.bits_per_dim(estimate.mean),
         "bdmc_gap": bdmc.gap,
         "bdmc_gap_stderr": bdmc.gap_stderr,
-        "bound": bound.mean,
-        "importance_weighted_bound": weighted.mean,
+        "bound": bound,
+        "importance_weighted_bound": weighted,
         "num_importance_samples": num_importance_samples,
         "accept_rate": accept_rate,
         "reconstruction_mse": mse,

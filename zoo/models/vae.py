@@ -1,6 +1,5 @@
 """The mean-field variational autoencoder, whose networks and bound other methods build on."""
 
-import math
 from collections.abc import Sequence
 
 import keras
@@ -16,16 +15,16 @@ from zoo.checks import (
     check_count,
     check_deterministic,
 )
-from zoo.latent import LatentVariableModel
-from zoo.likelihoods import Likelihood, get_likelihood
+from zoo.deep_latent_gaussian import DeepLatentGaussianModel
+from zoo.likelihoods import Likelihood
 from zoo.registry import register
-from zoo.two_layers import TwoLayers
+from zoo.sequential import SequentialGaussian
 
 tfd = tfp.distributions
 
 
 @register(tiny={"latent_dim": 4, "hidden": (16,)})
-class VAE(LatentVariableModel):
+class VAE(DeepLatentGaussianModel):
     """A deep latent Gaussian model with a mean-field encoder, both climbing the same bound.
 
     z ~ N(0, I), x ~ p(x given g(z)), q(z given x) = N(mu(x), diag sigma(x)^2), trained on
@@ -64,18 +63,15 @@ class VAE(LatentVariableModel):
         seed: int = 0,
         **kwargs,
     ):
-        super().__init__(event_shape=encoder.input_shape[1:], seed=seed, **kwargs)
-        check_deterministic(encoder=encoder, decoder=decoder)
-        self.encoder, self.decoder = encoder, decoder
+        super().__init__(decoder, likelihood=likelihood, encoder=encoder, seed=seed, **kwargs)
         self.upper_encoder, self.upper_decoder = upper_encoder, upper_decoder
-        self.pixels = get_likelihood(likelihood)
         self.shear = layers.Shear(name="shear") if shear else None
-        if decoder.output_shape[1:] != self.event_shape:
+        if encoder.input_shape[1:] != self.event_shape:
             raise UsageError(
-                f"decoder must give {self.event_shape}, the encoder's input; "
-                f"it gives {decoder.output_shape[1:]}."
+                f"decoder must give {encoder.input_shape[1:]}, the encoder's input; "
+                f"it gives {self.event_shape}."
             )
-        size = decoder.input_shape[-1]
+        size = self.latent_dim
         if (upper_encoder is None) != (upper_decoder is None):
             raise UsageError("upper_encoder and upper_decoder must be given both, or neither.")
         self.layer_sizes = (size,) if upper_encoder is None else (size, self._upper_size(size))
@@ -87,7 +83,6 @@ class VAE(LatentVariableModel):
             )
         if shear:
             self.shear.build((None, size))
-        self.built = True
 
     def _upper_size(self, size):
         check_deterministic(upper_encoder=self.upper_encoder, upper_decoder=self.upper_decoder)
@@ -177,40 +172,32 @@ class VAE(LatentVariableModel):
     @property
     def prior(self) -> tfd.Distribution:
         """N(0, I) over [K]; with two layers that of the upper one, and the lower given it."""
-        prior = tfd.Sample(tfd.Normal(0.0, 1.0), self.layer_sizes[-1])
         if self.upper_decoder is None:
-            return prior
-        return TwoLayers(
-            prior,
-            lambda z: _gaussian(layers.fold(self.upper_decoder, z)),
-            self.layer_sizes,
-            downwards=True,
-        )
+            return super().prior
+        upper = tf.zeros([self.layer_sizes[-1]])
+
+        def walk(choose):
+            z = choose(tfd.MultivariateNormalDiag(upper, tf.ones_like(upper)))
+            choose(_gaussian(layers.fold(self.upper_decoder, z)))
+
+        return SequentialGaussian(walk, self.layer_sizes, upper, last_first=True)
 
     def posterior(self, x: tf.Tensor) -> tfd.Distribution:
         """q(z given x), mean-field or, with two layers, so given z_1; batch shape [B]."""
         posterior = _gaussian(self.encoder(x))
         if self.upper_encoder is None:
             return posterior
-        return TwoLayers(
-            posterior,
-            lambda z: _gaussian(layers.fold(self.upper_encoder, z)),
-            self.layer_sizes,
-            downwards=False,
-        )
 
-    def likelihood(self, z: tf.Tensor) -> tfd.Independent:
-        """p(x given z), z [..., K]: the decoder at A z (of the lower layer, with two)."""
+        def walk(choose):
+            z = choose(posterior)
+            choose(_gaussian(layers.fold(self.upper_encoder, z)))
+
+        return SequentialGaussian(walk, self.layer_sizes, posterior.mean())
+
+    def decode(self, z: tf.Tensor) -> tf.Tensor:
+        """The decoder at A z (of the lower layer, with two)."""
         z = z if self.upper_decoder is None else z[..., : self.layer_sizes[0]]
-        z = z if self.shear is None else self.shear(z)
-        pixels = self.pixels.distribution(layers.fold(self.decoder, z))
-        return tfd.Independent(pixels, len(self.event_shape))
-
-    def observe(self, x, seed):
-        return self.pixels.observe(x, seed)
-
-    def bits_per_dim(self, log_likelihood):
-        return self.pixels.bits_per_dim(log_likelihood, math.prod(self.event_shape))
+        return super().decode(z if self.shear is None else self.shear(z))
 
     def log_weights(self, x, num_samples, seed):
         return self._log_weights(x, *self._draw(x, num_samples, seed))
@@ -263,8 +250,6 @@ class VAE(LatentVariableModel):
     def get_config(self):
         parts = {
             "encoder": self.encoder,
-            "decoder": self.decoder,
-            "likelihood": self.pixels,
             "upper_encoder": self.upper_encoder,
             "upper_decoder": self.upper_decoder,
         }

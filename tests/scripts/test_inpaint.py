@@ -1,0 +1,97 @@
+"""Inpainting as a user runs it, on a model of the digits that is not trained."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+from programs import run_here
+
+import zoo
+from zoo import experiment, outputs
+from zoo.data.masks import hidden_mse
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory, digits):
+    """What a training leaves, as far as inpainting reads it."""
+    path = tmp_path_factory.mktemp("run")
+    config = experiment.digits_config(name="VAE", latent_dim=2, hidden=(8,))
+    config.jit_compile = False
+    outputs.write_model(experiment.build(config, digits), path)
+    experiment.write_json(path / "config.json", config.to_dict())
+    return path
+
+
+def test_inpaint(workdir, images):
+    flags = ["--num_images=3", "--num_completions=3", "--num_steps=2", "--seed=5"]
+    masks = ["--mask=random,box,pattern", "--coverage=0.3"]
+    result = run_here("inpaint", f"--workdir={workdir}", *masks, *flags)
+    assert result.returncode == 0, result.stderr
+    for name in ("random", "box", "pattern"):
+        arrays = np.load(workdir / f"inpainting_{name}.npz")
+        x, visible, means = arrays["x"], arrays["visible"], arrays["means"]
+        np.testing.assert_array_equal(x, images[:3])
+        np.testing.assert_array_equal(visible, zoo.data.mask(name, (8, 8, 1), 5, 0.3))
+        assert (means == x)[..., visible].all() and (arrays["completions"] == x)[..., visible].all()
+        # The error of one completion is that of their mean and their variance together.
+        variance = hidden_mse(means.mean(0), means, visible).mean(0)
+        assert (variance > 0).all()
+        np.testing.assert_allclose(
+            arrays["hidden_mse"].mean(0), arrays["hidden_mse_of_mean"] + variance, rtol=1e-5
+        )
+        told = re.search(
+            rf"^{name}: ([\d.]+)% hidden.* ([\d.]+) of .* ([\d.]+) of", result.stdout, re.M
+        )
+        share, of_mean, of_one = map(float, told.groups())
+        assert share == pytest.approx(100 * (1 - visible.mean()), abs=0.06)
+        assert of_mean == pytest.approx(arrays["hidden_mse_of_mean"].mean(), abs=6e-5)
+        assert of_one == pytest.approx(arrays["hidden_mse"].mean(), abs=6e-5)
+        picture = keras.utils.img_to_array(
+            keras.utils.load_img(workdir / f"inpainting_{name}.png", color_mode="grayscale")
+        )
+        assert picture.shape[0] / picture.shape[1] == pytest.approx(6 / 3)  # 3 rows beside the 3
+
+
+def test_steps_are_the_models_by_default(workdir, monkeypatch):
+    asked = []
+
+    def inpaint(self, x, visible, seed=0, num_steps=100):
+        asked.append(num_steps)
+        return {"x": x, "mean": x}
+
+    monkeypatch.setattr(zoo.VAE, "inpaint", inpaint)
+    result = run_here("inpaint", f"--workdir={workdir}", "--num_images=2", "--num_completions=1")
+    assert result.returncode == 0, result.stderr
+    assert asked == [None]
+    assert (workdir / "inpainting_left.png").is_file()
+
+
+def test_many_completions_of_one_image_fill_a_square(workdir):
+    flags = ["--mask=pattern", "--num_images=1", "--num_completions=6", "--num_steps=2"]
+    result = run_here("inpaint", f"--workdir={workdir}", *flags)
+    assert result.returncode == 0, result.stderr
+    picture = keras.utils.load_img(workdir / "inpainting_pattern.png")
+    assert picture.width == picture.height  # nine: the image, what is seen, six, their deviation
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--mask=box", "--coverage=1.5"], "coverage must be less than 1; it was 1.5"),
+        (["--mask=box", "--coverage=0"], "coverage must be greater than 0; it was 0"),
+        (["--mask=box", "--coverage=much"], "coverage"),
+        (["--mask=box,left", "--coverage=0.3"], "coverage must be left out with the mask 'left'"),
+        (["--mask=random", "--coverage=1e-9"], "coverage must be larger: the mask 'random' hides"),
+        (["--mask=box,patern"], "left|right|top|bottom|box|random|pattern"),
+        (["--mask="], "left|right|top|bottom|box|random|pattern"),
+        (["--num_steps=0"], "num_steps must be greater than 0; it was 0"),
+    ],
+)
+def test_mistakes_end_in_one_line(workdir, arguments, message):
+    before = sorted(workdir.iterdir())
+    result = run_here("inpaint", f"--workdir={workdir}", *arguments)
+    assert result.returncode == 2
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert message in line and "Traceback" not in result.stderr
+    assert sorted(workdir.iterdir()) == before

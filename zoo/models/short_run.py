@@ -1,0 +1,176 @@
+"""Generators trained by short-run Langevin dynamics (Nijkamp et al. 2020)."""
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import layers
+import samplers
+from zoo.checks import UsageError, check_count, check_positive
+from zoo.deep_latent_gaussian import DeepLatentGaussianModel, top_down
+from zoo.likelihoods import Likelihood
+from zoo.registry import register
+from zoo.sequential import SequentialGaussian
+
+tfd = tfp.distributions
+
+
+@register(tiny={"latent_dims": (2, 2), "width": 16, "num_steps": 3})
+class ShortRun(DeepLatentGaussianModel):
+    """A generator that learns from `num_steps` Langevin steps from the prior (alg. 1).
+
+    For each example and at every training step a fresh chain starts at z_0 ~ p(z),
+
+        z_{k+1} = z_k + s^2 / 2 grad log p(x, z_k) + s n_k,  n_k ~ N(0, I),
+
+    and the generator climbs log p(x, z_K). There is no encoder: the same chain infers the latents
+    of test images, and completes images from their visible pixels.
+
+    Args:
+      decoder: Keras model from noise [N, K] to [N, ...event], such as `layers.TopDown`.
+      likelihood: as `VAE`; the paper's is a Gaussian of scale 0.15 on images in [-1, 1].
+      num_steps: K.
+      step_size: s, the standard deviation of a step's noise, or one for each of the steps;
+        `samplers.langevin_step_size` gives it for other conventions.
+      centred: whether chains move the latents z_l of a layered decoder, and not the noise e_l of
+        z_l = mu_l + sigma_l e_l. The posterior is the same, what K steps make of it is not.
+      **kwargs: `seed`.
+
+    Raises:
+      UsageError: for a value out of its range.
+    """
+
+    metric_names = ("mse", "log_joint", "step_size")
+    annealing_start = "prior"
+
+    def __init__(
+        self,
+        decoder: keras.Model,
+        *,
+        likelihood: str | dict | Likelihood = "gaussian",
+        num_steps: int = 25,
+        step_size: float | Sequence[float] = 0.1,
+        centred: bool = False,
+        **kwargs,
+    ):
+        super().__init__(decoder, likelihood=likelihood, **kwargs)
+        check_count(num_steps=num_steps)
+        self.num_steps, self.centred = num_steps, centred
+        self.initial_step_size = step_size
+        per_step = isinstance(step_size, list | tuple)
+        for size in step_size if per_step else [step_size]:
+            check_positive(step_size=size)
+        if per_step and len(step_size) != num_steps:
+            raise UsageError(
+                f"step_size must be one number, or one for each of the {num_steps} steps; "
+                f"it was {len(step_size)}."
+            )
+        self.step_size = self.add_weight(
+            name="step_size",
+            shape=(num_steps,) if per_step else (),
+            initializer="zeros",
+            trainable=False,
+        )
+        self.step_size.assign(step_size)
+
+    @classmethod
+    def for_data(
+        cls,
+        data,
+        *,
+        latent_dims: Sequence[int] = (8, 8, 8),
+        width: int = 64,
+        blocks: str = "dense",
+        hierarchical: bool = False,
+        decoder: keras.Model | None = None,
+        seed: int = 0,
+        **kwargs,
+    ):
+        """The model with a top-down generator for `data`, unless a decoder is given.
+
+        Args:
+          data: what `zoo.data.load` returns.
+          latent_dims: numbers of latents of the layers, the top one first.
+          width: units, or channels, of the generator's features.
+          blocks: "dense" or "convolution".
+          hierarchical: whether latents are independent and injected between the levels.
+          decoder: used instead, if given.
+          seed: of the initial weights, of training and of default draws.
+          **kwargs: as the constructor.
+        """
+        decoder = decoder or top_down(data, latent_dims, width, blocks, hierarchical, seed)
+        return cls(decoder, seed=seed, **kwargs)
+
+    @property
+    def num_inference_steps(self) -> int:
+        """Steps of the chain that infers latents outside training."""
+        return self.num_steps
+
+    @property
+    def num_inpainting_steps(self):
+        return self.num_inference_steps
+
+    @property
+    def has_bound(self):
+        return False
+
+    @property
+    def prior(self) -> tfd.Distribution:
+        """N(0, I) over the noise; of a centred model the layers, each given those above."""
+        if not self.centred:
+            return super().prior
+
+        def walk(choose):
+            layers.descend(
+                self.decoder,
+                lambda mean, stddev: choose(tfd.MultivariateNormalDiag(mean, stddev)),
+            )
+
+        like = tf.zeros([self.latent_dim])
+        return SequentialGaussian(walk, layers.latent_dims(self.decoder), like)
+
+    def decode(self, z):
+        if not self.centred:
+            return super().decode(z)
+        parts = iter(tf.split(z, layers.latent_dims(self.decoder), axis=-1))
+        return layers.descend(self.decoder, lambda mean, stddev: next(parts))
+
+    def infer(self, x, num_samples, seed, visible=None, num_steps=None):
+        """The chain's last states, [S, B, K]; with a mask on the visible pixels alone."""
+        start = self.prior.sample([num_samples, tf.shape(x)[0]], samplers.fold_in(seed, "prior"))
+        num_steps = self.num_inference_steps if num_steps is None else num_steps
+        seed = samplers.fold_in(seed, "langevin")
+        return self.langevin(x, start, num_steps, seed, visible), {}
+
+    def langevin(self, x, start, num_steps, seed, visible=None) -> tf.Tensor:
+        """Runs a chain on log p(x, z) from `start`, [S, B, K]."""
+        return samplers.langevin(
+            lambda z: self.log_joint(x, z, visible),
+            start,
+            num_steps=num_steps,
+            step_size=tf.convert_to_tensor(self.step_size),
+            seed=seed,
+        )
+
+    # Training.
+
+    @property
+    def parameter_groups(self):
+        return {"generation": [*self.decoder.trainable_variables, *self.pixels.trainable_variables]}
+
+    def sample_latents(self, batch, context, seed):
+        return self.infer(batch["x"], 1, seed, num_steps=self.num_steps)
+
+    def objectives(self, batch, context, latents, seed):
+        log_joint = tf.reduce_mean(self.log_joint(batch["x"], latents))
+        metrics = {"log_joint": log_joint, "step_size": tf.reduce_mean(self.step_size)}
+        return {"generation": -log_joint}, metrics
+
+    def get_config(self):
+        return super().get_config() | {
+            "num_steps": self.num_steps,
+            "step_size": self.initial_step_size,
+            "centred": self.centred,
+        }
