@@ -153,6 +153,7 @@ def bottom_up(
     *,
     width: int = 64,
     blocks: str = "dense",
+    initial_stddev: float = math.exp(-2),
     seed: int = 0,
     name: str = "encoder",
 ) -> keras.Model:
@@ -166,6 +167,8 @@ def bottom_up(
       latent_dims: as `TopDown`, the top layer first.
       width: as `TopDown`.
       blocks: as `TopDown`.
+      initial_stddev: what the standard deviations are near to begin with. Soenderby et al. have
+        about 1; a VAE that begins with small ones can learn much faster.
       seed: of the initial weights.
       name: of the network.
     """
@@ -176,8 +179,7 @@ def bottom_up(
     for size in reversed(latent_dims):
         features = keras.layers.Add()([features, make.residual()(features)])
         means.insert(0, make.head(size)(features))
-        # Small deviations to begin with: from those near 1 a VAE can stay at its prior for long.
-        scales.insert(0, make.head(size, bias=-2.0)(features))
+        scales.insert(0, make.head(size, bias=math.log(initial_stddev))(features))
     outputs = [*means, *scales]
     return keras.Model(inputs, keras.layers.Concatenate()(outputs), name=name)
 

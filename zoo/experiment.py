@@ -107,6 +107,62 @@ def ding_config(data_set: str, preset: str = "paper", **model) -> ml_collections
     return config
 
 
+# What Nijkamp et al. (2020) train on, as `zoo.data.load` takes it.
+_NIJKAMP_DATA = {
+    "digits": {"source": "digits"},
+    "mnist": {"source": "mnist"},
+    "svhn": {"source": "svhn_cropped"},
+    "cifar10": {"source": "cifar10"},
+    "celeba": {"source": "celeb_a", "size": 32},
+}
+_NIJKAMP_SIZES = {
+    # Three layers of table 4, 300,000 updates.
+    "paper": {"latent_dims": (32, 64, 128), "width": 64, "blocks": "convolution"},
+    "small": {"latent_dims": (8, 16, 16), "width": 8, "blocks": "convolution"},
+    "dense": {"latent_dims": (8, 16, 16), "width": 128, "blocks": "dense"},
+}
+
+
+def nijkamp_config(data_set: str, preset: str = "paper", **model) -> ml_collections.ConfigDict:
+    """The experiments of Nijkamp et al. (2020): top-down generators with several layers.
+
+    The same networks, noise and optimizer for all methods.
+
+    Args:
+      data_set: "digits" (which has one preset, of dense blocks), "mnist", "svhn", "cifar10" (not in
+        the paper) or "celeba", of 32 by 32 pixels (`data.size` of 64 is the paper's other).
+      preset: "paper", with their networks and 300,000 updates; "small", with few channels and some
+        thousand updates; or "dense", fully connected.
+      **model: its name and arguments.
+
+    Raises:
+      UsageError: for another data set or preset.
+    """
+    check_choice("preset", preset, _NIJKAMP_SIZES)
+    data = {"batch_size": 100} | _NIJKAMP_DATA[check_choice("data_set", data_set, _NIJKAMP_DATA)]
+    networks = _NIJKAMP_SIZES[preset]
+    if data_set == "digits":
+        networks = {"latent_dims": (8, 8, 8), "width": 64, "blocks": "dense"}
+    else:
+        data["data_dir"] = ml_collections.config_dict.placeholder(str)
+    likelihood = {"name": "gaussian", "scale": 0.15}
+    if preset == "paper" and data_set != "digits":
+        likelihood |= {"annealed_from": 0.3, "annealing_steps": 50_000}
+    networks = networks | {"hierarchical": False, "likelihood": likelihood}
+    config = _config(data=data, model=networks | model, epochs=167 if data_set == "digits" else 5)
+    config.evaluation.start = "prior"
+    if data_set != "digits":
+        config.evaluation.num_images = 300
+    if preset == "paper" and data_set != "digits":
+        config.epochs = _NIJKAMP_EPOCHS[data_set]
+        config.optimizer = {"name": "Adam", "learning_rate": (1e-4, 5e-5, 1e-5)}
+    return config
+
+
+# 300,000 updates, to the next epoch, of what is left of TFDS's training splits.
+_NIJKAMP_EPOCHS = {"mnist": 556, "svhn": 456, "cifar10": 667, "celeba": 205}
+
+
 def _image_config(source, preset, model):
     sizes = {
         "paper": {"latent_dim": 64, "hidden": (500, 500)},
@@ -199,11 +255,18 @@ def build(config: ml_collections.ConfigDict, dataset: data.Data) -> keras.Model:
 def _optimizer(name, num_steps, learning_rate, final_learning_rate=None, num_stages=None, **kwargs):
     """A Keras optimizer, whose learning rate falls to `final_learning_rate`.
 
-    Without stages it falls once, for the last fifth of all steps. With stages, it falls
-    geometrically from stage to stage, each three times as long as the one before (Burda et al.
-    2016: 1, 3, ..., 3^7 epochs).
+    Several learning rates follow each other for equal numbers of steps. One falls once, for the
+    last fifth of all steps, or, with stages, geometrically from stage to stage, each three times as
+    long as the one before (Burda et al. 2016: 1, 3, ..., 3^7 epochs).
     """
-    check_positive(learning_rate=learning_rate)
+    several = isinstance(learning_rate, list | tuple)
+    for rate in learning_rate if several else [learning_rate]:
+        check_positive(learning_rate=rate)
+    if several and final_learning_rate is not None:
+        raise UsageError("final_learning_rate is for one learning_rate, not for several.")
+    if several:
+        ends = [num_steps * (i + 1) // len(learning_rate) for i in range(len(learning_rate) - 1)]
+        learning_rate = keras.optimizers.schedules.PiecewiseConstantDecay(ends, list(learning_rate))
     if num_stages is not None:
         check_count(num_stages=num_stages)
         if final_learning_rate is None or num_stages < 2:

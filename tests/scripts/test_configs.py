@@ -15,7 +15,13 @@ SHAPES = {
     "mnist": (28, 28, 1),
     "omniglot": (28, 28, 1),
     "cifar10": (32, 32, 3),
+    "svhn": (32, 32, 3),
+    "celeba": (32, 32, 3),
 }
+
+
+SOURCES = {"svhn": "svhn_cropped", "celeba": "celeb_a"}
+DENSE = ("short_run", "short_run_hierarchical", "ladder_vae", "abp")  # also without convolutions
 
 
 def read(path, *preset):
@@ -29,13 +35,15 @@ def read(path, *preset):
 def test_builds(path):
     method, _, source = path.stem.rpartition("_")
     presets = [()] if source == "digits" else [("paper",), ("small",)]
+    if source != "digits" and method in DENSE:
+        presets.append(("dense",))
     for preset in presets:
         config = read(path, *preset)
-        assert config.data.source == source
+        assert config.data.source == SOURCES.get(source, source)
         train = data.pipeline.as_pipeline(
             np.zeros((300, *SHAPES[source]), np.float32), None, SHAPES[source], 250
         )
-        facts = data.Data(train, None, None, SHAPES[source], 0, {})
+        facts = data.Data(train, None, None, SHAPES[source], 0, {"train": 300})
         model = experiment.build(config, facts)
         assert type(model).__name__ == config.model.name
     if source != "digits":

@@ -58,14 +58,15 @@ class ABP(ShortRun):
         return self.langevin(batch["x"], start, self.num_steps, seed), {}
 
     def state_statistics(self, batch, latents, diagnostics):
-        return {"index": batch["index"], "latents": latents[0]}
+        searched = super().state_statistics(batch, latents, diagnostics)
+        return searched | {"index": batch["index"], "latents": latents[0]}
 
     def next_state(self, statistics):
         index = statistics["index"][:, None]
         chains = tf.tensor_scatter_nd_update(
             tf.convert_to_tensor(self.chains), index, statistics["latents"]
         )
-        return [(self.chains, chains)]
+        return [*super().next_state(statistics), (self.chains, chains)]
 
     def get_config(self):
         return super().get_config() | {

@@ -1,5 +1,6 @@
 """Ladder variational autoencoders (Sønderby et al. 2016)."""
 
+import math
 from collections.abc import Sequence
 
 import keras
@@ -7,7 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import layers
-from zoo.checks import check_count
+from zoo.checks import check_count, check_positive
 from zoo.deep_latent_gaussian import top_down
 from zoo.models.vae import VAE
 from zoo.registry import register
@@ -55,6 +56,7 @@ class LadderVAE(VAE):
         width: int = 64,
         blocks: str = "dense",
         hierarchical: bool = False,
+        initial_stddev: float = math.exp(-2),
         encoder: keras.Model | None = None,
         decoder: keras.Model | None = None,
         seed: int = 0,
@@ -62,11 +64,18 @@ class LadderVAE(VAE):
     ):
         """The model with the generator of `ShortRun.for_data` and an encoder that mirrors it.
 
-        Args: as `ShortRun.for_data`, and `encoder`, used instead if given.
+        Args: as `ShortRun.for_data`; `initial_stddev` of the encoder, as `layers.bottom_up`; and
+        `encoder`, used instead if given.
         """
+        check_positive(initial_stddev=initial_stddev)
         decoder = decoder or top_down(data, latent_dims, width, blocks, hierarchical, seed)
         encoder = encoder or layers.bottom_up(
-            data.shape, layers.latent_dims(decoder), width=width, blocks=blocks, seed=seed
+            data.shape,
+            layers.latent_dims(decoder),
+            width=width,
+            blocks=blocks,
+            initial_stddev=initial_stddev,
+            seed=seed,
         )
         return cls(encoder, decoder, seed=seed, **kwargs)
 

@@ -1,5 +1,6 @@
 """Generators trained by short-run Langevin dynamics (Nijkamp et al. 2020)."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import keras
@@ -13,6 +14,7 @@ from zoo.deep_latent_gaussian import DeepLatentGaussianModel, top_down
 from zoo.likelihoods import Likelihood
 from zoo.registry import register
 from zoo.sequential import SequentialGaussian
+from zoo.step_size import StepSizeSearch, get_step_size_search
 
 tfd = tfp.distributions
 
@@ -34,6 +36,8 @@ class ShortRun(DeepLatentGaussianModel):
       num_steps: K.
       step_size: s, the standard deviation of a step's noise, or one for each of the steps;
         `samplers.langevin_step_size` gives it for other conventions.
+      step_size_search: how the step size is learned: a `zoo.step_size.StepSizeSearch`, or a
+        dictionary of its attributes; None keeps it.
       centred: whether chains move the latents z_l of a layered decoder, and not the noise e_l of
         z_l = mu_l + sigma_l e_l. The posterior is the same, what K steps make of it is not.
       **kwargs: `seed`.
@@ -52,6 +56,7 @@ class ShortRun(DeepLatentGaussianModel):
         likelihood: str | dict | Likelihood = "gaussian",
         num_steps: int = 25,
         step_size: float | Sequence[float] = 0.1,
+        step_size_search: dict | StepSizeSearch | None = None,
         centred: bool = False,
         **kwargs,
     ):
@@ -74,6 +79,16 @@ class ShortRun(DeepLatentGaussianModel):
             trainable=False,
         )
         self.step_size.assign(step_size)
+        self.search = get_step_size_search(step_size_search)
+        if self.search is not None:
+            if per_step and self.search.method == "grid":
+                raise UsageError("step_size_search: a grid is for one step size, not one per step.")
+            self.step_size_moments = self.add_weight(
+                name="step_size_moments",
+                shape=(2, *self.step_size.shape),
+                initializer="zeros",
+                trainable=False,
+            )
 
     @classmethod
     def for_data(
@@ -168,9 +183,38 @@ class ShortRun(DeepLatentGaussianModel):
         metrics = {"log_joint": log_joint, "step_size": tf.reduce_mean(self.step_size)}
         return {"generation": -log_joint}, metrics
 
+    def state_statistics(self, batch, latents, diagnostics):
+        if self.search is None:
+            return {}
+        step_size = tf.convert_to_tensor(self.step_size)
+        seed = self.seed_of("step size", self.optimizer.iterations.value)
+        shape = [len(self.search.grid)] if self.search.method == "grid" else step_size.shape
+        evidence = tf.cond(
+            self._search_is_due,
+            lambda: self.search.evidence(self, batch["x"], step_size, seed),
+            lambda: tf.zeros(shape),
+        )
+        return {"step_size": tf.ensure_shape(evidence, shape)[None]}
+
+    def next_state(self, statistics):
+        if self.search is None:
+            return []
+        old = [tf.convert_to_tensor(v) for v in (self.step_size, self.step_size_moments)]
+        count = self.optimizer.iterations // self.search.interval
+        new = self.search.improved(*old, tf.reduce_mean(statistics["step_size"], 0), count)
+        step_size, moments = (
+            tf.where(self._search_is_due, n, o) for n, o in zip(new, old, strict=True)
+        )
+        return [(self.step_size, step_size), (self.step_size_moments, moments)]
+
+    @property
+    def _search_is_due(self):
+        return tf.equal(tf.convert_to_tensor(self.optimizer.iterations) % self.search.interval, 0)
+
     def get_config(self):
         return super().get_config() | {
             "num_steps": self.num_steps,
             "step_size": self.initial_step_size,
+            "step_size_search": self.search and dataclasses.asdict(self.search),
             "centred": self.centred,
         }

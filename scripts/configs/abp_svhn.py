@@ -1,0 +1,14 @@
+"""Alternating back-propagation (Han et al. 2017) on SVHN, or `:small`, `:dense`."""
+
+from zoo.experiment import nijkamp_config
+
+
+def get_config(preset="paper"):
+    return nijkamp_config(
+        "svhn",
+        preset,
+        name="ABP",
+        latent_dims=(128,),
+        num_steps=40,
+        step_size=0.05 if preset == "paper" else 0.1,
+    )

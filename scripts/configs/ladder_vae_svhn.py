@@ -1,0 +1,7 @@
+"""A ladder VAE (Sønderby et al. 2016) on SVHN, or `:small`, `:dense`."""
+
+from zoo.experiment import nijkamp_config
+
+
+def get_config(preset="paper"):
+    return nijkamp_config("svhn", preset, name="LadderVAE", warmup_steps=500, initial_stddev=0.135)

@@ -1,0 +1,14 @@
+"""Short-run MCMC, independent latents (Nijkamp et al. 2020), MNIST, or `:small`, `:dense`."""
+
+from zoo.experiment import nijkamp_config
+
+
+def get_config(preset="paper"):
+    return nijkamp_config(
+        "mnist",
+        preset,
+        name="ShortRun",
+        num_steps=25,
+        step_size=0.05 if preset == "paper" else 0.1,
+        hierarchical=True,
+    )
