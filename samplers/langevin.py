@@ -73,12 +73,9 @@ def langevin(
     """
     step_size = tf.convert_to_tensor(step_size, tf.nest.flatten(state)[0].dtype)
 
-    # A size that the loop carries is a plain scalar to XLA; looked up where it is used, it would be
-    # looked up again for every element of the state.
-    def step(i, size, state):
-        state = langevin_step(log_density, state, size, normal_like(state, fold_in(seed, i)))
-        return i + 1, step_size_at(step_size, i + 1), state
+    def step(i, state):
+        noise = normal_like(state, fold_in(seed, i))
+        return i + 1, langevin_step(log_density, state, step_size_at(step_size, i), noise)
 
-    start = (0, step_size_at(step_size, 0), state)
-    *_, state = tf.while_loop(lambda i, *_: i < num_steps, step, start, parallel_iterations=1)
+    _, state = tf.while_loop(lambda i, _: i < num_steps, step, (0, state), parallel_iterations=1)
     return state

@@ -240,7 +240,7 @@ class VAE(DeepLatentGaussianModel):
     def _draw(self, x, num_samples, seed: Seed):
         posterior = self.posterior(x)
         noise = samplers.normal([num_samples, tf.shape(x)[0], self.latent_dim], seed)
-        if self.upper_encoder is not None:
+        if isinstance(posterior, SequentialGaussian):
             return posterior, posterior.transform(noise)
         return posterior, posterior.mean() + posterior.stddev() * noise
 
