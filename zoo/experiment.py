@@ -1,6 +1,7 @@
 """Experiments: a config, and the work directory that a run of it leaves."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -15,6 +16,7 @@ from zoo import data, evaluation
 from zoo.annealing import PROTOCOLS
 from zoo.checks import UsageError, check_choice, check_count, check_positive
 from zoo.registry import get_method
+from zoo.step_size import StepSizeSearch
 
 # What the programs leave in a work directory: files, and folders.
 OUTPUTS = (
@@ -149,6 +151,9 @@ def nijkamp_config(data_set: str, preset: str = "paper", **model) -> ml_collecti
     if preset == "paper" and data_set != "digits":
         likelihood |= {"annealed_from": 0.3, "annealing_steps": 50_000}
     networks = networks | {"hierarchical": False, "likelihood": likelihood}
+    if model["name"] in ("ShortRun", "ABP"):
+        search = dataclasses.asdict(StepSizeSearch())
+        networks["step_size_search"] = search | {"grid": list(search["grid"])}
     config = _config(data=data, model=networks | model, epochs=167 if data_set == "digits" else 5)
     config.evaluation.start = "prior"
     if data_set != "digits":

@@ -9,7 +9,7 @@ import samplers
 from samplers.random import Seed
 from zoo.checks import UsageError, check_choice, check_count, check_positive
 
-METHODS = ("grid", "gradient")
+METHODS = ("fixed", "grid", "gradient")
 ENTROPIES = ("conditional", "marginal")
 LOG_DETS = ("exact", "lanczos")
 
@@ -23,7 +23,8 @@ class StepSizeSearch:
     chains of each image, for few latents. All step sizes are compared at the same noise.
 
     Attributes:
-      method: "grid" takes the best of `grid`; "gradient" is a step of Adam on log s.
+      method: "fixed" for no search; "grid" takes the best of `grid`; "gradient" is a step of Adam
+        on log s.
       interval: training steps from one search to the next, T_s.
       num_images: of the batch, the first so many.
       entropy: "conditional" or "marginal".
@@ -36,7 +37,7 @@ class StepSizeSearch:
       UsageError: for an attribute out of its range.
     """
 
-    method: str = "grid"
+    method: str = "fixed"
     interval: int = 100
     num_images: int = 20
     entropy: str = "conditional"
@@ -126,15 +127,15 @@ class StepSizeSearch:
         return step_size * tf.exp(-change), moments
 
 
-def get_step_size_search(search: dict | StepSizeSearch | None) -> StepSizeSearch | None:
-    """A search by a dictionary of its attributes, or as it is.
+def get_step_size_search(search: dict | StepSizeSearch | None) -> StepSizeSearch:
+    """A search by a dictionary of its attributes, or as it is; None is "fixed".
 
     Raises:
       UsageError: for attributes that it does not have.
     """
-    if search is None or isinstance(search, StepSizeSearch):
+    if isinstance(search, StepSizeSearch):
         return search
     try:
-        return StepSizeSearch(**search)
+        return StepSizeSearch(**search or {})
     except TypeError as error:
         raise UsageError(f"step_size_search does not take this: {error}") from None

@@ -324,9 +324,14 @@ def test_registry():
         "active_units",
         "implicit_posteriors",
         "jacobian_spectrum",
+        "layer_by_layer",
         "leading_directions",
         "log_likelihood_by_num_steps",
         "manifold",
+        "reconstruction_by_num_layers",
+        "reconstruction_by_num_steps",
+        "step_size_objective",
+        "step_size_trajectories",
         "unit_square",
     }
     assert set(figures.descriptions()) == names

@@ -100,7 +100,8 @@ def test_weights_are_those_of_the_model(digits, images):
     )
     model.compile()
     weighted = zoo.evaluation.importance_weighted_bound(model, images[:20], num_samples=2000)
-    annealed = zoo.evaluation.log_likelihood(model, images[:20], verbose=False)
+    protocol = {"num_chains": 8, "num_increments": 50, "verbose": False}
+    annealed = zoo.evaluation.log_likelihood(model, images[:20], **protocol)
     error = weighted.mean - annealed.mean
     assert abs(error) < 4 * np.hypot(weighted.chain_stderr, annealed.chain_stderr)
     bound = zoo.evaluation.importance_weighted_bound(model, images[:20])

@@ -47,7 +47,7 @@ def test_inference_is_the_closed_form(step_size):
     sizes = step_size if isinstance(step_size, tuple) else [step_size] * 5
     expected = gaussian_moments(*closed_form(x, sizes))
     assert np.abs(z_scores(moments(z[:, 0].numpy()), expected)).max() < 4
-    wrong = gaussian_moments(*closed_form(x, sizes[:-1]))
+    wrong = gaussian_moments(*closed_form(x, sizes[:-2]))
     assert np.abs(z_scores(moments(z[:, 0].numpy()), wrong)).max() > 4
 
 
@@ -80,17 +80,20 @@ def test_centred_latents_are_the_same_model(digits, images):
     """The same images from the same noise, and the same log p(x)."""
     decoder = layers.TopDown(digits.shape, (2, 3), width=8, seed=3)
     model, centred = (zoo.ShortRun(decoder, centred=c, num_steps=4) for c in (False, True))
-    noise = tf.random.stateless_normal([4, 5, 5], (0, 0))
+    noise = tf.random.stateless_normal([2, 3, 5], (0, 0))
     z = centred.prior.transform(noise)
     np.testing.assert_allclose(centred.decode(z), model.decode(noise), atol=1e-5)
     assert not np.allclose(z, noise)
-    for m in (model, centred):
-        m.compile()
-    one, two = (m.log_likelihood(images[:20], 0) for m in (model, centred))
-    error = one["log_likelihood"] - two["log_likelihood"]
-    assert (np.abs(error) < 4 * np.hypot(one["stderr"], two["stderr"]) + 1e-3).all()
-    with tf.GradientTape() as tape:  # a centred prior has weights of its own to learn
-        tape.gradient(centred.log_joint(images, centred.decode.__self__.prior.sample([1, 50])), [])
+    # p(z) dz = p(noise) d noise.
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(noise)
+        z = centred.prior.transform(noise)
+    _, log_det = np.linalg.slogdet(
+        tf.einsum("abcabd->abcd", tape.jacobian(z, noise, experimental_use_pfor=False))
+    )
+    density = centred.prior.log_prob(z)
+    np.testing.assert_allclose(density, model.prior.log_prob(noise) - log_det, rtol=1e-4)
+    with tf.GradientTape() as tape:  # a centred prior has weights to learn
         value = tf.reduce_mean(centred.prior.log_prob(z))
     head = decoder.means[0].trainable_variables[0]
     assert tf.reduce_any(tape.gradient(value, head) != 0)
@@ -123,7 +126,7 @@ def conditional_objective(x, step_size, num_steps):
 def test_grid_takes_the_best_step_size():
     x = LAW.simulate(1)
     grid = (0.02, 0.05, 0.08, 0.11, 0.15, 0.2, 0.3)
-    search = StepSizeSearch(grid=grid, interval=2, num_images=400)
+    search = StepSizeSearch("grid", grid=grid, interval=2, num_images=400)
     model = linear_short_run(num_steps=10, step_size=0.5, step_size_search=search)
     best = grid[np.argmin([conditional_objective(x, s, 10) for s in grid])]
     assert grid[0] < best < grid[-1]
@@ -151,7 +154,7 @@ def test_every_step_can_have_its_own_size(digits, images):
     search |= {"num_chains": 8}
     arguments = TINY | {"step_size": (0.1,) * 4}
     model = zoo.ShortRun.for_data(digits, step_size_search=search, **arguments)
-    model.compile(jit_compile=True)
+    model.compile(jit_compile=False)
     model.fit(images, batch_size=50, verbose=0)
     changed = model.step_size.numpy() / 0.1 - 1
     assert (np.abs(changed) > 0.01).all() and (np.abs(changed) < 0.06).all()
@@ -163,7 +166,7 @@ def test_bad_arguments_are_told(digits):
     for message, arguments in {
         "step_size must be one number, or one for each of the 4": TINY | {"step_size": [0.1, 0.2]},
         "step_size must be greater than 0": TINY | {"step_size": -1.0},
-        "a grid is for one step size": per_step | {"step_size_search": {}},
+        "a grid is for one step size": per_step | {"step_size_search": {"method": "grid"}},
         "step_size_search does not take this": TINY | {"step_size_search": {"every": 2}},
         "entropy: unknown value 'margin'; did": TINY | {"step_size_search": {"entropy": "margin"}},
         "num_chains must be at least 2": TINY | {"step_size_search": {"entropy": "marginal"}},

@@ -80,7 +80,7 @@ class ShortRun(DeepLatentGaussianModel):
         )
         self.step_size.assign(step_size)
         self.search = get_step_size_search(step_size_search)
-        if self.search is not None:
+        if self.search.method != "fixed":
             if per_step and self.search.method == "grid":
                 raise UsageError("step_size_search: a grid is for one step size, not one per step.")
             self.step_size_moments = self.add_weight(
@@ -184,7 +184,7 @@ class ShortRun(DeepLatentGaussianModel):
         return {"generation": -log_joint}, metrics
 
     def state_statistics(self, batch, latents, diagnostics):
-        if self.search is None:
+        if self.search.method == "fixed":
             return {}
         step_size = tf.convert_to_tensor(self.step_size)
         seed = self.seed_of("step size", self.optimizer.iterations.value)
@@ -197,7 +197,7 @@ class ShortRun(DeepLatentGaussianModel):
         return {"step_size": tf.ensure_shape(evidence, shape)[None]}
 
     def next_state(self, statistics):
-        if self.search is None:
+        if self.search.method == "fixed":
             return []
         old = [tf.convert_to_tensor(v) for v in (self.step_size, self.step_size_moments)]
         count = self.optimizer.iterations // self.search.interval
@@ -215,6 +215,6 @@ class ShortRun(DeepLatentGaussianModel):
         return super().get_config() | {
             "num_steps": self.num_steps,
             "step_size": self.initial_step_size,
-            "step_size_search": self.search and dataclasses.asdict(self.search),
+            "step_size_search": dataclasses.asdict(self.search),
             "centred": self.centred,
         }

@@ -3,7 +3,11 @@
 from zoo.evaluation.figures.active_units import active_units
 from zoo.evaluation.figures.directions import jacobian_spectrum, leading_directions
 from zoo.evaluation.figures.implicit_posteriors import implicit_posteriors
-from zoo.evaluation.figures.layers import layer_by_layer
+from zoo.evaluation.figures.layers import (
+    layer_by_layer,
+    reconstruction_by_num_layers,
+    reconstruction_by_num_steps,
+)
 from zoo.evaluation.figures.manifold import manifold
 from zoo.evaluation.figures.num_steps import log_likelihood_by_num_steps
 from zoo.evaluation.figures.registry import (
@@ -16,12 +20,7 @@ from zoo.evaluation.figures.registry import (
     runs_of,
     write,
 )
-from zoo.evaluation.figures.short_run import (
-    reconstruction_by_num_layers,
-    reconstruction_by_num_steps,
-    step_size_objective,
-    step_size_trajectories,
-)
+from zoo.evaluation.figures.short_run import step_size_objective, step_size_trajectories
 from zoo.evaluation.figures.unit_square import unit_square
 
 __all__ = [

@@ -1,111 +1,24 @@
-"""Figures of short-run chains (Nijkamp et al. 2020): their step size, their steps, their layers."""
+"""How the step size of short-run chains is learned (Nijkamp et al. 2020, figure 6)."""
 
 import csv
-import inspect
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullLocator
 
 import samplers
-from zoo import experiment, outputs
+from zoo import experiment
 from zoo.checks import UsageError, check_count, check_positive
 from zoo.evaluation.chunks import collect
-from zoo.evaluation.figures.num_steps import _num_steps
 from zoo.evaluation.figures.registry import Plot, Run, register_figure
-from zoo.registry import get_method
 from zoo.step_size import METHODS, StepSizeSearch, get_step_size_search
 
 # What is drawn of a step size objective: its colour.
 _CURVES = {"conditional": "C0", "lanczos": "C2", "marginal": "C1", "mse": "C3"}
 _LABELS = {"lanczos": "conditional, Lanczos"}
-
-
-@register_figure
-def reconstruction_by_num_steps(runs: Sequence[Run], *, seed: int = 0) -> Plot:
-    """What Langevin steps buy: mean squared error of test reconstructions against their number K.
-
-    As table 3b of Nijkamp et al. (2020). Each point is a run, as `scripts/train.py` scored it; the
-    line joins the means of a method's runs with the same K, which is 0 without a chain. Pixels in
-    [0, 1]; on the right, and in the table's last column, the paper's scale of [-1, 1], four times
-    as much.
-
-    Args:
-      runs: scored on the same images.
-      seed: unused, as nothing here is random.
-
-    Raises:
-      UsageError: for runs that were not scored, or on other images.
-    """
-    return _reconstruction(runs, _num_steps, "num_steps", "Langevin steps K")
-
-
-@register_figure
-def reconstruction_by_num_layers(runs: Sequence[Run], *, seed: int = 0) -> Plot:
-    """What layers buy: mean squared error of test reconstructions against their number L.
-
-    As `reconstruction_by_num_steps`, and table 3a of Nijkamp et al. (2020).
-
-    Args:
-      runs: scored on the same images.
-      seed: unused, as nothing here is random.
-
-    Raises:
-      UsageError: for runs that were not scored, or on other images.
-    """
-    return _reconstruction(runs, _num_layers, "num_layers", "layers of latents L")
-
-
-def _reconstruction(runs, count: Callable, column: str, label: str) -> Plot:
-    rows, scored = [], None
-    for run in runs:
-        scores, _ = outputs.read_log_likelihood(run.workdir)
-        data = run.config.data.to_dict()
-        images = {k: v for k, v in data.items() if k not in ("batch_size", "data_dir")}
-        images["num_images"] = scores["num_images"]
-        scored = scored or images
-        if images != scored:
-            raise UsageError(
-                f"workdir: all runs must be scored on the same images; {runs[0].label} was on "
-                f"{scored} and {run.label} on {images}."
-            )
-        mse = scores["reconstruction_mse"]
-        rows.append((run.workdir, run.config.model.name, count(run.config.model), mse, 4 * mse))
-
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    methods = np.array([row[1] for row in rows])
-    counts, values = np.array([row[2:4] for row in rows]).T
-    for method in dict.fromkeys(methods):
-        here = methods == method
-        unique = np.unique(counts[here])
-        (line,) = axes.plot(counts[here], values[here], "o", alpha=0.5)
-        means = [values[here & (counts == n)].mean() for n in unique]
-        axes.plot(unique, means, ".-", color=line.get_color(), label=method)
-    if counts.max() > 10 * max(counts.min(), 1):
-        axes.set_xscale("symlog", base=2, linthresh=max(counts[counts > 0].min(), 1))
-        axes.xaxis.set_major_formatter(ScalarFormatter())
-        axes.xaxis.set_minor_locator(NullLocator())
-    axes.set(xlabel=label, ylabel="mean squared error, pixels in [0, 1]", xticks=np.unique(counts))
-    right = axes.secondary_yaxis("right", functions=(lambda y: 4 * y, lambda y: y / 4))
-    right.set_ylabel("pixels in [-1, 1]")
-    axes.legend()
-    return Plot(figure, ("workdir", "method", column, "mse", "mse_in_minus_one_to_one"), rows)
-
-
-def _num_layers(model_config) -> int:
-    """L of a run: as its config says, else the method's default; a second one of a VAE counts."""
-    if "latent_dims" in model_config:
-        return len(model_config.latent_dims)
-    for method in get_method(model_config.name).__mro__:
-        for_data = vars(method).get("for_data")
-        parameters = inspect.signature(for_data.__func__).parameters if for_data else {}
-        if "latent_dims" in parameters:
-            return len(parameters["latent_dims"].default)
-    return 2 if model_config.get("upper_latent_dim") else 1
 
 
 @register_figure
@@ -134,7 +47,7 @@ def step_size_trajectories(runs: Sequence[Run], *, seed: int = 0) -> Plot:
         rows += [(*told, *pair) for pair in zip(epochs, sizes, strict=True)]
 
     figure = Figure(figsize=(4.5 * len(found), 3.8), layout="constrained")
-    panels = figure.subplots(1, len(found), sharey=True, squeeze=False)[0]
+    panels = figure.subplots(1, len(found), sharex=True, sharey=True, squeeze=False)[0]
     for method, axes in zip([m for m in METHODS if m in found], panels, strict=True):
         for label, epochs, sizes in found[method]:
             axes.plot(epochs, sizes, label=label)
@@ -166,22 +79,23 @@ def step_size_objective(
     num_images: int = 100,
     grid: Sequence[float] = tuple(i / 100 for i in range(1, 21)),
     num_chains: int = 64,
-    lanczos: bool = True,
+    lanczos: bool = False,
     seed: int = 0,
 ) -> Plot:
     """What the search for a step size sees: its objectives, and the error, against the step size.
 
     As figure 6c of Nijkamp et al. (2020), of fitted models: all step sizes, standard deviations of
     a step's noise, are tried on the same model at the same noise. Above the objectives of
-    `zoo.step_size.StepSizeSearch`, in nats per image: upper bounds on minus log p(x), as long as
-    no step folds the space. Below the mean squared error of the reconstructions that the chain's
+    `zoo.step_size.StepSizeSearch`, in nats per image, both above minus log p(x) on average: the
+    marginal one for any step size, the conditional one as long as no step folds the space. What
+    is far above is cut off. Below the mean squared error of the reconstructions that the chain's
     end gives, pixels in [0, 1]. A dot is a curve's least value.
 
-    Dashed black the step size that the model was trained with. Dotted where a step begins to fold
-    the space: s^2 / 2 times the largest eigenvalue of minus the Hessian of log p(x, z), at the end
-    of a chain of that model, is 1, for half of the images and for the first of them; the chain of
-    a Gaussian diverges at sqrt(2) times that. Standard errors in the table are over images; that
-    of Lanczos is of its difference from the exact objective.
+    Black lines are the step size that the model was trained with, the mean one of several, and
+    where a step folds the space: s^2 / 2 times the largest eigenvalue of minus the Hessian of
+    log p(x, z), at the end of a chain of that step size, is 1, for the first image and for half of
+    them. At sqrt(2) times that the chain of a Gaussian diverges. Standard errors in the table are
+    over images; that of Lanczos is of its difference from the exact objective.
 
     Args:
       runs: of `ShortRun`, trained.
@@ -209,35 +123,47 @@ def step_size_objective(
         del searches["lanczos"]
     figure = Figure(figsize=(5.5 * len(runs), 7), layout="constrained")
     panels = figure.subplots(2, len(runs), sharex=True, sharey="row", squeeze=False)
-    rows = []
+    rows, drawn = [], []
     for run, (above, below) in zip(runs, panels.T, strict=True):
         x = collect(run.model, experiment.load_data(run.config).test, num_images)
         values = _along_grid(run.model, x, grid, searches, seed)
         curvatures = _curvatures(run.model, x, seed)
         trained = float(np.mean(run.model.step_size))
-        edges = np.sqrt(2 / np.array([np.median(curvatures), curvatures.max()]))
+        folds = np.sqrt(2 / np.array([curvatures.max(), np.median(curvatures)])).tolist()
         means = {name: value.mean(1) for name, value in values.items()}
         if lanczos:
             values["lanczos"] = values["lanczos"] - values["conditional"]
         stderrs = {name: v.std(1, ddof=1) / len(x) ** 0.5 for name, v in values.items()}
         columns = [column for name in values for column in (means[name], stderrs[name])]
-        rows += [(run.label, trained, *edges, *row) for row in zip(grid, *columns, strict=True)]
+        rows += [(run.label, trained, *folds, *row) for row in zip(grid, *columns, strict=True)]
         for name, mean in means.items():
             axes = below if name == "mse" else above
             _draw_curve(axes, grid, mean, _LABELS.get(name, name), _CURVES[name])
         for axes in (above, below):
-            axes.axvline(trained, color="black", linestyle="--", linewidth=1)
-            for edge in edges[np.isfinite(edges)]:
-                axes.axvline(edge, color="black", linestyle=":", linewidth=1)
+            axes.axvline(trained, color="black", lw=1, ls="--", label=f"trained with {trained:.3g}")
+            for fold, style, whose in zip(folds, (":", "-."), ("first image", "half"), strict=True):
+                axes.axvline(
+                    fold, color="black", lw=1, ls=style, label=f"{whose} folds: {fold:.3g}"
+                )
             axes.set_xlim(0, max(grid) * 1.03)
-            axes.legend()
         above.set(title=run.label)
-        below.set(xlabel="step size, standard deviation of the noise")
+        # Where the error, which falls steeply, leaves room for what both panels show.
+        legends = [axes.get_legend_handles_labels() for axes in (above, below)]
+        handles, labels = (curves + error[:1] for curves, error in zip(*legends, strict=True))
+        below.legend(handles, labels, loc="upper right", framealpha=1)
+        below.set(xlabel="step size, standard deviation of the noise", yscale="log")
+        drawn += [mean for name, mean in means.items() if name != "mse"]
+    drawn = np.ma.masked_invalid(drawn).compressed()
+    lowest, highest = drawn.min(), np.quantile(drawn, 0.8)
+    panels[0, 0].set_ylim(lowest - 0.1 * (highest - lowest), highest)
     panels[0, 0].set_ylabel("objective, nats per image")
     panels[1, 0].set_ylabel("mean squared error, pixels in [0, 1]")
+    panels[1, 0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panels[1, 0].yaxis.set_major_formatter("{x:g}")
+    panels[1, 0].yaxis.set_minor_locator(NullLocator())
     named = [column for name in means for column in (name, f"{name}_stderr")]
-    edges = ("median_fold", "first_fold")
-    return Plot(figure, ("run", "trained_with", *edges, "step_size", *named), rows)
+    folds = ("first_fold", "median_fold")
+    return Plot(figure, ("run", "trained_with", *folds, "step_size", *named), rows)
 
 
 def _along_grid(model, x, grid, searches, seed) -> dict[str, np.ndarray]:
