@@ -2,6 +2,7 @@
 
     python scripts/figures.py
     python scripts/figures.py --figure=jacobian_spectrum --workdir=runs/vae_digits,runs/hmc_digits
+    python scripts/figures.py --figure=step_size_objective --workdir=runs/short_run_digits
     python scripts/figures.py --figure=unit_square
 
 The first lists the figures. Most compare the models of work directories that scripts/train.py

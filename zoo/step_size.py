@@ -25,6 +25,7 @@ class StepSizeSearch:
     Attributes:
       method: "fixed" for no search; "grid" takes the best of `grid`; "gradient" is a step of Adam
         on log s.
+      per_step: whether each of the K steps has a size of its own, by gradient.
       interval: training steps from one search to the next, T_s.
       num_images: of the batch, the first so many.
       entropy: "conditional" or "marginal".
@@ -38,6 +39,7 @@ class StepSizeSearch:
     """
 
     method: str = "fixed"
+    per_step: bool = False
     interval: int = 100
     num_images: int = 20
     entropy: str = "conditional"
@@ -48,6 +50,8 @@ class StepSizeSearch:
 
     def __post_init__(self):
         check_choice("method", self.method, METHODS)
+        if self.method == "grid" and self.per_step:
+            raise UsageError("method must be 'gradient' for per_step; a grid has one size for all.")
         check_choice("entropy", self.entropy, ENTROPIES)
         check_choice("log_det", self.log_det, LOG_DETS)
         check_count(interval=self.interval, num_images=self.num_images, num_chains=self.num_chains)

@@ -151,9 +151,8 @@ def test_gradient_finds_the_best_step_size(log_det):
 
 def test_every_step_can_have_its_own_size(digits, images):
     search = {"method": "gradient", "interval": 1, "num_images": 10, "entropy": "marginal"}
-    search |= {"num_chains": 8}
-    arguments = TINY | {"step_size": (0.1,) * 4}
-    model = zoo.ShortRun.for_data(digits, step_size_search=search, **arguments)
+    search |= {"num_chains": 8, "per_step": True}
+    model = zoo.ShortRun.for_data(digits, step_size_search=search, **TINY)
     model.compile(jit_compile=False)
     model.fit(images, batch_size=50, verbose=0)
     changed = model.step_size.numpy() / 0.1 - 1
@@ -166,6 +165,8 @@ def test_bad_arguments_are_told(digits):
     for message, arguments in {
         "step_size must be one number, or one for each of the 4": TINY | {"step_size": [0.1, 0.2]},
         "step_size must be greater than 0": TINY | {"step_size": -1.0},
+        "method must be 'gradient' for per_step": TINY
+        | {"step_size_search": {"method": "grid", "per_step": True}},
         "a grid is for one step size": per_step | {"step_size_search": {"method": "grid"}},
         "step_size_search does not take this": TINY | {"step_size_search": {"every": 2}},
         "entropy: unknown value 'margin'; did": TINY | {"step_size_search": {"entropy": "margin"}},

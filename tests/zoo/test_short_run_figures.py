@@ -114,7 +114,7 @@ def test_other_images_and_missing_scores_are_refused(run_of):
 def test_step_size_trajectories(run_of):
     searches = {
         "a": {"method": "gradient"},
-        "b": {"entropy": "marginal", "num_chains": 4},  # a grid, by default
+        "b": {"method": "grid", "entropy": "marginal", "num_chains": 4},
         "c": {"method": "gradient"},
     }
     runs = [
@@ -139,8 +139,10 @@ def test_step_size_trajectories(run_of):
 
 
 def test_runs_without_learned_step_sizes_are_refused(run_of):
-    with pytest.raises(zoo.UsageError, match="must have a step_size_search; that of kept has none"):
-        figures.draw("step_size_trajectories", [run_of("kept", sizes=(0.1,))])
+    for label, search in (("default", {}), ("fixed", {"method": "fixed"})):
+        run = run_of(label, sizes=(0.1,), step_size_search=search)
+        with pytest.raises(zoo.UsageError, match=f"learn its step size; that of {label} is fixed"):
+            figures.draw("step_size_trajectories", [run])
     run = run_of("lost", step_size_search={"method": "grid"})
     with pytest.raises(zoo.UsageError, match="lost' has no metrics.csv with step sizes"):
         figures.draw("step_size_trajectories", [run])
@@ -180,6 +182,11 @@ def test_step_size_objective(fitted, jit_compile):
 
     x = collect(model, experiment.load_data(fitted.config).test, num_images)
     assert min(row["mse_stderr"] for row in table) > 0
+    labels = [text.get_text() for text in plot.figure.axes[1].get_legend().get_texts()]
+    assert "trained with 0.1" in labels and len(labels) == (6 if jit_compile else 7)
+    for name in ("conditional", "marginal", "mse"):
+        least = min(table, key=lambda row: row[name])["step_size"]
+        assert f"{name}: least at {least:g}" in labels
     if jit_compile:  # which draws other numbers
         return
     for name, search in (
@@ -201,17 +208,6 @@ def test_step_size_objective(fitted, jit_compile):
         assert row["lanczos"] != row["conditional"]
         difference = row["lanczos"] - row["conditional"]
         assert abs(difference) < 4 * row["lanczos_stderr"] + 1e-3
-
-
-def test_least_values_and_lines(fitted):
-    plot = figures.draw(
-        "step_size_objective", [fitted], num_images=10, grid=(0.1, 0.3, 0.5), num_chains=4
-    )
-    labels = [text.get_text() for text in plot.figure.axes[1].get_legend().get_texts()]
-    for name in ("conditional", "marginal", "mse"):
-        values = [row[plot.columns.index(name)] for row in plot.rows]
-        assert f"{name}: least at {(0.1, 0.3, 0.5)[np.argmin(values)]:g}" in labels
-    assert "trained with 0.1" in labels and len(labels) == 6
 
 
 def test_what_the_objective_refuses(run_of):

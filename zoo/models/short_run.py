@@ -64,24 +64,24 @@ class ShortRun(DeepLatentGaussianModel):
         check_count(num_steps=num_steps)
         self.num_steps, self.centred = num_steps, centred
         self.initial_step_size = step_size
-        per_step = isinstance(step_size, list | tuple)
-        for size in step_size if per_step else [step_size]:
+        self.search = get_step_size_search(step_size_search)
+        several = isinstance(step_size, list | tuple)
+        for size in step_size if several else [step_size]:
             check_positive(step_size=size)
-        if per_step and len(step_size) != num_steps:
+        if several and len(step_size) != num_steps:
             raise UsageError(
                 f"step_size must be one number, or one for each of the {num_steps} steps; "
                 f"it was {len(step_size)}."
             )
         self.step_size = self.add_weight(
             name="step_size",
-            shape=(num_steps,) if per_step else (),
+            shape=(num_steps,) if several or self.search.per_step else (),
             initializer="zeros",
             trainable=False,
         )
-        self.step_size.assign(step_size)
-        self.search = get_step_size_search(step_size_search)
+        self.step_size.assign(tf.broadcast_to(step_size, self.step_size.shape))
         if self.search.method != "fixed":
-            if per_step and self.search.method == "grid":
+            if several and self.search.method == "grid":
                 raise UsageError("step_size_search: a grid is for one step size, not one per step.")
             self.step_size_moments = self.add_weight(
                 name="step_size_moments",

@@ -29,7 +29,7 @@ def step_size_trajectories(runs: Sequence[Run], *, seed: int = 0) -> Plot:
     noise; of models with one for each step, their mean.
 
     Args:
-      runs: of models with a `step_size_search`.
+      runs: of models whose `step_size_search` is not fixed.
       seed: unused, as nothing here is random.
 
     Raises:
@@ -37,10 +37,9 @@ def step_size_trajectories(runs: Sequence[Run], *, seed: int = 0) -> Plot:
     """
     rows, found = [], {}
     for run in runs:
-        search = run.config.model.get("step_size_search")
-        if search is None:
-            raise UsageError(f"model must have a step_size_search; that of {run.label} has none.")
-        search = get_step_size_search(search.to_dict())
+        search = get_step_size_search(dict(run.config.model.get("step_size_search") or {}))
+        if search.method == "fixed":
+            raise UsageError(f"model must learn its step size; that of {run.label} is fixed.")
         epochs, sizes = _read_step_sizes(run)
         found.setdefault(search.method, []).append((run.label, epochs, sizes))
         told = (run.label, search.method, search.entropy)
@@ -139,12 +138,14 @@ def step_size_objective(
         for name, mean in means.items():
             axes = below if name == "mse" else above
             _draw_curve(axes, grid, mean, _LABELS.get(name, name), _CURVES[name])
+        lines = {
+            f"trained with {trained:.3g}": (trained, "--"),
+            f"first image folds: {folds[0]:.3g}": (folds[0], ":"),
+            f"half of them: {folds[1]:.3g}": (folds[1], "-."),
+        }
         for axes in (above, below):
-            axes.axvline(trained, color="black", lw=1, ls="--", label=f"trained with {trained:.3g}")
-            for fold, style, whose in zip(folds, (":", "-."), ("first image", "half"), strict=True):
-                axes.axvline(
-                    fold, color="black", lw=1, ls=style, label=f"{whose} folds: {fold:.3g}"
-                )
+            for label, (place, style) in lines.items():
+                axes.axvline(place, color="black", linewidth=1, linestyle=style, label=label)
             axes.set_xlim(0, max(grid) * 1.03)
         above.set(title=run.label)
         # Where the error, which falls steeply, leaves room for what both panels show.
