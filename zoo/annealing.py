@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 
 import samplers
 from samplers.random import Seed
-from zoo.checks import UsageError, check_choice, check_count
+from zoo.checks import check_choice, check_count
 
 SCHEDULES = {"linear": samplers.linear_schedule, "sigmoid": samplers.sigmoid_schedule}
 STARTS = ("prior", "posterior")
@@ -81,8 +81,6 @@ class Annealing:
           Chains [num_chains, B] of the forward run, and of the reverse run or None.
         """
         betas = SCHEDULES[self.schedule](self.num_increments)
-        if self.start == "posterior" and not hasattr(model, "posterior"):
-            raise UsageError(f"start must be 'prior' for {model.name!r}, which has no encoder.")
         if self.start == "posterior":
             initial = model.posterior(x)
         else:

@@ -8,7 +8,7 @@ import samplers
 from samplers.random import Seed
 from zoo.annealing import Annealing, log_mean_weight
 from zoo.base import GenerativeModel
-from zoo.checks import check_count, check_images, check_shape, check_visible
+from zoo.checks import UsageError, check_count, check_images, check_shape, check_visible
 from zoo.data.pipeline import as_batch
 from zoo.program import program
 
@@ -30,6 +30,16 @@ class LatentVariableModel(GenerativeModel):
     def prior(self) -> tfd.Distribution:
         """p(z), event shape that of one example's latents."""
         raise NotImplementedError
+
+    def posterior(self, x: tf.Tensor) -> tfd.Distribution:
+        """q(z given x) of an encoder, a density that can score any z; batch shape [B].
+
+        Raises:
+          UsageError: by models that have none.
+        """
+        raise UsageError(
+            f"model {self.name!r} has no encoder, hence no q(z given x); give start='prior'."
+        )
 
     def likelihood(self, z: tf.Tensor) -> tfd.Independent:
         """p(x given z) in pixels in [0, 1], batch shape [S, B]."""

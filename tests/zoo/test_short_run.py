@@ -176,3 +176,17 @@ def test_bad_arguments_are_told(digits):
     }.items():
         with pytest.raises(zoo.UsageError, match=message):
             zoo.ShortRun.for_data(digits, **arguments)
+
+
+def test_there_is_no_encoder_to_ask(digits, images):
+    model = zoo.ShortRun.for_data(digits, **TINY)
+    model.compile(jit_compile=False)
+    for ask in (zoo.evaluation.active_units, zoo.evaluation.log_likelihood):
+        arguments = {"start": "posterior"} if ask is zoo.evaluation.log_likelihood else {}
+        with pytest.raises(zoo.UsageError, match="has no encoder, hence no q"):
+            ask(model, images[:4], verbose=False, **arguments)
+    figures, _ = zoo.evaluation.report(
+        model, images[:4], num_chains=2, num_increments=2, num_simulated=4, verbose=False
+    )
+    assert figures["bound"] is None and figures["importance_weighted_bound"] is None
+    assert "from the prior" in figures["protocol"]

@@ -82,7 +82,7 @@ def log_likelihood(
     annealing = Annealing(**{"start": model.annealing_start} | protocol)
     x = model.observe(tf.constant(x), samplers.fold_in(seed, "observe")).numpy()
 
-    @tf.function(jit_compile=model.compile_chains)
+    @tf.function(jit_compile=model.compile_chains, autograph=False)
     def run(x, index):
         forward, _ = annealing.run(model, x, samplers.fold_in(seed, "anneal", index[0]))
         return log_mean_weight(forward.log_weights), tf.reduce_mean(forward.accept_prob, [0, 1])
@@ -119,12 +119,12 @@ def bidirectional(
     check_count(num_images=num_images, chunk_size=chunk_size)
     annealing = Annealing(**{"start": model.annealing_start} | protocol)
 
-    @tf.function(jit_compile=model.compile_chains)
+    @tf.function(jit_compile=model.compile_chains, autograph=False)
     def simulate():
         z = model.prior.sample([1, num_images], samplers.fold_in(seed, "simulate z"))
         return z[0], model.likelihood(z).sample(seed=samplers.fold_in(seed, "simulate x"))[0]
 
-    @tf.function(jit_compile=model.compile_chains)
+    @tf.function(jit_compile=model.compile_chains, autograph=False)
     def run(z, x, index):
         key = samplers.fold_in(seed, "anneal", index[0])
         forward, backward = annealing.run(model, x, key, exact=z)

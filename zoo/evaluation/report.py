@@ -117,7 +117,7 @@ def _inference(model, x, chunk_size, seed):
 
     observed = model.observe(tf.constant(x), samplers.fold_in(seed, "observe")).numpy()
 
-    @tf.function(jit_compile=model.compile_chains)
+    @tf.function(jit_compile=model.compile_chains, autograph=False)
     def run(x, observed, index):
         key = samplers.fold_in(seed, "report", index[0])
         z, diagnostics = model.infer(observed, 1, samplers.fold_in(key, "infer"))

@@ -120,7 +120,7 @@ def step_size_objective(
     }
     if not lanczos:
         del searches["lanczos"]
-    figure = Figure(figsize=(5.5 * len(runs), 7), layout="constrained")
+    figure = Figure(figsize=(5.5 * len(runs), 8), layout="constrained")
     panels = figure.subplots(2, len(runs), sharex=True, sharey="row", squeeze=False)
     rows, drawn = [], []
     for run, (above, below) in zip(runs, panels.T, strict=True):
@@ -148,10 +148,10 @@ def step_size_objective(
                 axes.axvline(place, color="black", linewidth=1, linestyle=style, label=label)
             axes.set_xlim(0, max(grid) * 1.03)
         above.set(title=run.label)
-        # Where the error, which falls steeply, leaves room for what both panels show.
+        # What both panels show, below them, where no curve is.
         legends = [axes.get_legend_handles_labels() for axes in (above, below)]
         handles, labels = (curves + error[:1] for curves, error in zip(*legends, strict=True))
-        below.legend(handles, labels, loc="upper right", framealpha=1)
+        below.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
         below.set(xlabel="step size, standard deviation of the noise", yscale="log")
         drawn += [mean for name, mean in means.items() if name != "mse"]
     drawn = np.ma.masked_invalid(drawn).compressed()
