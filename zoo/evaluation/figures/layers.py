@@ -84,6 +84,7 @@ def _reconstruction(runs, count: Callable, column: str, label: str) -> Plot:
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.xaxis.set_minor_locator(NullLocator())
     axes.set(xlabel=label, ylabel="mean squared error, pixels in [0, 1]", xticks=np.unique(counts))
+    axes.set_ylim(bottom=0)
     right = axes.secondary_yaxis("right", functions=(lambda y: 4 * y, lambda y: y / 4))
     right.set_ylabel("pixels in [-1, 1]")
     axes.legend()
