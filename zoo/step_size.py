@@ -60,6 +60,7 @@ class StepSizeSearch:
             raise UsageError("grid must hold at least one step size; it was empty.")
         for size in self.grid:
             check_positive(grid=size)
+        object.__setattr__(self, "grid", tuple(self.grid))  # whatever a config brought
         if self.entropy == "marginal" and self.num_chains < 2:
             raise UsageError("num_chains must be at least 2 for the marginal entropy; it was 1.")
 
