@@ -33,6 +33,7 @@ class StepSizeSearch:
       num_chains: of an image.
       grid: step sizes, as the standard deviation of a step's noise.
       learning_rate: of Adam.
+      clip: bound on the gradient in log s, nats.
 
     Raises:
       UsageError: for an attribute out of its range.
@@ -47,6 +48,7 @@ class StepSizeSearch:
     num_chains: int = 1
     grid: Sequence[float] = tuple(i / 100 for i in range(1, 16))
     learning_rate: float = 0.05
+    clip: float = 100.0
 
     def __post_init__(self):
         check_choice("method", self.method, METHODS)
@@ -55,7 +57,7 @@ class StepSizeSearch:
         check_choice("entropy", self.entropy, ENTROPIES)
         check_choice("log_det", self.log_det, LOG_DETS)
         check_count(interval=self.interval, num_images=self.num_images, num_chains=self.num_chains)
-        check_positive(learning_rate=self.learning_rate)
+        check_positive(learning_rate=self.learning_rate, clip=self.clip)
         if not self.grid:
             raise UsageError("grid must hold at least one step size; it was empty.")
         for size in self.grid:
@@ -114,7 +116,9 @@ class StepSizeSearch:
             # Not a number is the worst of all.
             evidence = tf.where(tf.math.is_finite(evidence), evidence, tf.float32.max)
             return tf.gather(tf.constant(self.grid), tf.argmin(evidence)), moments
+        # Where steps fold the space, its gradient has no variance: one outlier would stop Adam.
         evidence = tf.where(tf.math.is_finite(evidence), evidence, 0.0)
+        evidence = tf.clip_by_value(evidence, -self.clip, self.clip)
         decays = (0.9, 0.99)
         moments = tf.stack(
             [

@@ -190,3 +190,12 @@ def test_there_is_no_encoder_to_ask(digits, images):
     )
     assert figures["bound"] is None and figures["importance_weighted_bound"] is None
     assert "from the prior" in figures["protocol"]
+
+
+def test_one_outlier_does_not_stop_the_search():
+    search = StepSizeSearch("gradient")
+    step_size, moments = tf.constant(0.1), tf.zeros([2])
+    for count, gradient in enumerate([1e30, np.nan, -np.inf] + [-50.0] * 60, start=1):
+        evidence = tf.constant(gradient, tf.float32)
+        step_size, moments = search.improved(step_size, moments, evidence, tf.constant(count))
+    assert step_size > 0.2
