@@ -10,6 +10,9 @@ one process per length of the chains. The methods are:
               of leapfrog steps
     ais       an AIS-trained VAE; what its step takes beside the chains are two passes on the tape,
               the encoder's and the decoder's
+    short_run a generator trained by short-run Langevin dynamics, in processor time; one update of
+              its step size in units of its chain, and on digits (64 pixels) how far Lanczos'
+              log-determinants are from the exact ones
 
 With --rivals the training step of ais is timed against one in PyTorch, too.
 """
@@ -18,6 +21,7 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import math
 import resource
 import subprocess
 import sys
@@ -27,24 +31,35 @@ import types
 import numpy as np
 import tensorflow as tf
 from absl import flags
+from zoo.scripts import timing
 
+import layers
 import samplers
 import zoo
-from samplers.density import value_and_gradient
 from zoo import cli, data
 from zoo.checks import UsageError, check_count
+from zoo.step_size import StepSizeSearch
 
-METHODS = ("hmc_dlgm", "ais")
+METHODS = ("hmc_dlgm", "ais", "short_run")
 SIZES = {  # what the flag says, and its default for each method
-    "batch_size": ("Images in a batch", 250, 128),
-    "latent_dim": ("Latents", 64, 50),
-    "units": ("Units of each of the two hidden layers", 500, 200),
-    "pixels": ("Pixels of an image", 784, 784),
-    "num_samples": ("Chains of an image, in ais", 1, 5),
-    "num_steps": ("Transitions M of hmc_dlgm, increments T of ais", 5, 5),
-    "num_leapfrog_steps": ("Leapfrog steps of a transition", 10, 5),
+    "batch_size": ("Images in a batch", 250, 128, 100),
+    "latent_dim": ("Latents, in short_run of each of three layers", 64, 50, 8),
+    "units": ("Units of each of the two hidden layers, in short_run its width", 500, 200, 64),
+    "pixels": ("Pixels of an image", 784, 784, 64),
+    "num_samples": ("Chains of an image, in ais", 1, 5, 1),
+    "num_steps": ("Transitions M of hmc_dlgm, increments T of ais, steps K of short_run", 5, 5, 25),
+    "num_leapfrog_steps": ("Leapfrog steps of a transition", 10, 5, 1),
 }
-LENGTHS = {"hmc_dlgm": ("M", "transitions", [1, 5, 20]), "ais": ("T", "increments", [5, 20, 80])}
+LENGTHS = {  # their symbol, what one is made of, and those whose peak memory is told
+    "hmc_dlgm": ("M", "transitions of {num_leapfrog_steps} leapfrog steps", [1, 5, 20]),
+    "ais": ("T", "increments of {num_leapfrog_steps} leapfrog steps", [5, 20, 80]),
+    "short_run": ("K", "Langevin steps", [5, 25, 100]),
+}
+DECODERS = {
+    "hmc_dlgm": "decoder {latent_dim}-{units}-{units}-{pixels}",
+    "ais": "decoder {latent_dim}-{units}-{units}-{pixels}",
+    "short_run": "{blocks} generator of 3 x {latent_dim} latents, width {units}, {pixels} pixels",
+}
 
 METHOD = flags.DEFINE_enum("method", "all", ["all", *METHODS], "What is timed.")
 GIVEN = {
@@ -53,35 +68,39 @@ GIVEN = {
     )
     for name, (says, *default) in SIZES.items()
 }
+BLOCKS = flags.DEFINE_enum("blocks", "dense", layers.BLOCKS, "Of the generator of short_run.")
+EPOCHS = flags.DEFINE_integer("epochs", 20, "Epochs of digits before Lanczos' error is told.")
 PAIRS = flags.DEFINE_integer("pairs", 30, "Interleaved pairs.")
 JIT = flags.DEFINE_boolean("jit_compile", True, "Whether XLA compiles.")
 RIVALS = flags.DEFINE_boolean("rivals", False, "Whether to time PyTorch, too (the extra `bench`).")
-MEMORY = flags.DEFINE_list("memory", None, "M or T whose peak memory is measured; may be empty.")
-MEMORY_OF = flags.DEFINE_integer("memory_of", None, "Train with this M or T, print the peak.")
+MEMORY = flags.DEFINE_list("memory", None, "M, T or K whose peak memory is measured; may be empty.")
+MEMORY_OF = flags.DEFINE_integer("memory_of", None, "Train with this M, T or K, print the peak.")
 
 
 def main() -> None:
-    check_count(**{f.name: f.value for f in (PAIRS, MEMORY_OF, *GIVEN.values()) if f.present})
+    counts = (PAIRS, EPOCHS, MEMORY_OF, *GIVEN.values())
+    check_count(**{flag.name: flag.value for flag in counts if flag.present})
     if not all(length.isdecimal() and int(length) for length in MEMORY.value or []):
         raise UsageError(f"memory must be whole numbers greater than 0; it was {MEMORY.value}.")
     if RIVALS.value:
         rivals()
     for method in METHODS if METHOD.value == "all" else [METHOD.value]:
         sizes = sizes_of(method)
-        x = tf.cast(samplers.uniform([sizes.batch_size, sizes.pixels], 0) < 0.2, tf.float32)
+        shape = [sizes.batch_size, *event_shape(method, sizes)]
+        x = tf.cast(samplers.uniform(shape, 0) < 0.2, tf.float32)
         build, report_times = SUBJECTS[method]
         if MEMORY_OF.value is not None:
             sizes.num_steps = MEMORY_OF.value
-            step = train_step(build(sizes), x)
+            step = timing.train_step(build(sizes), x)
             for _ in range(5):
                 step()
             print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
             return
         model = build(sizes)
+        length, decoder = (d.format(**vars(sizes)) for d in (LENGTHS[method][1], DECODERS[method]))
         print(
-            f"{method}: {sizes.num_steps} {LENGTHS[method][1]} of {sizes.num_leapfrog_steps} "
-            f"leapfrog steps, batch {sizes.batch_size}, {num_chains(model)} chains each, decoder "
-            f"{sizes.latent_dim}-{sizes.units}-{sizes.units}-{sizes.pixels}, "
+            f"{method}: {sizes.num_steps} {length}, batch {sizes.batch_size}, "
+            f"{timing.num_chains(model)} chains each, {decoder}, "
             f"{'XLA' if JIT.value else 'graph'}; {PAIRS.value} pairs"
         )
         report_times(model, x, sizes)
@@ -92,7 +111,17 @@ def sizes_of(method):
     """The sizes of a method, with those that were given by flags."""
     default = {name: row[1 + METHODS.index(method)] for name, row in SIZES.items()}
     given = {name: flag.value for name, flag in GIVEN.items() if flag.present}
-    return types.SimpleNamespace(**default | given)
+    return types.SimpleNamespace(**default | given, blocks=BLOCKS.value)
+
+
+def event_shape(method, sizes):
+    """Of an image: those of short_run have a height and a width."""
+    side = math.isqrt(sizes.pixels)
+    if method != "short_run":
+        return (sizes.pixels,)
+    if side**2 != sizes.pixels:
+        raise UsageError(f"pixels must be a square number in short_run; it was {sizes.pixels}.")
+    return (side, side, 1)
 
 
 # The subjects: how the model is built, and what it is held against.
@@ -113,13 +142,11 @@ def hmc_dlgm(sizes):
 
 
 def report_hmc_dlgm(model, x, sizes):
-    z, vae = starts(model, x), compiled(zoo.VAE, sizes)
-    chain, vae_step = chain_of(model, model.refine, x, z), train_step(vae, x)
-    report("chain / floor", pairs(chain, floor_of(model, x, z, sizes)))
-    report(
-        "fit step / (chain + VAE step)",
-        pairs(train_step(model, x), lambda: (chain(), vae_step())),
-    )
+    z, vae_step = timing.starts(model, x), timing.train_step(compiled(zoo.VAE, sizes), x)
+    chain = timing.chain_of(model, model.refine, x, z)
+    compare("chain / floor", chain, timing.floor_of(model, x, z, num_gradients(sizes)))
+    step = timing.train_step(model, x)
+    compare("fit step / (chain + VAE step)", step, lambda: (chain(), vae_step()))
 
 
 def ais(sizes):
@@ -134,18 +161,85 @@ def ais(sizes):
 
 
 def report_ais(model, x, sizes):
-    z = starts(model, x)
-    floor, passes = floor_of(model, x, z, sizes), passes_of(model, x, z)
-    step = train_step(model, x)
-    report("chains / floor", pairs(chain_of(model, model.anneal, x, z), floor))
-    report("fit step / (floor + passes)", pairs(step, lambda: (floor(), passes())))
+    z = timing.starts(model, x)
+    floor = timing.floor_of(model, x, z, num_gradients(sizes))
+    passes, step = timing.passes_of(model, x, z), timing.train_step(model, x)
+    compare("chains / floor", timing.chain_of(model, model.anneal, x, z), floor)
+    compare("fit step / (floor + passes)", step, lambda: (floor(), passes()))
     if RIVALS.value:
         rival = rivals().AnnealedVAE(model)
-        report("PyTorch step / fit step", pairs(lambda: rival.train_step(x.numpy()), step))
+        compare("PyTorch step / fit step", lambda: rival.train_step(x.numpy()), step)
         print(f"  {rivals().VERSION}")
 
 
-SUBJECTS = {"hmc_dlgm": (hmc_dlgm, report_hmc_dlgm), "ais": (ais, report_ais)}
+def short_run(sizes):
+    facts = data.Data(None, None, None, event_shape("short_run", sizes), 0, {})
+    model = zoo.ShortRun.for_data(
+        facts,
+        latent_dims=[sizes.latent_dim] * 3,
+        width=sizes.units,
+        blocks=sizes.blocks,
+        likelihood={"name": "gaussian", "scale": 0.15},
+        num_steps=sizes.num_steps,
+    )
+    model.compile(jit_compile=JIT.value)
+    return model
+
+
+def report_short_run(model, x, sizes):
+    def compare_cpu(title, first, second):
+        compare(title, first, second, clock=time.process_time)
+
+    z = model.prior.sample([1, sizes.batch_size], samplers.as_seed(0))
+    chain, floor = timing.langevin_of(model, x, z), timing.floor_of(model, x, z, sizes.num_steps)
+    passes, step = timing.passes_of(model, x, z), timing.train_step(model, x)
+    compare_cpu("chain / floor", chain, floor)
+    compare_cpu("fit step / (floor + pass)", step, lambda: (floor(), passes()))
+    exact, lanczos = (
+        timing.update_of(model, x, method="gradient", log_det=name) for name in ("exact", "lanczos")
+    )
+    compare_cpu("Lanczos gradient / chain", lanczos, chain)
+    if sizes.blocks == "dense":  # one call takes minutes with convolutions
+        compare_cpu("exact gradient / chain", exact, chain)
+        compare_cpu("exact grid / chain", timing.update_of(model, x, method="grid"), chain)
+        compare_cpu("Lanczos / exact gradient", lanczos, exact)
+        if sizes.pixels == 64:
+            report_lanczos(model)
+
+
+def report_lanczos(model):
+    """How far Lanczos is from the exact objective, for a generator that has seen some digits."""
+    digits = data.load("digits", batch_size=100).train
+    model.fit(digits, epochs=EPOCHS.value, verbose=0)
+    x = next(iter(digits))["x"][: StepSizeSearch().num_images]
+    grid = np.array(StepSizeSearch().grid, np.float32)
+
+    @timing.program(model)
+    def objectives(log_det):
+        search = StepSizeSearch(log_det=log_det)
+        return tf.map_fn(lambda size: search.objective(model, x, size, 0), tf.constant(grid))
+
+    @timing.program(model)
+    def hessians():
+        z, _ = model.infer(x, 1, 0)
+        return samplers.hessian(lambda z: model.log_joint(x, z), z)
+
+    error = np.abs(objectives("lanczos") - objectives("exact")).mean(1)
+    # A chain of step size s diverges in N(0, 1 / c) for s > 2 / sqrt(c).
+    edge = 2 / np.linalg.eigvalsh(-hessians().numpy().astype(float)).max() ** 0.5
+    told = ", ".join(f"{e:.2f} at {s:g}" for s, e in zip(grid, error, strict=True) if s < edge)
+    print(
+        f"Lanczos' error after {EPOCHS.value} epochs of digits: {error[grid < edge].mean():.2f} "
+        f"nats below the stability edge, {edge:.3f}\n  {told}",
+        flush=True,
+    )
+
+
+SUBJECTS = {
+    "hmc_dlgm": (hmc_dlgm, report_hmc_dlgm),
+    "ais": (ais, report_ais),
+    "short_run": (short_run, report_short_run),
+}
 
 
 def compiled(method, sizes, **kwargs):
@@ -167,93 +261,13 @@ def rivals():
     return rivals
 
 
-# What is timed.
+def num_gradients(sizes):
+    """Of a chain of leapfrog steps."""
+    return sizes.num_steps * sizes.num_leapfrog_steps + 1
 
 
-def program(function):
-    return tf.function(function, jit_compile=JIT.value, autograph=False)
-
-
-def train_step(model, x):
-    """What one batch costs in `fit`."""
-    step = program(model.train_step)
-    return lambda: step({"x": x})
-
-
-def num_chains(model):
-    """Of an image."""
-    return getattr(model, "num_samples", 1)
-
-
-def starts(model, x):
-    """Where the chains start: draws of the encoder, [S, B, K]."""
-    posterior = model.posterior(x)
-    mean, scale = posterior.mean(), posterior.stddev()
-    return mean + scale * samplers.normal([num_chains(model), *mean.shape], 0)
-
-
-def chain_of(model, run, x, z):
-    """The chains alone, from the encoder's draws, with all that they tell."""
-    posterior = model.posterior(x)
-    mean, scale = posterior.mean(), posterior.stddev()
-    chain = program(lambda seed: run(x, type(posterior)(mean, scale), z, seed))
-    return lambda: chain(samplers.as_seed(0))
-
-
-def floor_of(model, x, z, sizes):
-    """As many gradients of log p(x, z) as the chains take, and nothing else."""
-
-    @program
-    def floor(num_gradients):
-        def step(i, z):
-            _, gradient = value_and_gradient(lambda z: model.log_joint(x, z), z)
-            return i + 1, z + 1e-3 * gradient
-
-        return tf.while_loop(lambda i, _: i < num_gradients, step, (0, z))[1]
-
-    return lambda: floor(tf.constant(sizes.num_steps * sizes.num_leapfrog_steps + 1))
-
-
-def passes_of(model, x, z):
-    """The gradients of the one-sample bound for the encoder, of log p(x, z) for the decoder."""
-    groups = model.parameter_groups
-
-    @program
-    def passes():
-        with tf.GradientTape(persistent=True) as tape:
-            bound = tf.reduce_mean(model.log_weights(x, 1, 0))
-            log_joint = tf.reduce_mean(model.log_joint(x, z))
-        return (
-            tape.gradient(bound, groups["inference"]),
-            tape.gradient(log_joint, groups["generation"]),
-        )
-
-    return passes
-
-
-# How it is timed.
-
-
-def pairs(first, second):
-    """Seconds of both, turn and turn about, after one call of each to compile: [pairs, 2]."""
-    first(), second()
-    return np.array([[seconds(first), seconds(second)] for _ in range(PAIRS.value)])
-
-
-def seconds(function):
-    start = time.perf_counter()
-    tf.nest.map_structure(lambda t: t.numpy(), function())
-    return time.perf_counter() - start
-
-
-def report(title, times):
-    low, median, high = np.quantile(times[:, 0] / times[:, 1], [0.25, 0.5, 0.75])
-    milliseconds = 1e3 * np.median(times, axis=0)
-    print(
-        f"{title:<30} {median:.3f}  (quartiles {low:.3f} to {high:.3f}; "
-        f"medians {milliseconds[0]:.1f} and {milliseconds[1]:.1f} ms)",
-        flush=True,
-    )
+def compare(title, first, second, **kwargs):
+    timing.compare(title, first, second, PAIRS.value, **kwargs)
 
 
 def report_memory(method):

@@ -1,0 +1,105 @@
+"""What `scripts/benchmark.py` times, each as a function without arguments, and how it does it."""
+
+import functools
+import time
+
+import numpy as np
+import tensorflow as tf
+
+import samplers
+from samplers.density import value_and_gradient
+from zoo.step_size import StepSizeSearch
+
+
+def program(model):
+    """The decorator that compiles as the model is compiled."""
+    return functools.partial(tf.function, jit_compile=model.compile_chains, autograph=False)
+
+
+def train_step(model, x):
+    """What one batch costs in `fit`."""
+    step = program(model)(model.train_step)
+    return lambda: step({"x": x})
+
+
+def num_chains(model):
+    """Of an image."""
+    return getattr(model, "num_samples", 1)
+
+
+def starts(model, x):
+    """Where the chains start: draws of the encoder, [S, B, K]."""
+    posterior = model.posterior(x)
+    mean, scale = posterior.mean(), posterior.stddev()
+    return mean + scale * samplers.normal([num_chains(model), *mean.shape], 0)
+
+
+def chain_of(model, run, x, z):
+    """The chains alone, from the encoder's draws, with all that they tell."""
+    posterior = model.posterior(x)
+    mean, scale = posterior.mean(), posterior.stddev()
+    chain = program(model)(lambda seed: run(x, type(posterior)(mean, scale), z, seed))
+    return lambda: chain(samplers.as_seed(0))
+
+
+def langevin_of(model, x, z):
+    """The chain of a `ShortRun`, its noise included."""
+    chain = program(model)(lambda seed: model.langevin(x, z, model.num_steps, seed))
+    return lambda: chain(samplers.as_seed(0))
+
+
+def floor_of(model, x, z, num_gradients):
+    """As many gradients of log p(x, z) as the chains take, and nothing else."""
+
+    @program(model)
+    def floor(num_gradients):
+        def step(i, z):
+            _, gradient = value_and_gradient(lambda z: model.log_joint(x, z), z)
+            return i + 1, z + 1e-3 * gradient
+
+        return tf.while_loop(lambda i, _: i < num_gradients, step, (0, z))[1]
+
+    return lambda: floor(tf.constant(num_gradients))
+
+
+def passes_of(model, x, z):
+    """The gradients of log p(x, z) for the decoder, of the one-sample bound for an encoder."""
+    groups = model.parameter_groups
+    objectives = {
+        "generation": lambda: model.log_joint(x, z),
+        "inference": lambda: model.log_weights(x, 1, 0),
+    }
+
+    @program(model)
+    def passes():
+        with tf.GradientTape(persistent=True) as tape:
+            means = {group: tf.reduce_mean(objectives[group]()) for group in groups}
+        return [tape.gradient(means[group], variables) for group, variables in groups.items()]
+
+    return passes
+
+
+def update_of(model, x, **search):
+    """What one search for the step size of a `ShortRun` costs."""
+    search, step_size = StepSizeSearch(**search), tf.convert_to_tensor(model.step_size)
+    update = program(model)(lambda seed: search.evidence(model, x, step_size, seed))
+    return lambda: update(samplers.as_seed(0))
+
+
+def compare(title, first, second, num_pairs, clock=time.perf_counter):
+    """Prints the quotient of both times, turn and turn about, after one call of each to compile."""
+    first(), second()
+    times = np.array([[seconds(f, clock) for f in (first, second)] for _ in range(num_pairs)])
+    low, median, high = np.quantile(times[:, 0] / times[:, 1], [0.25, 0.5, 0.75])
+    milliseconds = 1e3 * np.median(times, axis=0)
+    print(
+        f"{title:<30} {median:.3f}  (quartiles {low:.3f} to {high:.3f}; "
+        f"medians {milliseconds[0]:.1f} and {milliseconds[1]:.1f} ms)",
+        flush=True,
+    )
+
+
+def seconds(function, clock):
+    start = clock()
+    tf.nest.map_structure(lambda t: t.numpy(), function())
+    return clock() - start
