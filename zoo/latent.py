@@ -24,7 +24,7 @@ class LatentVariableModel(GenerativeModel):
 
     metric_names = ("bound", "mse")
     num_inpainting_steps = 100  # transitions of the chain that completes images, by default
-    annealing_start = "posterior"  # where `log_likelihood` anneals from
+    scoring = Annealing()  # what `log_likelihood` runs
 
     @property
     def prior(self) -> tfd.Distribution:
@@ -161,8 +161,8 @@ class LatentVariableModel(GenerativeModel):
     def log_likelihood(self, x, seed: Seed = 0) -> dict[str, np.ndarray]:
         """Estimates log p(x) of every image by annealed importance sampling.
 
-        With the default protocol of `zoo.annealing.Annealing`; `zoo.evaluation.log_likelihood`
-        takes others, and many images.
+        With the model's own protocol, `scoring`; `zoo.evaluation.log_likelihood` takes others, and
+        many images.
 
         Args:
           x: [B, ...event], pixels in [0, 1].
@@ -240,9 +240,7 @@ class LatentVariableModel(GenerativeModel):
     @program
     def _log_likelihood(self, x, seed):
         observed = self.observe(x, samplers.fold_in(seed, "observe"))
-        chains, _ = Annealing(start=self.annealing_start).run(
-            self, observed, samplers.fold_in(seed, "anneal")
-        )
+        chains, _ = self.scoring.run(self, observed, samplers.fold_in(seed, "anneal"))
         estimate = log_mean_weight(chains.log_weights)
         return {k: tf.cast(v, x.dtype) for k, v in estimate._asdict().items()}
 

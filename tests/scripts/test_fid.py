@@ -53,7 +53,7 @@ def test_fid(workdir, networks, digits, tmp_path):
     for path in (workdir, copy):
         result = run_here("fid", f"--workdir={path}", "--num_samples=150", "--seed=3")
         assert result.returncode == 0, result.stderr
-        assert "vae: frechet_small against 300 test images" in result.stdout.lower()
+        assert ": frechet_small against 300 test images" in result.stdout.lower()
         assert f"classifies {networks[-1].accuracy:.1%} of the test images" in result.stdout
         figures.append(json.loads((path / "fid.json").read_text()))
     assert len(networks) == 2 and figures[0] == figures[1]

@@ -79,7 +79,7 @@ def log_likelihood(
     """
     x = collect(model, data, num_images)
     check_count(chunk_size=chunk_size)
-    annealing = Annealing(**{"start": model.annealing_start} | protocol)
+    annealing = Annealing(**{"start": model.scoring.start} | protocol)
     x = model.observe(tf.constant(x), samplers.fold_in(seed, "observe")).numpy()
 
     @tf.function(jit_compile=model.compile_chains, autograph=False)
@@ -117,7 +117,7 @@ def bidirectional(
     Args: as `log_likelihood`; `num_images` is the number of simulated images.
     """
     check_count(num_images=num_images, chunk_size=chunk_size)
-    annealing = Annealing(**{"start": model.annealing_start} | protocol)
+    annealing = Annealing(**{"start": model.scoring.start} | protocol)
 
     @tf.function(jit_compile=model.compile_chains, autograph=False)
     def simulate():

@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 
 import layers
 import samplers
+from zoo.annealing import Annealing
 from zoo.checks import UsageError, check_count, check_positive
 from zoo.deep_latent_gaussian import DeepLatentGaussianModel, top_down
 from zoo.likelihoods import Likelihood
@@ -47,7 +48,7 @@ class ShortRun(DeepLatentGaussianModel):
     """
 
     metric_names = ("mse", "log_joint", "step_size")
-    annealing_start = "prior"
+    scoring = Annealing(start="prior")
 
     def __init__(
         self,
