@@ -25,6 +25,7 @@ class LatentVariableModel(GenerativeModel):
     metric_names = ("bound", "mse")
     num_inpainting_steps = 100  # transitions of the chain that completes images, by default
     scoring = Annealing()  # what `log_likelihood` runs
+    has_bound = True  # whether there are `log_weights`, whose mean is a bound on log p(x)
 
     @property
     def prior(self) -> tfd.Distribution:
@@ -48,11 +49,6 @@ class LatentVariableModel(GenerativeModel):
     def bits_per_dim(self, log_likelihood: float) -> float | None:
         """A log-likelihood of an image, in nats, as bits per dimension; None if it has none."""
         return None
-
-    @property
-    def has_bound(self) -> bool:
-        """Whether `log_weights` are of a normalised density q, so that their mean is a bound."""
-        return True
 
     def log_weights(self, x: tf.Tensor, num_samples: int, seed: Seed) -> tf.Tensor:
         """Log p(x, z) - log q(z given x) in nats at draws of the model's own proposal, [S, B]."""

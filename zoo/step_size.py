@@ -119,21 +119,13 @@ class StepSizeSearch:
         # Where steps fold the space, its gradient has no variance: one outlier would stop Adam.
         evidence = tf.where(tf.math.is_finite(evidence), evidence, 0.0)
         evidence = tf.clip_by_value(evidence, -self.clip, self.clip)
-        decays = (0.9, 0.99)
-        moments = tf.stack(
-            [
-                d * m + (1 - d) * g
-                for d, m, g in zip(
-                    decays, tf.unstack(moments), (evidence, evidence**2), strict=True
-                )
-            ]
-        )
-        first, second = (
-            m / (1 - tf.pow(d, tf.cast(count, m.dtype)))
-            for d, m in zip(decays, tf.unstack(moments), strict=True)
-        )
-        change = self.learning_rate * first / (tf.sqrt(second) + 1e-8)
-        return step_size * tf.exp(-change), moments
+        first, second = tf.unstack(moments)
+        first = 0.9 * first + 0.1 * evidence
+        second = 0.99 * second + 0.01 * evidence**2
+        count = tf.cast(count, first.dtype)
+        unbiased = first / (1 - 0.9**count), second / (1 - 0.99**count)
+        change = self.learning_rate * unbiased[0] / (tf.sqrt(unbiased[1]) + 1e-8)
+        return step_size * tf.exp(-change), tf.stack([first, second])
 
 
 def get_step_size_search(search: dict | StepSizeSearch | None) -> StepSizeSearch:

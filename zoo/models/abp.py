@@ -35,7 +35,7 @@ class ABP(ShortRun):
     ):
         super().__init__(decoder, num_steps=num_steps, **kwargs)
         check_count(num_examples=num_examples, num_inference_steps=num_inference_steps)
-        self.num_examples, self._num_inference_steps = num_examples, num_inference_steps
+        self.num_examples, self.num_inference_steps = num_examples, num_inference_steps
         self.chains = self.add_weight(
             name="chains",
             shape=(num_examples, self.latent_dim),
@@ -48,10 +48,6 @@ class ABP(ShortRun):
     def for_data(cls, data, **kwargs):
         """As `ShortRun.for_data`; `num_examples` is that of the training data, unless given."""
         return super().for_data(data, **{"num_examples": data.num_examples["train"]} | kwargs)
-
-    @property
-    def num_inference_steps(self):
-        return self._num_inference_steps
 
     def sample_latents(self, batch, context, seed):
         start = tf.gather(tf.convert_to_tensor(self.chains), batch["index"])[None]

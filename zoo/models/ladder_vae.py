@@ -119,8 +119,9 @@ class LadderVAE(VAE):
     @property
     def warmup(self) -> tf.Tensor:
         """The weight of the divergence at this training step."""
-        step = tf.cast(self.optimizer.iterations, tf.float32)
-        return tf.minimum(step / max(self.warmup_steps, 1), 1.0) if self.warmup_steps else 1.0
+        if not self.warmup_steps:
+            return tf.constant(1.0)
+        return tf.minimum(tf.cast(self.optimizer.iterations, tf.float32) / self.warmup_steps, 1.0)
 
     def get_config(self):
         config = super().get_config() | {"warmup_steps": self.warmup_steps}

@@ -49,6 +49,7 @@ class ShortRun(DeepLatentGaussianModel):
 
     metric_names = ("mse", "log_joint", "step_size")
     scoring = Annealing(start="prior")
+    has_bound = False
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class ShortRun(DeepLatentGaussianModel):
         super().__init__(decoder, likelihood=likelihood, **kwargs)
         check_count(num_steps=num_steps)
         self.num_steps, self.centred = num_steps, centred
+        self.num_inference_steps = num_steps  # outside training
         self.initial_step_size = step_size
         self.search = get_step_size_search(step_size_search)
         several = isinstance(step_size, list | tuple)
@@ -120,17 +122,8 @@ class ShortRun(DeepLatentGaussianModel):
         return cls(decoder, seed=seed, **kwargs)
 
     @property
-    def num_inference_steps(self) -> int:
-        """Steps of the chain that infers latents outside training."""
-        return self.num_steps
-
-    @property
     def num_inpainting_steps(self):
         return self.num_inference_steps
-
-    @property
-    def has_bound(self):
-        return False
 
     @property
     def prior(self) -> tfd.Distribution:
