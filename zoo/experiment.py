@@ -1,7 +1,6 @@
 """Experiments: a config, and the work directory that a run of it leaves."""
 
 import contextlib
-import dataclasses
 import json
 import os
 import pathlib
@@ -11,13 +10,11 @@ import tempfile
 import keras
 import ml_collections
 import numpy as np
-import tensorflow as tf
 
 from zoo import data, evaluation
-from zoo.annealing import PROTOCOLS
 from zoo.checks import UsageError, check_choice, check_count, check_positive
+from zoo.configs import base_config
 from zoo.registry import get_method
-from zoo.step_size import StepSizeSearch
 
 # What the programs leave in a work directory: files, and folders.
 OUTPUTS = (
@@ -34,173 +31,7 @@ OUTPUTS = (
     *(f"inpainting_{mask}.{kind}" for mask in data.MASKS for kind in ("png", "npz")),
 )
 OUTPUT_FOLDERS = ("tensorboard", "export")
-# What an evaluation does beside the annealing.
-_BESIDE = {"num_simulated": 100, "num_importance_samples": 5000}
 OPTIMIZERS = ("Adam", "Adamax", "RMSprop", "SGD")
-
-
-def digits_config(**model) -> ml_collections.ConfigDict:
-    """The config of a run on the embedded digits, with `model` (its name and arguments) filled in.
-
-    Everything else is the same for all methods, so that comparisons are fair.
-    """
-    return _config(
-        data={"source": "digits", "batch_size": 50},
-        model={"latent_dim": 16, "hidden": (200, 200)} | model,
-        epochs=400,
-    )
-
-
-def mnist_config(preset: str = "paper", **model) -> ml_collections.ConfigDict:
-    """The same on MNIST: the sizes of papers, or the preset "small".
-
-    Hoffman's (2017) sizes are not known; these are near those of the papers that compare with it.
-
-    Raises:
-      UsageError: for another preset.
-    """
-    return _image_config({"source": "mnist"}, preset, model)
-
-
-def omniglot_config(preset: str = "paper", **model) -> ml_collections.ConfigDict:
-    """The same on Omniglot, 28 by 28 pixels, bright ink.
-
-    TFDS tests on other alphabets than it trains on, so that values are not those of Burda et al.
-    (2016), who split the images of all alphabets at random.
-    """
-    omniglot = {"source": "omniglot", "size": 28, "grey": True, "invert": True}
-    return _image_config(omniglot, preset, model)
-
-
-def cifar10_config(preset: str = "paper", **model) -> ml_collections.ConfigDict:
-    """The same on CIFAR-10, with discretised logistic pixels, so in bits per dimension, too."""
-    likelihood = {"name": "discretised_logistic", "scale": 0.1, "learn_scale": True}
-    return _image_config({"source": "cifar10"}, preset, {"likelihood": likelihood} | model)
-
-
-def ding_config(data_set: str, preset: str = "paper", **model) -> ml_collections.ConfigDict:
-    """The experiments of Ding and Freedman (2020): networks 784-200-200-50 of Burda et al. (2016).
-
-    Args:
-      data_set: "mnist" or "omniglot".
-      preset: "paper", with their 3,280 epochs and 10,000 increments in evaluation (of which a
-        single model takes days without an accelerator), or "small", with 25 epochs.
-      **model: its name and arguments.
-
-    Raises:
-      UsageError: for another preset.
-    """
-    check_choice("preset", preset, ("paper", "small"))
-    networks = {
-        "latent_dim": 50,
-        "hidden": (200, 200),
-        "upper_latent_dim": 0,  # of a second stochastic layer; Burda et al. have 100 and 50
-        "activation": "tanh",
-    }
-    config = {"mnist": mnist_config, "omniglot": omniglot_config}[data_set]("small")
-    config.model = networks | {"likelihood": "bernoulli"} | model
-    config.data.batch_size = 128
-    config.optimizer.epsilon = 1e-4
-    if preset == "paper":
-        config.epochs = 3280
-        config.optimizer.num_stages = 8
-        config.optimizer.final_learning_rate = 1e-4
-        config.evaluation.update(PROTOCOLS["paper"])
-        config.evaluation.num_images = ml_collections.config_dict.placeholder(int)  # all
-    return config
-
-
-# What Nijkamp et al. (2020) train on, as `zoo.data.load` takes it.
-_NIJKAMP_DATA = {
-    "digits": {"source": "digits"},
-    "mnist": {"source": "mnist"},
-    "svhn": {"source": "svhn_cropped"},
-    "cifar10": {"source": "cifar10"},
-    "celeba": {"source": "celeb_a", "size": 32},
-}
-_NIJKAMP_SIZES = {
-    # Three layers of table 4, 300,000 updates.
-    "paper": {"latent_dims": (32, 64, 128), "width": 64, "blocks": "convolution"},
-    "small": {"latent_dims": (8, 16, 16), "width": 8, "blocks": "convolution"},
-    "dense": {"latent_dims": (8, 16, 16), "width": 128, "blocks": "dense"},
-}
-
-
-def nijkamp_config(data_set: str, preset: str = "paper", **model) -> ml_collections.ConfigDict:
-    """The experiments of Nijkamp et al. (2020): top-down generators with several layers.
-
-    The same networks, noise and optimizer for all methods.
-
-    Args:
-      data_set: "digits" (which has one preset, of dense blocks), "mnist", "svhn", "cifar10" (not in
-        the paper) or "celeba", of 32 by 32 pixels (`data.size` of 64 is the paper's other).
-      preset: "paper", with their networks and 300,000 updates; "small", with few channels and some
-        thousand updates; or "dense", fully connected.
-      **model: its name and arguments.
-
-    Raises:
-      UsageError: for another data set or preset.
-    """
-    check_choice("preset", preset, _NIJKAMP_SIZES)
-    data = {"batch_size": 100} | _NIJKAMP_DATA[check_choice("data_set", data_set, _NIJKAMP_DATA)]
-    networks = _NIJKAMP_SIZES[preset]
-    if data_set == "digits":
-        networks = {"latent_dims": (8, 8, 8), "width": 64, "blocks": "dense"}
-    else:
-        data["data_dir"] = ml_collections.config_dict.placeholder(str)
-    likelihood = {"name": "gaussian", "scale": 0.15}
-    if preset == "paper" and data_set != "digits":
-        likelihood |= {"annealed_from": 0.3, "annealing_steps": 50_000}
-    networks = networks | {"hierarchical": False, "likelihood": likelihood}
-    if model["name"] in ("ShortRun", "ABP"):
-        search = dataclasses.asdict(StepSizeSearch())
-        networks["step_size_search"] = search | {"grid": list(search["grid"])}
-    config = _config(data=data, model=networks | model, epochs=167 if data_set == "digits" else 5)
-    config.evaluation.start = "prior"
-    if networks["blocks"] == "convolution" and not tf.config.list_physical_devices("GPU"):
-        # On a CPU convolutions in a compiled loop take 6 times as long as uncompiled ones.
-        config.jit_compile = False
-    if data_set != "digits":
-        config.evaluation.num_images = 300
-    if preset == "paper" and data_set != "digits":
-        config.epochs = _NIJKAMP_EPOCHS[data_set]
-        config.optimizer = {"name": "Adam", "learning_rate": (1e-4, 5e-5, 1e-5)}
-    return config
-
-
-# 300,000 updates, to the next epoch, of what is left of TFDS's training splits.
-_NIJKAMP_EPOCHS = {"mnist": 556, "svhn": 456, "cifar10": 667, "celeba": 205}
-
-
-def _image_config(source, preset, model):
-    sizes = {
-        "paper": {"latent_dim": 64, "hidden": (500, 500)},
-        "small": {"latent_dim": 32, "hidden": (200, 200)},
-    }
-    check_choice("preset", preset, sizes)
-    config = _config(
-        data={"batch_size": 250, "data_dir": ml_collections.config_dict.placeholder(str)} | source,
-        model=sizes[preset] | model,
-        epochs=25 if preset == "small" else 500,
-    )
-    config.evaluation.num_images = 300
-    if preset == "paper":
-        config.optimizer.final_learning_rate = 1e-4
-    return config
-
-
-def _config(*, data, model, epochs):
-    return ml_collections.ConfigDict(
-        {
-            "seed": 0,
-            "data": data,
-            "model": {"likelihood": "bernoulli"} | model,
-            "optimizer": {"name": "Adam", "learning_rate": 1e-3},
-            "epochs": epochs,
-            "jit_compile": True,
-            "evaluation": PROTOCOLS["quick"] | {"start": "posterior"} | _BESIDE,
-        }
-    )
 
 
 def check_config(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
@@ -209,7 +40,7 @@ def check_config(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict
     Raises:
       UsageError: naming what is missing or of another kind, or wrong in `evaluation`.
     """
-    template = _config(data={}, model={"name": ""}, epochs=0)
+    template = base_config(data={}, model={"name": ""}, epochs=0)
     if not isinstance(config, ml_collections.ConfigDict):
         raise UsageError(f"config must be a ConfigDict; it was a {type(config).__name__}.")
     for key, example in template.items():

@@ -1,6 +1,6 @@
 """An HMC-DLGM (Hoffman 2017) on Omniglot; `hmc_dlgm_omniglot:small` is smaller."""
 
-from zoo.experiment import omniglot_config
+from zoo.configs import omniglot_config
 
 
 def get_config(preset="paper"):

@@ -1,6 +1,6 @@
 """The importance-weighted autoencoder (Burda et al. 2016) on the digits."""
 
-from zoo.experiment import digits_config
+from zoo.configs import digits_config
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """A mean-field VAE on the embedded digits: the baseline of the HMC-DLGM."""
 
-from zoo.experiment import digits_config
+from zoo.configs import digits_config
 
 
 def get_config():

@@ -17,7 +17,7 @@ from zoo.evaluation.frechet import INCEPTION_FILE
 def workdir(tmp_path_factory, digits):
     """What a run leaves and `fid` reads: here of no epoch at all."""
     workdir = tmp_path_factory.mktemp("runs") / "vae_digits"
-    config = experiment.digits_config(name="VAE", latent_dim=2, hidden=(8,))
+    config = zoo.configs.digits_config(name="VAE", latent_dim=2, hidden=(8,))
     config.jit_compile = False
     model = experiment.build(config, digits)
     experiment.write_json(experiment.make_workdir(workdir) / "config.json", config.to_dict())

@@ -16,7 +16,7 @@ from zoo.data.masks import hidden_mse
 def workdir(tmp_path_factory, digits):
     """What a training leaves, as far as inpainting reads it."""
     path = tmp_path_factory.mktemp("run")
-    config = experiment.digits_config(name="VAE", latent_dim=2, hidden=(8,))
+    config = zoo.configs.digits_config(name="VAE", latent_dim=2, hidden=(8,))
     config.jit_compile = False
     outputs.write_model(experiment.build(config, digits), path)
     experiment.write_json(path / "config.json", config.to_dict())

@@ -11,7 +11,7 @@ from linear_gaussian import NUM_LATENTS, linear_gaussian, linear_model
 
 import samplers
 import zoo
-from zoo import evaluation, experiment
+from zoo import evaluation
 from zoo.evaluation import figures
 
 LAW = linear_gaussian()
@@ -115,7 +115,7 @@ class FakeRun:
 
     label: str
     model: keras.Model
-    config: ml_collections.ConfigDict = dataclasses.field(default_factory=experiment.digits_config)
+    config: ml_collections.ConfigDict = dataclasses.field(default_factory=zoo.configs.digits_config)
 
 
 def digits_run(digits, label, latent_dim):

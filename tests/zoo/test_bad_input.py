@@ -203,7 +203,7 @@ def paths(tree, prefix=()):
             yield from paths(value, (*prefix, key))
 
 
-CONFIG = experiment.digits_config(name="VAE").to_dict()
+CONFIG = zoo.configs.digits_config(name="VAE").to_dict()
 
 
 @functools.cache

@@ -251,7 +251,7 @@ def workdir(tmp_path):
     def make(folder, log_likelihood=-20.0, protocol="16 chains", **model):
         path = tmp_path / folder
         path.mkdir(parents=True)
-        experiment.write_json(path / "config.json", experiment.digits_config(**model).to_dict())
+        experiment.write_json(path / "config.json", zoo.configs.digits_config(**model).to_dict())
         scores = {"log_likelihood": log_likelihood, "log_likelihood_stderr": 0.5}
         scores |= {"num_images": 2, "protocol": protocol}
         experiment.write_json(path / "evaluation.json", scores)

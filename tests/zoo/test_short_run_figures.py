@@ -40,7 +40,7 @@ def run_of(tmp_path):
 
     def make(label, model=None, *, mse=None, num_images=2, sizes=(), source="digits", **config):
         path = experiment.make_workdir(tmp_path / label)
-        config = experiment.nijkamp_config("digits", **{"name": "ShortRun"} | config)
+        config = zoo.configs.nijkamp_config("digits", **{"name": "ShortRun"} | config)
         config.data.source = source
         experiment.write_json(path / "config.json", config.to_dict())
         if model is not None:
