@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from samplers.density import LogDensity, value_and_gradient
-from samplers.random import Seed, fold_in, normal_like
+from samplers.random import Seed, fold_in, noise_like
 
 _TO_NOISE_SCALE = {
     "noise": lambda value: value,
@@ -73,9 +73,15 @@ def langevin(
     """
     step_size = tf.convert_to_tensor(step_size, tf.nest.flatten(state)[0].dtype)
 
-    def step(i, state):
-        noise = normal_like(state, fold_in(seed, i))
-        return i + 1, langevin_step(log_density, state, step_size_at(step_size, i), noise)
+    def noise_of(i, state):
+        return noise_like(state, fold_in(seed, i))
 
-    _, state = tf.while_loop(lambda i, _: i < num_steps, step, (0, state), parallel_iterations=1)
+    # Noise is drawn one step ahead: drawn where it is used, XLA would compute it in one loop with
+    # the gradient's last operation, which need not be one that runs in vectors.
+    def step(i, noise, state):
+        state = langevin_step(log_density, state, step_size_at(step_size, i), noise)
+        return i + 1, noise_of(i + 1, state), state
+
+    start = (0, noise_of(0, state), state)
+    *_, state = tf.while_loop(lambda i, *_: i < num_steps, step, start, parallel_iterations=1)
     return state

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from samplers.density import LogDensity, value_and_gradient
 from samplers.langevin import langevin_step, step_size_at
-from samplers.random import Seed, fold_in, normal_like, uniform
+from samplers.random import Seed, fold_in, noise_like, uniform
 
 # Maps (log_density, z [..., d], step_size [], seed) to log |det(I + s^2 / 2 H(z))|, shape [...].
 LogDetEstimator = Callable[[LogDensity, tf.Tensor, tf.Tensor, Seed], tf.Tensor]
@@ -187,7 +187,7 @@ def short_run(
 
     def step(state, step_size, i):
         size = step_size_at(step_size, i)
-        noise = normal_like(state, fold_in(seed, i))
+        noise = noise_like(state, fold_in(seed, i))
         next_state = langevin_step(log_density, state, size, noise)
         if estimate is None:
             return next_state, tf.zeros(tf.shape(state)[:-1], state.dtype)
@@ -292,7 +292,7 @@ def marginal_step_size_objective(
     before = short_run(log_density, state, num_steps=last, step_size=step_size, seed=seed).state
     size = step_size_at(step_size, last)
     mean = langevin_step(log_density, before, size, tf.zeros_like(before))
-    end = mean + size * normal_like(state, fold_in(seed, last))
+    end = mean + size * noise_like(state, fold_in(seed, last))
     scaled = (end[:, None] - mean) / size
     log_normal = -0.5 * tf.reduce_sum(scaled**2 + tf.math.log(2 * np.pi * size**2), -1)
     log_sum = tf.reduce_logsumexp(log_normal, 1)

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import stats
 
 import samplers
+from samplers.random import noise_like
 
 
 def test_seeds():
@@ -35,6 +37,25 @@ def test_seeds_agree_between_eager_and_graph():
         return samplers.fold_in(0, "role", step)
 
     np.testing.assert_array_equal(tf.function(derived)(tf.constant(3)), derived(3))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_noise_is_standard_normal(compiled, dtype):
+    @tf.function(jit_compile=compiled, autograph=False)
+    def draw(seed):
+        return noise_like([tf.zeros([100_001], dtype), tf.zeros([3, 7], dtype)], seed)
+
+    noise, small = (part.numpy() for part in draw(samplers.as_seed(0)))
+    other = draw(samplers.as_seed(1))[0].numpy()
+    assert noise.dtype == dtype and small.shape == (3, 7) and np.isfinite(noise).all()
+    assert stats.kstest(noise, "norm").pvalue > 1e-4
+    for power, (mean, variance) in {1: (0, 1), 2: (1, 2), 3: (0, 15), 4: (3, 96)}.items():
+        assert abs((noise**power).mean() - mean) < 4 * (variance / noise.size) ** 0.5
+    for others in (noise[1:], noise[50_001:], small.ravel(), other):
+        size = others.size
+        assert abs((noise[:size] * others).mean()) < 4 / size**0.5
+    np.testing.assert_array_equal(noise, draw(samplers.as_seed(0))[0])
 
 
 @pytest.mark.parametrize("schedule", [samplers.linear_schedule, samplers.sigmoid_schedule])

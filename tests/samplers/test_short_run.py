@@ -235,7 +235,7 @@ OPTIMA = {  # steps, entropy: best step size and the bound's gap there
     (5, "conditional"): (0.0349, 0.7239),
 }
 BOUNDS = {
-    "noise of the square root": ("mean + size * normal_like", "mean + size**0.5 * normal_like"),
+    "noise of the square root": ("mean + size * noise_like", "mean + size**0.5 * noise_like"),
     "last density of a unit scale": ("(end[:, None] - mean) / size", "(end[:, None] - mean)"),
     "start in place of the last mean": ("(end[:, None] - mean)", "(end[:, None] - state)"),
     "sum for mean": (
