@@ -10,9 +10,10 @@ one process per length of the chains. The methods are:
               of leapfrog steps
     ais       an AIS-trained VAE; what its step takes beside the chains are two passes on the tape,
               the encoder's and the decoder's
-    short_run a generator trained by short-run Langevin dynamics, in processor time; one update of
-              its step size in units of its chain, and on digits (64 pixels) how far Lanczos'
-              log-determinants are from the exact ones
+    short_run a generator trained by short-run Langevin dynamics, in processor time; its step in
+              units of a ladder VAE's with the same generator; one update of its step size in units
+              of its chain, and on digits (64 pixels) how far Lanczos' log-determinants are from the
+              exact ones
 
 With --rivals the training step of ais is timed against one in PyTorch, too.
 """
@@ -22,7 +23,6 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import math
-import resource
 import subprocess
 import sys
 import time
@@ -94,7 +94,7 @@ def main() -> None:
             step = timing.train_step(build(sizes), x)
             for _ in range(5):
                 step()
-            print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+            print(timing.peak_memory())
             return
         model = build(sizes)
         length, decoder = (d.format(**vars(sizes)) for d in (LENGTHS[method][1], DECODERS[method]))
@@ -173,17 +173,7 @@ def report_ais(model, x, sizes):
 
 
 def short_run(sizes):
-    facts = data.Data(None, None, None, event_shape("short_run", sizes), 0, {})
-    model = zoo.ShortRun.for_data(
-        facts,
-        latent_dims=[sizes.latent_dim] * 3,
-        width=sizes.units,
-        blocks=sizes.blocks,
-        likelihood={"name": "gaussian", "scale": 0.15},
-        num_steps=sizes.num_steps,
-    )
-    model.compile(jit_compile=JIT.value)
-    return model
+    return top_down(zoo.ShortRun, sizes, num_steps=sizes.num_steps)
 
 
 def report_short_run(model, x, sizes):
@@ -195,6 +185,8 @@ def report_short_run(model, x, sizes):
     passes, step = timing.passes_of(model, x, z), timing.train_step(model, x)
     compare_cpu("chain / floor", chain, floor)
     compare_cpu("fit step / (floor + pass)", step, lambda: (floor(), passes()))
+    ladder_step = timing.train_step(top_down(zoo.LadderVAE, sizes), x)
+    compare_cpu("fit step / that of a ladder VAE", step, ladder_step)
     exact, lanczos = (
         timing.update_of(model, x, method="gradient", log_det=name) for name in ("exact", "lanczos")
     )
@@ -246,6 +238,20 @@ def compiled(method, sizes, **kwargs):
     facts = data.Data(None, None, None, (sizes.pixels,), 0, {})
     hidden = (sizes.units, sizes.units)
     model = method.for_data(facts, latent_dim=sizes.latent_dim, hidden=hidden, **kwargs)
+    model.compile(jit_compile=JIT.value)
+    return model
+
+
+def top_down(method, sizes, **kwargs):
+    facts = data.Data(None, None, None, event_shape("short_run", sizes), 0, {})
+    model = method.for_data(
+        facts,
+        latent_dims=[sizes.latent_dim] * 3,
+        width=sizes.units,
+        blocks=sizes.blocks,
+        likelihood={"name": "gaussian", "scale": 0.15},
+        **kwargs,
+    )
     model.compile(jit_compile=JIT.value)
     return model
 

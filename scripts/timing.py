@@ -1,6 +1,8 @@
 """What `scripts/benchmark.py` times, each as a function without arguments, and how it does it."""
 
 import functools
+import pathlib
+import re
 import time
 
 import numpy as np
@@ -103,3 +105,9 @@ def seconds(function, clock):
     start = clock()
     tf.nest.map_structure(lambda t: t.numpy(), function())
     return clock() - start
+
+
+def peak_memory():
+    """Of this process, in MiB, as Linux tells it: in `ru_maxrss` a child starts at its parent's."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024

@@ -129,6 +129,7 @@ def nijkamp_config(data_set: str, preset: str = "paper", **model) -> ml_collecti
     if model["name"] in ("ShortRun", "ABP"):
         search = dataclasses.asdict(StepSizeSearch())
         networks["step_size_search"] = search | {"grid": list(search["grid"])}
+        networks["centred"] = False
     config = base_config(
         data=data, model=networks | model, epochs=167 if data_set == "digits" else 5
     )
