@@ -36,6 +36,13 @@ NUM_SAMPLES = flags.DEFINE_integer(
 NUM_IMAGES = flags.DEFINE_integer(
     "num_images", None, "First so many test images; all by default.", lower_bound=2
 )
+LATENTS = flags.DEFINE_enum(
+    "latents",
+    "prior",
+    evaluation.LATENTS,
+    "Where the model's latents come from: fitted is a Gaussian with the moments of those inferred "
+    "for training images.",
+)
 SEED = flags.DEFINE_integer("seed", 0, "Seed of the draws.")
 
 
@@ -54,6 +61,7 @@ def main() -> None:
         network,
         num_samples=NUM_SAMPLES.value,
         num_images=NUM_IMAGES.value,
+        latents=LATENTS.value,
         seed=SEED.value,
     )
     experiment.write_json(workdir / "fid.json", figures)

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 import scipy.linalg
 import tensorflow as tf
+import tensorflow_probability as tfp
 from checking import mutant
 
 import zoo
 from zoo import evaluation
 from zoo.evaluation import frechet_distance
+
+tfd = tfp.distributions
 
 WIDTH = 4
 
@@ -195,6 +198,40 @@ def test_draws_of_all_parts(digits):
     ]
     assert scores[0] == pytest.approx(scores[1], rel=1e-9) and scores[0] != scores[2]
     assert len(np.unique(network.seen, axis=0)) == 1500  # the draws come last
+
+
+class Halves:
+    """Whose latents are the means of the two halves of an image, and its images those latents."""
+
+    event_shape, compile_chains, name = (8, 8, 1), False, "halves"
+    prior = tfd.Sample(tfd.Normal(0.0, 1.0), 2)
+
+    def observe(self, x, seed):
+        return x
+
+    def infer(self, x, num_samples, seed):
+        return tf.reduce_mean(tf.reshape(x, [num_samples, -1, 2, 32]), -1), {}
+
+    def likelihood(self, z):
+        return tfd.Deterministic(tf.reshape(tf.repeat(z, 32, -1), [*z.shape[:2], 8, 8, 1]))
+
+
+def test_fitted_latents(digits):
+    """Draws have the moments of the latents of the training images; other priors are refused."""
+    network, train = Pixels(), np.concatenate([batch["x"] for batch in digits.train])
+    latents = train.reshape(len(train), 2, 32).mean(-1)
+    options = {"num_samples": 4000, "latents": "fitted", "verbose": False}
+    found = evaluation.frechet(Halves(), digits, network, **options)
+    drawn, error = network.seen.reshape(4000, 2, 32).mean(-1), latents.std() / 4000**0.5
+    np.testing.assert_allclose(drawn.mean(0), latents.mean(0), atol=4 * error)
+    covariance = np.cov(latents.T)
+    np.testing.assert_allclose(np.cov(drawn.T), covariance, atol=8 * covariance.max() / 4000**0.5)
+    assert found["latents"] == "fitted" and len(np.unique(drawn, axis=0)) == 4000
+    with (
+        mock.patch.object(Halves, "prior", tfd.Sample(tfd.Normal(0.0, 2.0), 2)),
+        pytest.raises(zoo.UsageError, match="'halves' has not"),
+    ):
+        evaluation.frechet(Halves(), digits, network, **options)
 
 
 @pytest.mark.parametrize("number", ["num_samples", "num_images"])

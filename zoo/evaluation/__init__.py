@@ -2,6 +2,7 @@
 
 from zoo.evaluation.active_units import ActiveUnits, active_units
 from zoo.evaluation.frechet import (
+    LATENTS,
     FeatureNetwork,
     classifier_features,
     frechet,
@@ -18,6 +19,7 @@ from zoo.evaluation.likelihood import (
 from zoo.evaluation.report import check_protocol, report
 
 __all__ = [
+    "LATENTS",
     "ActiveUnits",
     "BDMC",
     "FeatureNetwork",

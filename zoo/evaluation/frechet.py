@@ -14,9 +14,12 @@ import tensorflow as tf
 
 import samplers
 from zoo.base import GenerativeModel
-from zoo.checks import UsageError, check_count, check_images, check_shape
+from zoo.checks import UsageError, check_choice, check_count, check_images, check_shape
 from zoo.data import Data
 from zoo.evaluation.chunks import collect, in_chunks
+from zoo.evaluation.latents import num_latents
+
+LATENTS = ("prior", "fitted")
 
 
 class FeatureNetwork:
@@ -165,10 +168,11 @@ def frechet(
     *,
     num_samples: int | None = None,
     num_images: int | None = None,
+    latents: str = "prior",
     chunk_size: int = 100,
     seed: int = 0,
     verbose: bool = True,
-) -> dict[str, float | None]:
+) -> dict[str, float | str | None]:
     """Scores a model's expected images, `mean` of its samples, against test images.
 
     On average the distance between two finite sets is above that between the laws they come from,
@@ -181,6 +185,9 @@ def frechet(
       network: whose features are compared.
       num_samples: draws from the model; as many as test images by default.
       num_images: the first so many test images; all by default.
+      latents: "prior", or "fitted": a Gaussian with the mean and covariance of the latents that the
+        model infers for training images, for models whose prior is N(0, I). A score that is better
+        for it tells that those do not look like draws of the prior.
       chunk_size: images at a time.
       seed: int, of the draws.
       verbose: whether to show progress bars.
@@ -189,16 +196,22 @@ def frechet(
       The distance of the samples from the test images, under the name of the network's score; that
       of the training images (the first `num_samples`, or all) as `train_images`; `num_samples`,
       `num_train_images` and `num_test_images`, the numbers of images; the network's
-      `classifier_accuracy`, or None; and `seed`.
+      `classifier_accuracy`, or None; `latents`; and `seed`.
 
     Raises:
-      UsageError: for fewer than two images, or images that model or network do not take.
+      UsageError: for fewer than two images, images that model or network do not take, or fitted
+        latents of a model with another prior.
     """
+    check_choice("latents", latents, LATENTS)
     test = collect(model, data.test, num_images)
     num_samples = len(test) if num_samples is None else num_samples
     check_count(num_samples=num_samples, chunk_size=chunk_size)
     train = collect(model, data.train.rebatch(num_samples).take(1))
-    samples = np.clip(_draws(model, num_samples, seed), 0, 1)
+    if latents == "prior":
+        samples = _draws(model, num_samples, seed)
+    else:
+        samples = _draws_of_fitted(model, collect(model, data.train), num_samples, seed)
+    samples = np.clip(samples, 0, 1)
     of_test, of_train, of_samples = (
         network(images, chunk_size=chunk_size, verbose=verbose) for images in (test, train, samples)
     )
@@ -209,6 +222,7 @@ def frechet(
         "num_train_images": len(train),
         "num_test_images": len(test),
         "classifier_accuracy": network.accuracy,
+        "latents": latents,
         "seed": seed,
     }
 
@@ -223,6 +237,24 @@ def _draws(model, num_samples, seed):
         for start in range(0, num_samples, size)
     ]
     return np.concatenate(parts)[:num_samples]
+
+
+def _draws_of_fitted(model, images, num_samples, seed):
+    num_latents(model)  # which refuses other priors
+
+    @tf.function(jit_compile=model.compile_chains, autograph=False)
+    def infer(x, index):
+        x = model.observe(x, samplers.fold_in(seed, "observe", index[0]))
+        z, _ = model.infer(x, 1, samplers.fold_in(seed, "infer", index[0]))
+        return tf.transpose(z[0])
+
+    inferred = in_chunks(infer, (images, np.arange(len(images))), 100, "", False).T
+    mean, root = _fitted("latents", inferred)
+    noise = samplers.normal([num_samples, len(root)], samplers.fold_in(seed, "frechet")).numpy()
+    z = tf.constant(mean + noise @ root, tf.float32)
+    decode = tf.function(lambda z: model.likelihood(z[None]).mean()[0], autograph=False)
+    starts = range(0, num_samples, _DRAWS_AT_A_TIME)
+    return np.concatenate([decode(z[k : k + _DRAWS_AT_A_TIME]) for k in starts])
 
 
 def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
