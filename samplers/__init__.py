@@ -4,7 +4,32 @@ from samplers.annealed import AISResult, annealed_importance_sampling, hamiltoni
 from samplers.hmc import HMCResult, hmc
 from samplers.implicit import implicit_posterior, resample
 from samplers.langevin import langevin, langevin_step, langevin_step_size
-from samplers.random import as_seed, fold_in, normal, uniform
+from samplers.random import as_seed, fast_uniform, fold_in, normal, uniform
+from samplers.rbm import (
+    RBM,
+    RelaxedSample,
+    binary_states,
+    exact_log_normalizer,
+    gibbs,
+    mean_field,
+    mean_field_divergence,
+    relaxed_gibbs,
+)
+from samplers.rbm_annealing import (
+    RBMAnnealingResult,
+    population_annealing,
+    population_annealing_step,
+    rbm_annealed_importance_sampling,
+    systematic_resampling,
+)
+from samplers.relaxations import (
+    RELAXATIONS,
+    Concrete,
+    Exponential,
+    PiecewiseLinear,
+    Power,
+    Relaxation,
+)
 from samplers.schedules import jump_schedule, linear_schedule, sigmoid_schedule
 from samplers.short_run import (
     ShortRunResult,
@@ -19,12 +44,25 @@ from samplers.short_run import (
 
 __all__ = [
     "AISResult",
+    "Concrete",
+    "Exponential",
     "HMCResult",
+    "PiecewiseLinear",
+    "Power",
+    "RBM",
+    "RBMAnnealingResult",
+    "RELAXATIONS",
+    "Relaxation",
+    "RelaxedSample",
     "ShortRunResult",
     "annealed_importance_sampling",
     "as_seed",
+    "binary_states",
     "exact_log_det",
+    "exact_log_normalizer",
+    "fast_uniform",
     "fold_in",
+    "gibbs",
     "hamiltonian_move",
     "hessian",
     "hessian_vector_product",
@@ -37,10 +75,17 @@ __all__ = [
     "langevin_step_size",
     "linear_schedule",
     "marginal_step_size_objective",
+    "mean_field",
+    "mean_field_divergence",
     "normal",
+    "population_annealing",
+    "population_annealing_step",
+    "rbm_annealed_importance_sampling",
+    "relaxed_gibbs",
     "resample",
     "short_run",
     "sigmoid_schedule",
     "step_size_objective",
+    "systematic_resampling",
     "uniform",
 ]

@@ -64,11 +64,20 @@ def noise_like(state, seed: Seed):
     XLA computes Philox and sines number by number on a CPU, but these in vectors. Other programs
     have no Threefry.
     """
-    compiled = control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
-    return normal_like(state, seed, _inverse_normal if compiled else normal)
+    return normal_like(state, seed, _inverse_normal if _compiled() else normal)
+
+
+def fast_uniform(shape, seed: Seed, dtype=tf.float32) -> tf.Tensor:
+    """As `uniform`; in programs that XLA compiles of Threefry, for the reason of `noise_like`."""
+    alg = "threefry" if _compiled() else "philox"
+    return tf.random.stateless_uniform(shape, as_seed(seed), dtype=dtype, alg=alg)
+
+
+def _compiled() -> bool:
+    return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
 def _inverse_normal(shape, seed: tf.Tensor, dtype) -> tf.Tensor:
     spacing = np.finfo(dtype.as_numpy_dtype).eps  # of the uniform numbers, which begin with 0
-    u = tf.random.stateless_uniform(shape, seed, dtype=dtype, alg="threefry")
+    u = fast_uniform(shape, seed, dtype)
     return 2**0.5 * tf.math.erfinv(2 * u - (1 - spacing))

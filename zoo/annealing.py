@@ -66,6 +66,10 @@ class Annealing:
             f"{self.start}, {self.num_leapfrog_steps} leapfrog steps"
         )
 
+    def log_weights(self, model, x: tf.Tensor, seed: Seed) -> tf.Tensor:
+        """Log weights in nats whose mean weight estimates p(x), [S, B]."""
+        return self.run(model, x, seed)[0].log_weights
+
     def run(
         self, model, x: tf.Tensor, seed: Seed, exact: tf.Tensor | None = None
     ) -> tuple[samplers.AISResult, samplers.AISResult | None]:
@@ -114,6 +118,27 @@ class Annealing:
         reverse = tf.concat([step_size[::-1][1:], step_size[:1]], 0)
         state = tf.repeat(exact[None], self.num_chains, axis=0)
         return forward, anneal(state, betas[::-1], reverse, "reverse moves")
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportanceSampling:
+    """Scores by the model's own `log_weights`, where z is discrete and nothing can be annealed.
+
+    Attributes:
+      num_samples: over whose weights the mean is taken.
+
+    Raises:
+      UsageError: for an attribute out of its range.
+    """
+
+    num_samples: int = 500
+
+    def __post_init__(self):
+        check_count(num_samples=self.num_samples)
+
+    def log_weights(self, model, x: tf.Tensor, seed: Seed) -> tf.Tensor:
+        """As `Annealing.log_weights`."""
+        return model.log_weights(x, self.num_samples, seed)
 
 
 def _without_start(annealing):

@@ -110,7 +110,9 @@ class GenerativeModel(keras.Model):
         for group, owned in self.parameter_groups.items():
             gradients += tape.gradient(descended[group], owned)
             variables += owned
-        self.optimizer.apply(gradients, variables)
+        # Without this TensorFlow's graph optimizer lets variables be written before they are read.
+        with tf.control_dependencies([*gradients, *metrics.values()]):
+            self.optimizer.apply(gradients, variables)
         self._write_state(self.state_statistics(batch, latents, diagnostics))
         metrics |= {f"{group}_objective": value for group, value in objectives.items()}
         return self._track(metrics | diagnostics)
@@ -264,6 +266,11 @@ class GenerativeModel(keras.Model):
         owned = [v.path for group in self.parameter_groups.values() for v in group]
         if sorted(owned) != sorted(v.path for v in self.trainable_variables):
             raise ValueError("parameter_groups must hold every trainable variable exactly once.")
+
+
+def written_rows(variable, index: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """The value of a variable [N, ...] once rows [B, ...] have replaced those numbered `index`."""
+    return tf.tensor_scatter_nd_update(tf.convert_to_tensor(variable), index[:, None], rows)
 
 
 def _penalty(variables):

@@ -6,7 +6,7 @@ import tensorflow_probability as tfp
 
 import samplers
 from samplers.random import Seed
-from zoo.annealing import Annealing, log_mean_weight
+from zoo.annealing import Annealing, ImportanceSampling, log_mean_weight
 from zoo.base import GenerativeModel
 from zoo.checks import UsageError, check_count, check_images, check_shape, check_visible
 from zoo.data.pipeline import as_batch
@@ -24,7 +24,7 @@ class LatentVariableModel(GenerativeModel):
 
     metric_names = ("bound", "mse")
     num_inpainting_steps = 100  # transitions of the chain that completes images, by default
-    scoring = Annealing()  # what `log_likelihood` runs
+    scoring: Annealing | ImportanceSampling = Annealing()  # what `log_likelihood` runs
     has_bound = True  # whether there are `log_weights`, whose mean is a bound on log p(x)
 
     @property
@@ -62,6 +62,10 @@ class LatentVariableModel(GenerativeModel):
         log_prob = tf.where(visible, pixels.distribution.log_prob(x), 0.0)
         event_axes = tf.range(-len(self.event_shape), 0)
         return self.prior.log_prob(z) + tf.reduce_sum(log_prob, event_axes)
+
+    def prepare_scores(self, seed: Seed) -> dict[str, float]:
+        """Estimates what densities need beforehand, such as log Z; returns it, to be reported."""
+        return {}
 
     def infer(
         self, x, num_samples: int, seed: Seed, visible=None, num_steps: int | tf.Tensor = 100
@@ -157,6 +161,8 @@ class LatentVariableModel(GenerativeModel):
     def log_likelihood(self, x, seed: Seed = 0) -> dict[str, np.ndarray]:
         """Estimates log p(x) of every image by annealed importance sampling.
 
+        Of models with discrete latents by importance sampling.
+
         With the model's own protocol, `scoring`; `zoo.evaluation.log_likelihood` takes others, and
         many images.
 
@@ -236,8 +242,8 @@ class LatentVariableModel(GenerativeModel):
     @program
     def _log_likelihood(self, x, seed):
         observed = self.observe(x, samplers.fold_in(seed, "observe"))
-        chains, _ = self.scoring.run(self, observed, samplers.fold_in(seed, "anneal"))
-        estimate = log_mean_weight(chains.log_weights)
+        log_weights = self.scoring.log_weights(self, observed, samplers.fold_in(seed, "anneal"))
+        estimate = log_mean_weight(log_weights)
         return {k: tf.cast(v, x.dtype) for k, v in estimate._asdict().items()}
 
     def _decoded(self, z, seed, sample_axis=0):

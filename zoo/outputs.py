@@ -16,12 +16,15 @@ from zoo.evaluation.chunks import collect
 from zoo.experiment import load_config, write_json, written_whole
 
 UNITS = {
-    "log_likelihood": "nats per image, AIS",
+    "log_likelihood": "nats per image",
     "log_likelihood_stderr": "nats, over images",
     "bdmc_gap": "nats, on simulated images",
     "bits_per_dim": "bits per pixel and channel",
     "bound": "nats per image, one sample of the encoder",
     "importance_weighted_bound": "nats per image, many samples of the encoder",
+    "effective_sample_size": "of so many, mean over images",
+    "log_normalizer": "nats, log Z of the prior, AIS",
+    "log_normalizer_stddev": "nats, over chains",
     "accept_rate": "of the model's chain",
     "reconstruction_mse": "per pixel in [0, 1]",
 }
@@ -50,7 +53,7 @@ def write_evaluation(model, images: tf.data.Dataset, workdir: pathlib.Path, **pr
         writer.writerows(enumerate(per_image.tolist()))
     print(f"\n{model.name} on {figures['num_images']} test images")
     for name, unit in UNITS.items():
-        value = "-" if figures[name] is None else f"{figures[name]:.4f}"
+        value = "-" if figures.get(name) is None else f"{figures[name]:.4f}"
         print(f"  {name:<26}{value:>10}  {unit}")
 
 

@@ -322,6 +322,7 @@ def score(plot, label, scale):
 def test_registry():
     names = {
         "active_units",
+        "gibbs_gradient_toy",
         "implicit_posteriors",
         "jacobian_spectrum",
         "layer_by_layer",

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import samplers
 from zoo.annealing import Annealing, log_mean_weight
-from zoo.checks import check_count
+from zoo.checks import UsageError, check_count
 from zoo.evaluation.chunks import collect, in_chunks
 
 
@@ -22,6 +22,8 @@ class LogLikelihood(NamedTuple):
       per_image: [N], for comparisons paired by image.
       accept_rate: mean acceptance probability of the annealed chains.
       protocol: what was run.
+      effective_sample_size: of an image's importance weights, (sum w)^2 / sum w^2, mean over
+        images; NaN of annealed ones.
     """
 
     mean: float
@@ -30,6 +32,7 @@ class LogLikelihood(NamedTuple):
     per_image: np.ndarray
     accept_rate: float
     protocol: str
+    effective_sample_size: float = math.nan
 
 
 class BDMC(NamedTuple):
@@ -79,7 +82,7 @@ def log_likelihood(
     """
     x = collect(model, data, num_images)
     check_count(chunk_size=chunk_size)
-    annealing = Annealing(**{"start": model.scoring.start} | protocol)
+    annealing = _annealing(model, protocol)
     x = model.observe(tf.constant(x), samplers.fold_in(seed, "observe")).numpy()
 
     @tf.function(jit_compile=model.compile_chains, autograph=False)
@@ -117,7 +120,7 @@ def bidirectional(
     Args: as `log_likelihood`; `num_images` is the number of simulated images.
     """
     check_count(num_images=num_images, chunk_size=chunk_size)
-    annealing = Annealing(**{"start": model.scoring.start} | protocol)
+    annealing = _annealing(model, protocol)
 
     @tf.function(jit_compile=model.compile_chains, autograph=False)
     def simulate():
@@ -177,10 +180,12 @@ def importance_weighted_bound(
             parallel_iterations=1,
         )
         log_weights = tf.reshape(log_weights, [num_rounds * size, -1])[:num_samples]
-        return log_mean_weight(tf.cast(log_weights, tf.float64))
+        log_weights = tf.cast(log_weights, tf.float64)
+        log_ess = 2 * tf.reduce_logsumexp(log_weights, 0) - tf.reduce_logsumexp(2 * log_weights, 0)
+        return log_mean_weight(log_weights), tf.exp(log_ess)
 
     title = f"Importance-weighted bound: {len(x)} images, {num_samples} samples"
-    estimate = in_chunks(run, (x, np.arange(len(x))), chunk_size, title, verbose)
+    estimate, sizes = in_chunks(run, (x, np.arange(len(x))), chunk_size, title, verbose)
     return LogLikelihood(
         mean=float(estimate.log_likelihood.mean()),
         stderr=_stderr(estimate.log_likelihood),
@@ -188,7 +193,17 @@ def importance_weighted_bound(
         per_image=estimate.log_likelihood,
         accept_rate=math.nan,
         protocol=f"{num_samples} samples of the model's proposal",
+        effective_sample_size=float(sizes.mean()),
     )
+
+
+def _annealing(model, protocol):
+    if not isinstance(model.scoring, Annealing):
+        raise UsageError(
+            f"model {model.name!r} has discrete latents, which cannot be annealed; "
+            "use importance_weighted_bound."
+        )
+    return Annealing(**{"start": model.scoring.start} | protocol)
 
 
 _SAMPLES_AT_A_TIME = 100  # of every image of a chunk, so that memory does not grow

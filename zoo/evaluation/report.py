@@ -44,9 +44,11 @@ def report(
       A dictionary, in nats where it can be: `log_likelihood` with `log_likelihood_stderr` over
       images, the same in `bits_per_dim`, `bdmc_gap` on simulated images, the one-sample `bound`,
       the `importance_weighted_bound` of many samples of the encoder (which estimates the same as
-      `log_likelihood`, too low where the encoder fits the posterior badly),
-      the `accept_rate` of the model's own chain, `reconstruction_mse` of pixels in [0, 1]; None
-      for what a model has not. And the log-likelihood of every image, [N].
+      `log_likelihood`, too low where the encoder fits the posterior badly), and its
+      `effective_sample_size` of an image, on average, the `accept_rate` of the model's own chain, `reconstruction_mse` of pixels in [0, 1]; None
+      for what a model has not. Models of discrete latents have no annealed estimate: theirs is the
+      importance-weighted one; with an RBM as prior there is `log_normalizer`, too. And the
+      log-likelihood of every image, [N].
     """
     check_protocol(
         num_simulated=num_simulated,
@@ -56,24 +58,27 @@ def report(
     )
     x = collect(model, data, num_images)
     common = {"chunk_size": chunk_size, "seed": seed, "verbose": verbose}
-    estimate = log_likelihood(model, x, **common, **protocol)
-    bdmc = bidirectional(model, num_images=num_simulated, **common, **protocol)
-    bound, weighted = math.nan, math.nan
+    prepared = model.prepare_scores(samplers.fold_in(seed, "prepare"))
+    bound, weighted, bdmc = None, None, None
     if model.has_bound:
-        bound = importance_weighted_bound(model, x, chunk_size=chunk_size, seed=seed).mean
-        weighted = importance_weighted_bound(
-            model, x, num_samples=num_importance_samples, **common
-        ).mean
+        bound = importance_weighted_bound(model, x, chunk_size=chunk_size, seed=seed)
+        weighted = importance_weighted_bound(model, x, num_samples=num_importance_samples, **common)
+    if isinstance(model.scoring, Annealing):
+        estimate = log_likelihood(model, x, **common, **protocol)
+        bdmc = bidirectional(model, num_images=num_simulated, **common, **protocol)
+    else:
+        estimate = weighted
     accept_rate, mse = _inference(model, x, chunk_size, seed)
     figures = {
         "log_likelihood": estimate.mean,
         "log_likelihood_stderr": estimate.stderr,
         "log_likelihood_chain_stderr": estimate.chain_stderr,
         "bits_per_dim": model.bits_per_dim(estimate.mean),
-        "bdmc_gap": bdmc.gap,
-        "bdmc_gap_stderr": bdmc.gap_stderr,
-        "bound": bound,
-        "importance_weighted_bound": weighted,
+        "bdmc_gap": bdmc and bdmc.gap,
+        "bdmc_gap_stderr": bdmc and bdmc.gap_stderr,
+        "bound": bound and bound.mean,
+        "importance_weighted_bound": weighted and weighted.mean,
+        "effective_sample_size": weighted and weighted.effective_sample_size,
         "num_importance_samples": num_importance_samples,
         "accept_rate": accept_rate,
         "reconstruction_mse": mse,
@@ -81,7 +86,7 @@ def report(
         "num_simulated": num_simulated,
         "protocol": estimate.protocol,
         "seed": seed,
-    }
+    } | prepared
     unknown = {k for k, v in figures.items() if isinstance(v, float) and math.isnan(v)}
     return {k: None if k in unknown else v for k, v in figures.items()}, estimate.per_image
 

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 import samplers
+from zoo.base import written_rows
 from zoo.checks import check_count
 from zoo.models.short_run import ShortRun
 from zoo.registry import register
@@ -58,10 +59,7 @@ class ABP(ShortRun):
         return searched | {"index": batch["index"], "latents": latents[0]}
 
     def next_state(self, statistics):
-        index = statistics["index"][:, None]
-        chains = tf.tensor_scatter_nd_update(
-            tf.convert_to_tensor(self.chains), index, statistics["latents"]
-        )
+        chains = written_rows(self.chains, statistics["index"], statistics["latents"])
         return [*super().next_state(statistics), (self.chains, chains)]
 
     def get_config(self):

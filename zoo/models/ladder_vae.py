@@ -9,7 +9,7 @@ import tensorflow_probability as tfp
 
 import layers
 from zoo.checks import check_count, check_positive
-from zoo.deep_latent_gaussian import top_down
+from zoo.deep_latent import top_down
 from zoo.models.vae import VAE
 from zoo.registry import register
 from zoo.sequential import SequentialGaussian

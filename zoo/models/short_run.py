@@ -11,7 +11,7 @@ import layers
 import samplers
 from zoo.annealing import Annealing
 from zoo.checks import UsageError, check_count, check_positive
-from zoo.deep_latent_gaussian import DeepLatentGaussianModel, top_down
+from zoo.deep_latent import DeepLatentGaussianModel, top_down
 from zoo.likelihoods import Likelihood
 from zoo.registry import register
 from zoo.sequential import SequentialGaussian

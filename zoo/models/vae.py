@@ -15,7 +15,7 @@ from zoo.checks import (
     check_count,
     check_deterministic,
 )
-from zoo.deep_latent_gaussian import DeepLatentGaussianModel
+from zoo.deep_latent import DeepLatentGaussianModel
 from zoo.likelihoods import Likelihood
 from zoo.registry import register
 from zoo.sequential import SequentialGaussian

@@ -2,6 +2,7 @@
 
 from zoo.evaluation.figures.active_units import active_units
 from zoo.evaluation.figures.directions import jacobian_spectrum, leading_directions
+from zoo.evaluation.figures.gibbs_gradient_toy import gibbs_gradient_toy
 from zoo.evaluation.figures.implicit_posteriors import implicit_posteriors
 from zoo.evaluation.figures.layers import (
     layer_by_layer,
@@ -30,6 +31,7 @@ __all__ = [
     "check",
     "descriptions",
     "draw",
+    "gibbs_gradient_toy",
     "implicit_posteriors",
     "jacobian_spectrum",
     "layer_by_layer",

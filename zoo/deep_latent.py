@@ -1,4 +1,4 @@
-"""The base of models whose latents are Gaussian and whose pixels are given by a decoder."""
+"""The bases of models whose pixels are given by a decoder, and of those of Gaussian latents."""
 
 import math
 
@@ -14,8 +14,8 @@ from zoo.likelihoods import Likelihood, get_likelihood
 tfd = tfp.distributions
 
 
-class DeepLatentGaussianModel(LatentVariableModel):
-    """z ~ N(0, I), x ~ p(x given g(z)), with a decoder g (Rezende, Mohamed and Wierstra 2014).
+class DeepLatentModel(LatentVariableModel):
+    """z ~ p(z), x ~ p(x given g(z)), with a decoder g; a method says what p(z) is.
 
     Args:
       decoder: Keras model from latents [N, K] to [N, ...event]: what the likelihood asks for.
@@ -45,11 +45,6 @@ class DeepLatentGaussianModel(LatentVariableModel):
         self.latent_dim = decoder.input_shape[-1]
         self.built = True
 
-    @property
-    def prior(self) -> tfd.Distribution:
-        """N(0, I) over [K]."""
-        return tfd.Sample(tfd.Normal(0.0, 1.0), self.latent_dim)
-
     def decode(self, z: tf.Tensor) -> tf.Tensor:
         """The decoder's outputs, [..., ...event], for latents [..., K]."""
         return layers.fold(self.decoder, z)
@@ -71,6 +66,15 @@ class DeepLatentGaussianModel(LatentVariableModel):
         parts = {"decoder": self.decoder, "likelihood": self.pixels}
         serialized = {k: keras.saving.serialize_keras_object(v) for k, v in parts.items()}
         return super().get_config() | serialized
+
+
+class DeepLatentGaussianModel(DeepLatentModel):
+    """`DeepLatentModel` with z ~ N(0, I) (Rezende, Mohamed and Wierstra 2014)."""
+
+    @property
+    def prior(self) -> tfd.Distribution:
+        """N(0, I) over [K]."""
+        return tfd.Sample(tfd.Normal(0.0, 1.0), self.latent_dim)
 
 
 def top_down(data, latent_dims, width, blocks, hierarchical, seed) -> layers.TopDown:
