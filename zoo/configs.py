@@ -149,6 +149,55 @@ def nijkamp_config(data_set: str, preset: str = "paper", **model) -> ml_collecti
 _NIJKAMP_EPOCHS = {"mnist": 556, "svhn": 456, "cifar10": 667, "celeba": 205}
 
 
+def vahdat_config(data_set: str, preset: str = "paper", **model) -> ml_collections.ConfigDict:
+    """The experiments of Vahdat et al. (2020): binary latents with an RBM prior.
+
+    The same networks, particles, warm-up and optimizer for all posteriors.
+
+    Args:
+      data_set: "digits", which has one preset, of 8 + 8 latents, where log Z can be enumerated; or
+        "mnist".
+      preset: "paper", with 100 + 100 latents and a million updates; or "small", with ten thousand.
+      **model: its name and arguments.
+
+    Raises:
+      UsageError: for another data set or preset.
+    """
+    check_choice("preset", preset, ("paper", "small"))
+    data = {
+        "digits": {"source": "digits"},
+        "mnist": {"source": "mnist"},
+    }[check_choice("data_set", data_set, ("digits", "mnist"))]
+    num_updates = 1_000_000 if preset == "paper" else 10_000
+    if data_set == "digits":
+        networks, epochs = {"latent_dims": (8, 8), "hidden": (100, 100)}, 500
+        optimizer = {"name": "Adam", "learning_rate": 3e-3, "final_learning_rate": 3e-4}
+    else:
+        data["data_dir"] = ml_collections.config_dict.placeholder(str)
+        networks, epochs = {"latent_dims": (100, 100), "hidden": (200, 200)}, num_updates // 540
+        optimizer = {
+            "name": "Adam",
+            "learning_rate": (3e-4, 3e-3, 1e-3, 3e-4, 1e-4),
+            "boundaries": (0.02, 0.6, 0.75, 0.95),
+            "epsilon": 1e-3,
+        }
+    num_steps = epochs * (12 if data_set == "digits" else 540)
+    networks |= {
+        "relaxation": {"name": "piecewise_linear", "beta": 4.0},
+        "num_samples": 1,
+        "warmup_steps": int(0.3 * num_steps),
+        "num_particles": 1000,
+        "num_sweeps": 40,
+        "particles": "population",
+    }
+    config = base_config(data={"batch_size": 100} | data, model=networks | model, epochs=epochs)
+    config.optimizer = optimizer
+    config.evaluation.num_importance_samples = 4000
+    if data_set != "digits" and preset == "small":
+        config.evaluation.num_images = 1000
+    return config
+
+
 def _image_config(source, preset, model):
     sizes = {
         "paper": {"latent_dim": 64, "hidden": (500, 500)},

@@ -92,10 +92,19 @@ def build(config: ml_collections.ConfigDict, dataset: data.Data) -> keras.Model:
     return model
 
 
-def _optimizer(name, num_steps, learning_rate, final_learning_rate=None, num_stages=None, **kwargs):
+def _optimizer(
+    name,
+    num_steps,
+    learning_rate,
+    final_learning_rate=None,
+    num_stages=None,
+    boundaries=None,
+    **kwargs,
+):
     """A Keras optimizer, whose learning rate falls to `final_learning_rate`.
 
-    Several learning rates follow each other for equal numbers of steps. One falls once, for the
+    Several learning rates follow each other, each from its entry of `boundaries` on, shares of all
+    steps; by default for equal numbers of steps. One falls once, for the
     last fifth of all steps, or, with stages, geometrically from stage to stage, each three times as
     long as the one before (Burda et al. 2016: 1, 3, ..., 3^7 epochs).
     """
@@ -104,8 +113,12 @@ def _optimizer(name, num_steps, learning_rate, final_learning_rate=None, num_sta
         check_positive(learning_rate=rate)
     if several and final_learning_rate is not None:
         raise UsageError("final_learning_rate is for one learning_rate, not for several.")
+    if boundaries is not None and (not several or len(boundaries) != len(learning_rate) - 1):
+        raise UsageError("boundaries must be one fewer than there are learning rates.")
     if several:
-        ends = [num_steps * (i + 1) // len(learning_rate) for i in range(len(learning_rate) - 1)]
+        if boundaries is None:
+            boundaries = [(i + 1) / len(learning_rate) for i in range(len(learning_rate) - 1)]
+        ends = [int(num_steps * boundary) for boundary in boundaries]
         learning_rate = keras.optimizers.schedules.PiecewiseConstantDecay(ends, list(learning_rate))
     if num_stages is not None:
         check_count(num_stages=num_stages)

@@ -51,6 +51,17 @@ def test_builds(path):
             read(path, "smal")
 
 
+def test_boundaries():
+    """Learning rates of unequal numbers of steps."""
+    rates = {"learning_rate": (3e-4, 3e-3, 1e-3), "boundaries": (0.02, 0.6)}
+    rate = experiment._optimizer(name="Adam", num_steps=1000, **rates)._learning_rate
+    found = [float(rate(step)) for step in (0, 20, 21, 600, 601, 999)]
+    np.testing.assert_allclose(found, [3e-4, 3e-4, 3e-3, 3e-3, 1e-3, 1e-3], rtol=1e-6)
+    for wrong in ({"boundaries": (0.5,)}, {"learning_rate": 1e-3}):
+        with pytest.raises(zoo.UsageError, match="boundaries must be one fewer"):
+            experiment._optimizer(name="Adam", num_steps=1000, **rates | wrong)
+
+
 def test_stages_of_the_paper():
     """Stage i lasts 3^i epochs at 10^(-3 - i / 7): 3,280 epochs."""
     config = read(next(path for path in CONFIGS if path.stem == "ais_mnist"))

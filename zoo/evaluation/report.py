@@ -45,7 +45,8 @@ def report(
       images, the same in `bits_per_dim`, `bdmc_gap` on simulated images, the one-sample `bound`,
       the `importance_weighted_bound` of many samples of the encoder (which estimates the same as
       `log_likelihood`, too low where the encoder fits the posterior badly), and its
-      `effective_sample_size` of an image, on average, the `accept_rate` of the model's own chain, `reconstruction_mse` of pixels in [0, 1]; None
+      `effective_sample_size` of an image, on average,
+      the `accept_rate` of the model's own chain, `reconstruction_mse` of pixels in [0, 1]; None
       for what a model has not. Models of discrete latents have no annealed estimate: theirs is the
       importance-weighted one; with an RBM as prior there is `log_normalizer`, too. And the
       log-likelihood of every image, [N].

@@ -1,0 +1,12 @@
+"""GumBolt (Khoshaman and Amin 2018): an RBM prior, a concrete posterior, on the digits."""
+
+from zoo.configs import vahdat_config
+
+
+def get_config():
+    return vahdat_config(
+        "digits",
+        name="DVAE",
+        num_groups=1,
+        relaxation={"name": "concrete", "beta": 10.0},
+    )

@@ -1,0 +1,11 @@
+"""A discrete VAE with an RBM prior and a directed, piecewise linear posterior, on the digits."""
+
+from zoo.configs import vahdat_config
+
+
+def get_config():
+    return vahdat_config(
+        "digits",
+        name="DVAE",
+        num_groups=1,
+    )
