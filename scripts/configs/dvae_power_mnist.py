@@ -1,4 +1,4 @@
-"""DVAE# (Vahdat et al. 2018): an RBM prior, a posterior of power functions, on MNIST, or `:small`."""
+"""DVAE# (Vahdat et al. 2018): an RBM prior, a posterior of power functions, on MNIST."""
 
 from zoo.configs import vahdat_config
 

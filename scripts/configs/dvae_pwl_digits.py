@@ -1,4 +1,4 @@
-"""A discrete VAE with an RBM prior and a directed, piecewise linear posterior, on the digits."""
+"""A discrete VAE with an RBM prior, a directed piecewise linear posterior, on the digits."""
 
 from zoo.configs import vahdat_config
 

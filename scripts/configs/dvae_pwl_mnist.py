@@ -1,4 +1,4 @@
-"""A discrete VAE with an RBM prior and a directed, piecewise linear posterior, on MNIST, or `:small`."""
+"""A discrete VAE with an RBM prior, a directed piecewise linear posterior, on MNIST."""
 
 from zoo.configs import vahdat_config
 
