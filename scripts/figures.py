@@ -4,24 +4,30 @@
     python scripts/figures.py --figure=jacobian_spectrum --workdir=runs/vae_digits,runs/hmc_digits
     python scripts/figures.py --figure=step_size_objective --workdir=runs/short_run_digits
     python scripts/figures.py --figure=unit_square
+    python scripts/figures.py --figure=gibbs_gradient_toy --set=num_samples=100 --set=num_runs=10
 
 The first lists the figures. Most compare the models of work directories that scripts/train.py
-wrote, in the order given; unit_square trains its own, and implicit_posteriors needs none. Several
-names and several directories are separated by commas.
+wrote, in the order given; unit_square trains its own, implicit_posteriors and gibbs_gradient_toy
+need none. Several names and several directories are separated by commas. What can be set is what
+the figure's function takes.
 """
 
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import ast
+
 from absl import flags
 
 from zoo import cli, experiment
+from zoo.checks import UsageError
 from zoo.evaluation import figures
 
 FIGURE = flags.DEFINE_list("figure", [], "Names of figures; without any, they are listed.")
 WORKDIR = flags.DEFINE_list("workdir", [], "Work directories that scripts/train.py wrote.")
 OUT = flags.DEFINE_string("out", "figures", "Where the figures are written.")
+SET = flags.DEFINE_multi_string("set", [], "A setting of the figures, NAME=VALUE; repeatable.")
 SEED = flags.DEFINE_integer("seed", 0, "Seed of all draws.")
 
 
@@ -31,12 +37,24 @@ def main() -> None:
             print(f"{name:<30}{shows}")
         return
     runs = figures.runs_of(WORKDIR.value)
+    settings = {"seed": SEED.value} | dict(map(read_setting, SET.value))
     for name in FIGURE.value:
-        figures.check(name, runs)
+        figures.check(name, runs, settings)
     out = experiment.make_workdir(OUT.value, name="out")
     for name in FIGURE.value:
-        figures.write(figures.draw(name, runs, seed=SEED.value), out, name)
+        figures.write(figures.draw(name, runs, **settings), out, name)
         print(f"{out / name}.png, {out / name}.csv")
+
+
+def read_setting(text: str) -> tuple:
+    """A name and a value: a number, a list, True or False, or else what it reads."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"set must be NAME=VALUE; it was {text!r}.")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
 
 
 if __name__ == "__main__":

@@ -46,6 +46,11 @@ def test_figures_of_runs(tmp_path, digits):
     ("arguments", "message"),
     [
         (["--figure=jacobian_spectra"], "figure: unknown value 'jacobian_spectra'; did you mean"),
+        (
+            ["--figure=unit_square", "--set=seeds=1"],
+            "settings of unit_square: unknown value 'seeds'",
+        ),
+        (["--figure=unit_square", "--set=seed"], "set must be NAME=VALUE; it was 'seed'"),
         (["--figure=manifold"], "workdir must be given for manifold"),
         (["--figure=manifold", "--workdir=nowhere"], "cannot read 'nowhere/config.json'"),
         (["--figure=unit_square", "--out=/proc/nowhere"], "cannot write to '/proc/nowhere'"),

@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import inspect
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import keras
@@ -82,9 +82,12 @@ def runs_of(workdirs: Sequence[str]) -> list[Run]:
     ]
 
 
-def check(name: str, runs: Sequence[Run]) -> None:
-    """Refuses an unknown figure, and one that compares runs where there are none."""
+def check(name: str, runs: Sequence[Run], settings: Collection[str] = ()) -> None:
+    """Refuses an unknown figure or setting, and one that compares runs where there are none."""
     check_choice("figure", name, _FIGURES)
+    known = sorted(set(inspect.signature(_FIGURES[name]).parameters) - {"runs"})
+    for setting in settings:
+        check_choice(f"settings of {name}", setting, known)
     if _compares_runs(name) and not runs:
         raise UsageError(f"workdir must be given for {name}: --workdir=DIR,DIR.")
 
@@ -98,9 +101,9 @@ def draw(name: str, runs: Sequence[Run] = (), **settings) -> Plot:
       **settings: as its function.
 
     Raises:
-      UsageError: for an unknown name, no runs, or what its function refuses.
+      UsageError: for an unknown name or setting, no runs, or what its function refuses.
     """
-    check(name, runs)
+    check(name, runs, settings)
     return _FIGURES[name](*([runs] if _compares_runs(name) else []), **settings)
 
 
