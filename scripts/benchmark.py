@@ -14,6 +14,9 @@ one process per length of the chains. The methods are:
               units of a ladder VAE's with the same generator; one update of its step size in units
               of its chain, and on digits (64 pixels) how far Lanczos' log-determinants are from the
               exact ones
+    undirected Gibbs sweeps of a discrete VAE, in processor time: of the prior's 1,000 particles, 40
+              each, and of the posteriors of a batch; beside as many matrix products and random
+              numbers
 
 With --rivals the training step of ais is timed against one in PyTorch, too.
 """
@@ -40,25 +43,27 @@ from zoo import cli, data
 from zoo.checks import UsageError, check_count
 from zoo.step_size import StepSizeSearch
 
-METHODS = ("hmc_dlgm", "ais", "short_run")
+METHODS = ("hmc_dlgm", "ais", "short_run", "undirected")
 SIZES = {  # what the flag says, and its default for each method
-    "batch_size": ("Images in a batch", 250, 128, 100),
-    "latent_dim": ("Latents, in short_run of each of three layers", 64, 50, 8),
-    "units": ("Units of each of the two hidden layers, in short_run its width", 500, 200, 64),
-    "pixels": ("Pixels of an image", 784, 784, 64),
-    "num_samples": ("Chains of an image, in ais", 1, 5, 1),
-    "num_steps": ("Transitions M of hmc_dlgm, increments T of ais, steps K of short_run", 5, 5, 25),
-    "num_leapfrog_steps": ("Leapfrog steps of a transition", 10, 5, 1),
+    "batch_size": ("Images in a batch", 250, 128, 100, 100),
+    "latent_dim": ("Latents; of each layer in short_run, side in undirected", 64, 50, 8, 100),
+    "units": ("Units of the hidden layers, in short_run its width", 500, 200, 64, 200),
+    "pixels": ("Pixels of an image", 784, 784, 64, 784),
+    "num_samples": ("Chains of an image, in ais and undirected", 1, 5, 1, 1),
+    "num_steps": ("Transitions M, increments T, steps K, or sweeps s of a chain", 5, 5, 25, 10),
+    "num_leapfrog_steps": ("Leapfrog steps of a transition", 10, 5, 1, 1),
 }
 LENGTHS = {  # their symbol, what one is made of, and those whose peak memory is told
     "hmc_dlgm": ("M", "transitions of {num_leapfrog_steps} leapfrog steps", [1, 5, 20]),
     "ais": ("T", "increments of {num_leapfrog_steps} leapfrog steps", [5, 20, 80]),
     "short_run": ("K", "Langevin steps", [5, 25, 100]),
+    "undirected": ("s", "Gibbs sweeps", [10, 40]),
 }
 DECODERS = {
     "hmc_dlgm": "decoder {latent_dim}-{units}-{units}-{pixels}",
     "ais": "decoder {latent_dim}-{units}-{units}-{pixels}",
     "short_run": "{blocks} generator of 3 x {latent_dim} latents, width {units}, {pixels} pixels",
+    "undirected": "RBMs of {latent_dim} + {latent_dim}, {units} hidden units, {pixels} pixels",
 }
 
 METHOD = flags.DEFINE_enum("method", "all", ["all", *METHODS], "What is timed.")
@@ -91,7 +96,7 @@ def main() -> None:
         build, report_times = SUBJECTS[method]
         if MEMORY_OF.value is not None:
             sizes.num_steps = MEMORY_OF.value
-            step = timing.train_step(build(sizes), x)
+            step = timing.train_step(build(sizes), x, index=tf.range(sizes.batch_size))
             for _ in range(5):
                 step()
             print(timing.peak_memory())
@@ -199,6 +204,48 @@ def report_short_run(model, x, sizes):
             report_lanczos(model)
 
 
+def undirected(sizes):
+    facts = data.Data(None, None, None, (sizes.pixels,), 0, {"train": sizes.batch_size})
+    model = zoo.UndirectedDVAE.for_data(
+        facts,
+        latent_dims=[sizes.latent_dim] * 2,
+        hidden=(sizes.units, sizes.units),
+        num_samples=sizes.num_samples,
+        num_posterior_sweeps=sizes.num_steps,
+    )
+    model.compile(jit_compile=JIT.value)
+    return model
+
+
+def report_undirected(model, x, sizes):
+    prior = model.rbm_prior
+    subjects = {
+        "particles": (prior.rbm, tf.convert_to_tensor(prior.particles[0]), prior.num_sweeps),
+        "posterior chains": (
+            samplers.RBM(*(part + 0.0 for part in model.parameters_of(x))),
+            tf.transpose(tf.convert_to_tensor(model.chains), [1, 0, 2]),
+            sizes.num_steps,
+        ),
+    }
+    for name, subject in subjects.items():
+        sweeps = timing.gibbs_of(model, *subject)
+        products, numbers = timing.products_of(model, *subject), timing.numbers_of(model, *subject)
+        compare(
+            f"{name} / (products + numbers)",
+            sweeps,
+            lambda products=products, numbers=numbers: (products(), numbers()),
+            clock=time.process_time,
+        )
+    step = timing.train_step(model, x, index=tf.range(sizes.batch_size))
+    directed = compiled(zoo.DVAE, sizes, latent_dims=[sizes.latent_dim] * 2)
+    compare(
+        "fit step / that of one group",
+        step,
+        timing.train_step(directed, x),
+        clock=time.process_time,
+    )
+
+
 def report_lanczos(model):
     """How far Lanczos is from the exact objective, for a generator that has seen some digits."""
     digits = data.load("digits", batch_size=100).train
@@ -231,13 +278,16 @@ SUBJECTS = {
     "hmc_dlgm": (hmc_dlgm, report_hmc_dlgm),
     "ais": (ais, report_ais),
     "short_run": (short_run, report_short_run),
+    "undirected": (undirected, report_undirected),
 }
 
 
 def compiled(method, sizes, **kwargs):
     facts = data.Data(None, None, None, (sizes.pixels,), 0, {})
     hidden = (sizes.units, sizes.units)
-    model = method.for_data(facts, latent_dim=sizes.latent_dim, hidden=hidden, **kwargs)
+    if "latent_dims" not in kwargs:
+        kwargs["latent_dim"] = sizes.latent_dim
+    model = method.for_data(facts, hidden=hidden, **kwargs)
     model.compile(jit_compile=JIT.value)
     return model
 

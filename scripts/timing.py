@@ -18,10 +18,10 @@ def program(model):
     return functools.partial(tf.function, jit_compile=model.compile_chains, autograph=False)
 
 
-def train_step(model, x):
+def train_step(model, x, **others):
     """What one batch costs in `fit`."""
     step = program(model)(model.train_step)
-    return lambda: step({"x": x})
+    return lambda: step({"x": x} | others)
 
 
 def num_chains(model):
@@ -86,6 +86,40 @@ def update_of(model, x, **search):
     search, step_size = StepSizeSearch(**search), tf.convert_to_tensor(model.step_size)
     update = program(model)(lambda seed: search.evidence(model, x, step_size, seed))
     return lambda: update(samplers.as_seed(0))
+
+
+def gibbs_of(model, rbm, z1, num_sweeps):
+    """So many sweeps of block Gibbs sampling from z1, [S, ..., n1]."""
+    sweeps = program(model)(lambda seed: samplers.gibbs(rbm, z1, num_sweeps=num_sweeps, seed=seed))
+    return lambda: sweeps(samplers.as_seed(0))
+
+
+def products_of(model, rbm, z1, num_sweeps):
+    """As many matrix products as `gibbs_of`, each of the one before."""
+
+    @program(model)
+    def products(z1):
+        def sweep(i, z1):
+            return i + 1, 1e-3 * rbm.logits1(rbm.logits2(z1))
+
+        return tf.while_loop(lambda i, _: i < num_sweeps, sweep, (0, z1))[1]
+
+    return lambda: products(z1)
+
+
+def numbers_of(model, rbm, z1, num_sweeps):
+    """As many uniform numbers as `gibbs_of`, added up."""
+
+    @program(model)
+    def numbers(seed):
+        shape = [*z1.shape[:-1], z1.shape[-1] + rbm.bias2.shape[-1]]
+
+        def sweep(i, total):
+            return i + 1, total + samplers.fast_uniform(shape, samplers.fold_in(seed, i))
+
+        return tf.while_loop(lambda i, _: i < num_sweeps, sweep, (0, tf.zeros(shape)))[1]
+
+    return lambda: numbers(samplers.as_seed(0))
 
 
 def compare(title, first, second, num_pairs, clock=time.perf_counter):

@@ -35,7 +35,9 @@ def test_benchmark_of_all_methods():
     arguments = ["--num_samples=3", "--pixels=64", "--epochs=1", "--memory=", "--nojit_compile"]
     result = run_here("benchmark", *TINY, *arguments)
     assert result.returncode == 0, result.stderr
-    hmc_dlgm, ais, short_run = re.split("^ais: |^short_run: ", result.stdout, flags=re.M)
+    hmc_dlgm, ais, short_run, undirected = re.split(
+        "^ais: |^short_run: |^undirected: ", result.stdout, flags=re.M
+    )
     assert hmc_dlgm.startswith("hmc_dlgm: 2 transitions of 2 leapfrog steps, batch 4, 1 chains")
     assert re.search(rf"^chain / floor +{RATIO}$", hmc_dlgm, re.M)
     assert re.search(rf"^fit step / \(chain \+ VAE step\) +{RATIO}$", hmc_dlgm, re.M)
@@ -57,6 +59,13 @@ def test_benchmark_of_all_methods():
     errors, sizes = np.array(rows, float).T
     assert float(error) == pytest.approx(errors.mean(), abs=0.01)
     assert 0 < errors[0] < 0.1 < errors[-1] and sizes[-1] < float(edge)
+    assert undirected.startswith("2 Gibbs sweeps, batch 4, 3 chains each, RBMs of 2 + 2, 4 hidden")
+    for title in (
+        r"particles / \(products \+ numbers\)",
+        r"posterior chains / \(products \+ numbers\)",
+        "fit step / that of one group",
+    ):
+        assert re.search(rf"^{title} +{RATIO}$", undirected, re.M)
     assert "memory" not in result.stdout
 
 
@@ -131,7 +140,7 @@ def test_rivals_need_their_extra(monkeypatch):
 @pytest.mark.parametrize(
     ("script", "argument", "message"),
     [
-        ("benchmark", "--method=vae", "all|hmc_dlgm|ais|short_run"),
+        ("benchmark", "--method=vae", "all|hmc_dlgm|ais|short_run|undirected"),
         ("benchmark", "--num_samples=0", "num_samples must be greater than 0; it was 0"),
         ("benchmark", "--epochs=0", "epochs must be greater than 0; it was 0"),
         ("benchmark", "--memory_of=0", "memory_of must be greater than 0; it was 0"),
