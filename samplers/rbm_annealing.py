@@ -13,6 +13,8 @@ import tensorflow.experimental.numpy as tnp
 from samplers.random import Seed, fold_in, uniform
 from samplers.rbm import RBM, bernoulli, gibbs, sweep_uniforms
 
+STARTS = ("zero", "bias", "spin")
+
 
 class RBMAnnealingResult(NamedTuple):
     """The end of a run of annealed importance sampling.
@@ -43,16 +45,21 @@ def rbm_annealed_importance_sampling(
       num_chains: S, for each RBM.
       betas: inverse temperatures 0 = b_0, ..., b_T = 1, [T + 1].
       start: "zero", a = 0; or "bias", a = b, which needs far fewer temperatures where strong
-        biases leave an RBM with one mode (Vahdat et al. 2020, figure 4).
+        biases leave an RBM with one mode (Vahdat et al. 2020, figure 4); or "spin", the same of
+        spins 2 z - 1, a = b + the sum of W / 2 over the other side, for biases of bits that make up
+        for strong weights.
       seed: int or int32[2].
 
     Raises:
-      ValueError: if `start` is neither.
+      ValueError: if `start` is none of these.
     """
-    if start not in ("zero", "bias"):
-        raise ValueError(f"start must be 'zero' or 'bias'; it was {start!r}.")
-    scale = 1.0 if start == "bias" else 0.0
+    if start not in STARTS:
+        raise ValueError(f"start must be 'zero', 'bias' or 'spin'; it was {start!r}.")
+    scale = 0.0 if start == "zero" else 1.0
     start1, start2 = scale * rbm.bias1, scale * rbm.bias2
+    if start == "spin":
+        start1 += tf.reduce_sum(rbm.weights, -1) / 2
+        start2 += tf.reduce_sum(rbm.weights, -2) / 2
     ratio = RBM(rbm.bias1 - start1, rbm.bias2 - start2, rbm.weights)
     shape = tf.concat([[num_chains], tf.shape(rbm.weights)[:-2]], 0)
     dtype = rbm.weights.dtype

@@ -3,7 +3,8 @@
     python scripts/sample.py --workdir=runs/hmc_dlgm_digits --num_samples=100
 
 Writes samples.png, a square of expected images, and samples.npz, with the draws `x` and their
-expectations `mean`, [num_samples, height, width, channels], pixels in [0, 1].
+expectations `mean`, [num_samples, height, width, channels], pixels in [0, 1]. A conditional model
+draws completions of the first test image.
 """
 
 import os
@@ -22,7 +23,10 @@ SEED = flags.DEFINE_integer("seed", 0, "Seed of the draws.")
 def main() -> None:
     model = experiment.load(WORKDIR.value)
     workdir = experiment.make_workdir(WORKDIR.value)
-    outputs.write_samples(model, workdir, NUM_SAMPLES.value, SEED.value)
+    images = None
+    if model.visible is not None:
+        images = experiment.load_data(experiment.load_config(WORKDIR.value)).test
+    outputs.write_samples(model, workdir, NUM_SAMPLES.value, SEED.value, images)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ class GenerativeModel(keras.Model):
     """
 
     metric_names: tuple[str, ...] = ()
+    visible: np.ndarray | None = None  # the one mask of a conditional model, bool, [...event]
     num_examples: int | None = None  # for which it keeps chains, by `index`; None if it keeps none
 
     def __init__(self, *, event_shape, seed: int = 0, **kwargs):

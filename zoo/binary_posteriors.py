@@ -159,9 +159,13 @@ class DirectedPosterior(_BinaryPosterior):
           The new z, and log q of the old less that of the new, [S, B].
         """
         new, log_q = self.hard(features, tf.shape(z)[0], seed)
+        return new, self.log_density(features, z) - log_q
+
+    def log_density(self, features: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        """log q of bits z, [S, B, n]: nats, [S, B]."""
         parts = iter(tf.split(z, self._sizes, axis=-1))
-        _, logits = self._walk(features, tf.shape(z)[0], lambda *_: next(parts), seed)
-        return new, _log_mass(z, logits) - log_q
+        _, logits = self._walk(features, tf.shape(z)[0], lambda *_: next(parts), 0)
+        return _log_mass(z, logits)
 
     def _walk(self, features, num_samples, choose, seed):
         """All bits, and their logits, [S, B, n]; `choose` makes a group of logits and noise."""
@@ -185,7 +189,7 @@ class UndirectedPosterior(_BinaryPosterior):
 
     Args:
       num_relaxed_sweeps: t, sweeps through which the gradient passes.
-      num_increments: annealing steps from the biases alone when bits are drawn from scratch.
+      num_increments: annealing steps from the fields alone when bits are drawn from scratch.
       **kwargs: as the base.
     """
 
@@ -240,12 +244,12 @@ class UndirectedPosterior(_BinaryPosterior):
         return RelaxedDraw(tf.concat([zeta1, zeta2], -1), mean1, zeta2, log_q)
 
     def hard(self, rbm: samplers.RBM, num_samples: int, seed: Seed) -> HardDraw:
-        """Draws by annealing from the biases, whose weights make up for what that lacks."""
+        """Draws by annealing from the fields alone, whose weights make up for what that lacks."""
         chains = samplers.rbm_annealed_importance_sampling(
             rbm,
             num_chains=num_samples,
             betas=samplers.linear_schedule(self.num_increments),
-            start="bias",
+            start="spin",  # the network's own biases: those of bits make up for its couplings
             seed=seed,
         )
         log_weights = tf.cast(chains.log_weights, chains.z1.dtype)
@@ -260,6 +264,10 @@ class UndirectedPosterior(_BinaryPosterior):
         new2 = bernoulli(rbm.logits2(new1), u)
         log_ratio = rbm.log_density(z1, z2) - rbm.log_density(new1, new2)
         return tf.concat([new1, new2], -1), log_ratio
+
+    def log_density(self, rbm: samplers.RBM, z: tf.Tensor) -> tf.Tensor:
+        """As `DirectedPosterior.log_density`, less log Z."""
+        return rbm.log_density(*tf.split(z, self.latent_dims, axis=-1))
 
     def get_config(self):
         return super().get_config() | {

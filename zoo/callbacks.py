@@ -51,7 +51,7 @@ class PictureLogger(keras.callbacks.Callback):
         if (epoch + 1) % self.every and epoch + 1 != self.params["epochs"]:
             return
         pictures = {
-            "samples": plots.square(self.model.sample(100, self.seed)["mean"]),
+            "samples": plots.square(plots.samples(self.model, self.x, seed=self.seed)["mean"]),
             "reconstructions": plots.reconstructions(self.model, self.x, self.seed),
         }
         with self.writer.as_default():

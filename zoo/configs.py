@@ -198,6 +198,32 @@ def vahdat_config(data_set: str, preset: str = "paper", **model) -> ml_collectio
     return config
 
 
+def structured_config(data_set: str, preset: str = "paper", **model) -> ml_collections.ConfigDict:
+    """Bottom halves of images given the top ones (Vahdat et al. 2020, section 4.3).
+
+    Args: as `vahdat_config`.
+
+    Raises:
+      UsageError: for another data set or preset.
+    """
+    config = vahdat_config(data_set, preset, name=model["name"])
+    small = data_set == "digits"
+    config.epochs = 200 if small else config.epochs
+    config.optimizer = {"name": "Adam", "learning_rate": 3e-3 if small else 3e-4}
+    networks = {
+        "latent_dims": (8, 8) if small else (100, 100),
+        "hidden": (100,) if small else (200,),
+        "likelihood": "bernoulli",
+        "relaxation": {"name": "piecewise_linear", "beta": 4.0},
+        "mask": "bottom",
+        "num_samples": 1,
+        "entropy_weight": 0.05,
+        "entropy_steps": config.epochs * (12 if small else 540) // 2,
+    }
+    config.model = ml_collections.ConfigDict(networks | model)
+    return config
+
+
 def _image_config(source, preset, model):
     sizes = {
         "paper": {"latent_dim": 64, "hidden": (500, 500)},

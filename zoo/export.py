@@ -37,7 +37,8 @@ def export(model: GenerativeModel, path: str) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".partial-") as partial:
         written = pathlib.Path(partial) / "export"
         archive.write_out(str(written), verbose=False)
-        _write_warmup(written, {name: specs for name, (_, specs) in signatures.items()})
+        specs = {name: specs for name, (_, specs) in signatures.items()}
+        _write_warmup(written, specs, model.visible)
         if path.exists():
             path.rename(f"{partial}/older")
         written.rename(path)
@@ -109,8 +110,11 @@ def _same(shape, other):
     )
 
 
-def _write_warmup(path, specs):
-    """A smallest request for each signature, as TensorFlow Serving reads them."""
+def _write_warmup(path, specs, visible):
+    """A smallest request for each signature, as TensorFlow Serving reads them.
+
+    A mask shows everything, unless the model takes one alone.
+    """
     from tensorflow_serving.apis import prediction_log_pb2  # slow to import, and only used here
 
     assets = path / "assets.extra"
@@ -123,5 +127,7 @@ def _write_warmup(path, specs):
             for spec in inputs:
                 shape = [1 if size is None else size for size in spec.shape]
                 value = tf.ones(shape, spec.dtype)
+                if spec.name == "visible" and visible is not None:
+                    value = visible[None]
                 request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(value))
             writer.write(log.SerializeToString())

@@ -56,12 +56,19 @@ class LatentVariableModel(GenerativeModel):
 
     def log_joint(self, x: tf.Tensor, z: tf.Tensor, visible: tf.Tensor | None = None) -> tf.Tensor:
         """Log p(x, z) in nats, [S, B]; with a mask, log p(z) + log p(visible pixels given z)."""
-        pixels = self.likelihood(z)
         if visible is None:
-            return self.prior.log_prob(z) + pixels.log_prob(x)
-        log_prob = tf.where(visible, pixels.distribution.log_prob(x), 0.0)
-        event_axes = tf.range(-len(self.event_shape), 0)
-        return self.prior.log_prob(z) + tf.reduce_sum(log_prob, event_axes)
+            return self.prior.log_prob(z) + self.likelihood(z).log_prob(x)
+        return self.prior.log_prob(z) + self.log_prob_of_pixels(x, z, visible)
+
+    def log_prob_of_pixels(self, x: tf.Tensor, z: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        """Log p(x given z) of the pixels where the mask is True, in nats, [S, B]."""
+        log_prob = tf.where(mask, self.likelihood(z).distribution.log_prob(x), 0.0)
+        return tf.reduce_sum(log_prob, tf.range(-len(self.event_shape), 0))
+
+    def squared_error(self, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        """Of E[x given z], at z [1, B, ...], the mean over pixels in [0, 1]: [B]."""
+        error = tf.square(self.likelihood(z).mean()[0] - x)
+        return tf.reduce_mean(error, tf.range(1, len(self.event_shape) + 1))
 
     def prepare_scores(self, seed: Seed) -> dict[str, float]:
         """Estimates what densities need beforehand, such as log Z; returns it, to be reported."""
@@ -132,7 +139,7 @@ class LatentVariableModel(GenerativeModel):
         num_steps = self.num_inpainting_steps if num_steps is None else num_steps
         check_count(num_steps=num_steps)
         x = check_shape(x, self.event_shape)
-        visible = check_visible(visible, self.event_shape, len(x))
+        visible = self.check_visible(visible, len(x))
         x = check_images(np.where(visible, x, 0), self.event_shape)
         return _to_numpy(
             self._inpaint(
@@ -142,6 +149,14 @@ class LatentVariableModel(GenerativeModel):
                 tf.constant(num_steps, tf.int32),
             )
         )
+
+    def check_visible(self, visible, batch: int) -> np.ndarray:
+        """A mask as bool [B, ...event].
+
+        Raises:
+          UsageError: for what is none, or none that the model completes.
+        """
+        return check_visible(visible, self.event_shape, batch)
 
     def encode(self, x, seed: Seed = 0) -> dict[str, np.ndarray]:
         """Infers the latents of images, as training does.
@@ -207,8 +222,7 @@ class LatentVariableModel(GenerativeModel):
         seed = self.seed_of("test", self.trackers["mse"].count.value)
         x = self.observe(batch["x"], samplers.fold_in(seed, "observe"))
         z, _ = self.infer(x, 1, samplers.fold_in(seed, "infer"))
-        error = tf.square(self.likelihood(z).mean()[0] - batch["x"])
-        metrics = {"mse": tf.reduce_mean(error, tf.range(1, len(self.event_shape) + 1))}
+        metrics = {"mse": self.squared_error(batch["x"], z)}
         if self.has_bound:
             metrics["bound"] = self.log_weights(x, 1, samplers.fold_in(seed, "bound"))[0]
         return self._track(metrics)

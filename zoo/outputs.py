@@ -58,18 +58,25 @@ def write_evaluation(model, images: tf.data.Dataset, workdir: pathlib.Path, **pr
 
 
 def write_pictures(model, images: tf.data.Dataset, workdir: pathlib.Path, seed: int) -> None:
-    """Writes samples.png, reconstructions.png and inpainting.png."""
+    """Writes samples.png, reconstructions.png and inpainting.png.
+
+    Of a conditional model the samples are completions of the first image.
+    """
     x = collect(model, images)[:10]
-    visible = data.mask("bottom", model.event_shape)
+    visible = data.mask("bottom", model.event_shape) if model.visible is None else model.visible
+    samples = plots.samples(model, x, seed=seed)
     completions = plots.completions(model, x, visible, seed)
-    _write_picture(workdir / "samples.png", plots.square(model.sample(100, seed)["mean"]))
+    _write_picture(workdir / "samples.png", plots.square(samples["mean"]))
     _write_picture(workdir / "reconstructions.png", plots.reconstructions(model, x, seed))
     _write_picture(workdir / "inpainting.png", plots.inpainting(x, visible, completions["mean"]))
 
 
-def write_samples(model, workdir: pathlib.Path, num_samples: int, seed: int) -> None:
-    """Writes samples.png and samples.npz."""
-    draws = model.sample(num_samples, seed)
+def write_samples(
+    model, workdir: pathlib.Path, num_samples: int, seed: int, images: tf.data.Dataset | None = None
+) -> None:
+    """Writes samples.png and samples.npz; a conditional model completes the first of `images`."""
+    x = None if model.visible is None else collect(model, images, 1)
+    draws = plots.samples(model, x, num_samples, seed)
     _write_arrays(workdir / "samples.npz", draws)
     _write_picture(workdir / "samples.png", plots.square(draws["mean"]))
 

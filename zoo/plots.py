@@ -42,6 +42,12 @@ def square(images: np.ndarray) -> np.ndarray:
     return np.concatenate([images, empty]).reshape(num_rows, side, *images.shape[1:])
 
 
+def samples(model, x: np.ndarray, num_samples: int = 100, seed: int = 0) -> dict[str, np.ndarray]:
+    """What `model.sample` draws; of a conditional model completions of the first image of `x`."""
+    given = {} if model.visible is None else {"x_visible": x[0]}
+    return model.sample(num_samples, seed, **given)
+
+
 def reconstructions(model, x: np.ndarray, seed: int = 0) -> np.ndarray:
     """Images above their reconstruction means: [2, B, ...event]."""
     return np.stack([x, model.reconstruct(x, seed)["mean"]])

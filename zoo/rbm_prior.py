@@ -1,5 +1,6 @@
 """Restricted Boltzmann machines as the prior of binary latents, with what estimates their log Z."""
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -114,18 +115,17 @@ class RBMPrior(keras.layers.Layer):
         return list(zip(variables, [z1, z2, *new, log_normalizer], strict=True))
 
     def estimate_log_normalizer(
-        self, seed: Seed, *, num_chains: int = 1000, num_increments: int = 1000
+        self,
+        seed: Seed,
+        *,
+        num_chains: int = 1000,
+        num_increments: int = 1000,
+        jit_compile: bool = True,
     ) -> LogNormalizer:
         """Estimates log Z by annealed importance sampling, and stores it."""
-
-        @tf.function(jit_compile=True, autograph=False)
-        def anneal(betas):
-            chains = samplers.rbm_annealed_importance_sampling(
-                self.rbm, num_chains=num_chains, betas=betas, seed=samplers.as_seed(seed)
-            )
-            return chains.log_weights
-
-        log_weights = anneal(samplers.linear_schedule(num_increments)).numpy()
+        betas = samplers.linear_schedule(num_increments)
+        log_weights = _annealing(jit_compile)(self.rbm, num_chains, betas, samplers.as_seed(seed))
+        log_weights = log_weights.numpy()
         weights = np.exp(log_weights - log_weights.max())
         mean = float(log_weights.max() + np.log(weights.mean()))
         stddev = float(weights.std(ddof=1) / weights.mean() / num_chains**0.5)
@@ -140,6 +140,18 @@ class RBMPrior(keras.layers.Layer):
             "particles": self.rule,
             "seed": self.seed,
         }
+
+
+@functools.cache
+def _annealing(jit_compile):
+    """One program for all RBMs of a size, since every `fit` ends with it."""
+
+    def log_weights(rbm, num_chains, betas, seed):
+        return samplers.rbm_annealed_importance_sampling(
+            rbm, num_chains=num_chains, betas=betas, seed=seed
+        ).log_weights
+
+    return tf.function(log_weights, jit_compile=jit_compile, autograph=False)
 
 
 class _RBMDistribution(tfd.Distribution):

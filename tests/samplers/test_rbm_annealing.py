@@ -111,7 +111,7 @@ def compiled(f, *args):
     return tf.function(f, jit_compile=True, autograph=False)(*args)
 
 
-@pytest.mark.parametrize("start", ["zero", "bias"])
+@pytest.mark.parametrize("start", ["zero", "bias", "spin"])
 def test_annealed_weights_are_unbiased(start):
     assert importance_deviation(samplers, start, 20_000) < 1
     assert importance_deviation(samplers, start, 20_000, compiled) < 1
@@ -120,7 +120,7 @@ def test_annealed_weights_are_unbiased(start):
 @pytest.mark.parametrize("change", IMPORTANCE.values(), ids=IMPORTANCE)
 def test_wrong_annealing_is_rejected(change):
     module = mutant("samplers.rbm_annealing", *change)
-    assert not max(importance_deviation(module, start) for start in ("zero", "bias")) < 1
+    assert not max(importance_deviation(module, start) for start in ("zero", "bias", "spin")) < 1
 
 
 def test_mean_of_logs_is_below_the_log():
@@ -142,10 +142,26 @@ def test_start_of_the_biases_alone_is_exact():
     )
     expected = np.tile(log_normalizers(rbm), [5, 1])
     np.testing.assert_allclose(result.log_weights, expected, rtol=1e-12)
-    with pytest.raises(ValueError, match="start must be 'zero' or 'bias'; it was 'prior'"):
+    with pytest.raises(ValueError, match="start must be 'zero', 'bias' or 'spin'; it was"):
         samplers.rbm_annealed_importance_sampling(
             rbm, num_chains=5, betas=[0.0, 1.0], start="prior", seed=0
         )
+
+
+def test_start_of_the_spins_finds_what_biases_of_bits_hide():
+    """Biases of bits that make up for strong weights: one temperature from spins is worth many."""
+    bias1, bias2, weights = (tf.cast(p, tf.float64) for p in parameters(5, 5, seed=4))
+    strong = 3 * weights
+    hidden = [3 * b - tf.reduce_sum(strong, axis) / 2 for b, axis in ((bias1, -1), (bias2, -2))]
+    rbm = samplers.RBM(*hidden, strong)
+
+    def spread(start):
+        result = samplers.rbm_annealed_importance_sampling(
+            rbm, num_chains=1000, betas=samplers.linear_schedule(16), start=start, seed=0
+        )
+        return np.std(result.log_weights, 0)
+
+    assert np.all(spread("spin") < 0.8 * spread("bias"))
 
 
 @pytest.mark.parametrize("sampler", ["importance", "population"])
@@ -267,7 +283,7 @@ def test_wrong_resampling_is_rejected(change):
     assert not resampling_deviation(mutant("samplers.rbm_annealing", *change)) < 1
 
 
-@pytest.mark.parametrize("start", ["zero", "bias"])
+@pytest.mark.parametrize("start", ["zero", "bias", "spin"])
 def test_many_temperatures_give_log_normalizers(start):
     """Of stronger weights and biases, in float32."""
     rbm = samplers.RBM(*(tf.cast(2 * p, tf.float32) for p in parameters(6, 5, seed=6)))

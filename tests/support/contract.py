@@ -39,6 +39,16 @@ def has_encoder(model):
     return hasattr(model, "encoder")
 
 
+def conditions(model, images):
+    """What `sample` of a conditional model takes beside: the image that it completes."""
+    return {} if model.visible is None else {"x_visible": images[0]}
+
+
+def mask(model, data, name):
+    """A mask by name, or the only one that a conditional model takes."""
+    return zoo.data.mask(name, data.shape) if model.visible is None else model.visible
+
+
 def train_images(data, num_batches=4):
     batches = [element["x"].numpy() for element in data.train.take(num_batches)]
     return np.concatenate(batches)
@@ -153,9 +163,9 @@ def takes_what_keras_users_pass(method, data, images, tmp_path):
 def answers_by_seed(method, data, images, tmp_path):
     """Shapes, ranges, equal seeds, and untouched visible pixels."""
     model = build(method, data)
-    visible = zoo.data.mask("left", data.shape)
+    visible = mask(model, data, "left")
     for ask in (
-        lambda seed: model.sample(len(images), seed),
+        lambda seed: model.sample(len(images), seed, **conditions(model, images)),
         lambda seed: model.reconstruct(images, seed),
         lambda seed: model.inpaint(images, visible, seed, num_steps=4),
     ):
@@ -181,8 +191,9 @@ def exports_to_tensorflow_alone(method, data, images, tmp_path):
         model.scoring, **{k: v for k, v in shorter.items() if k in known}
     )
     zoo.export(model, tmp_path / "export")
-    visible = np.broadcast_to(zoo.data.mask("top", data.shape), images.shape)
-    np.savez(tmp_path / "inputs.npz", x=images, visible=visible)
+    visible = np.broadcast_to(mask(model, data, "top"), images.shape)
+    given = conditions(model, images)
+    np.savez(tmp_path / "inputs.npz", x=images, visible=visible, **given)
     program = f"""
         import sys
         class Absent:
@@ -194,8 +205,9 @@ def exports_to_tensorflow_alone(method, data, images, tmp_path):
         endpoints = tf.saved_model.load({str(tmp_path / "export")!r})
         inputs, seed = np.load({str(tmp_path / "inputs.npz")!r}), tf.constant([0, 0])
         x, visible = tf.constant(inputs["x"]), tf.constant(inputs["visible"])
+        given = {{name: tf.constant(inputs[name]) for name in {list(given)}}}
         answers = dict(
-            sample=endpoints.signatures["sample"](num_samples=tf.constant(7), seed=seed),
+            sample=endpoints.signatures["sample"](num_samples=tf.constant(7), seed=seed, **given),
             reconstruct=endpoints.signatures["reconstruct"](x=x, seed=seed),
             inpaint=endpoints.signatures["inpaint"](
                 x=x, visible=visible, seed=seed, num_steps=tf.constant(10)),
@@ -208,7 +220,7 @@ def exports_to_tensorflow_alone(method, data, images, tmp_path):
     subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, cwd=tmp_path)
     answers = np.load(tmp_path / "answers.npz")
     expected = {
-        "sample": model.sample(7, 0),
+        "sample": model.sample(7, 0, **given),
         "reconstruct": model.reconstruct(images, 0),
         "inpaint": model.inpaint(images, visible, 0, num_steps=10),
         "encode": model.encode(images, 0),

@@ -322,6 +322,7 @@ def score(plot, label, scale):
 def test_registry():
     names = {
         "active_units",
+        "enumerated_bounds",
         "gibbs_gradient_toy",
         "implicit_posteriors",
         "jacobian_spectrum",
@@ -329,6 +330,8 @@ def test_registry():
         "leading_directions",
         "log_likelihood_by_num_steps",
         "manifold",
+        "rbm_log_normalizer_error",
+        "rbm_modes",
         "reconstruction_by_num_layers",
         "reconstruction_by_num_steps",
         "step_size_objective",

@@ -118,16 +118,17 @@ def test_step_size_trajectories(run_of):
         "c": {"method": "gradient"},
     }
     runs = [
-        run_of(label, sizes=(0.1, 0.01 * k), step_size_search=search)
+        run_of(label, sizes=(0.1 * k, 0.01 * k), step_size_search=search)
         for k, (label, search) in enumerate(searches.items(), 1)
     ]
     plot = figures.draw("step_size_trajectories", runs)
-    assert plot.rows == [
+    rows = [(*row[:-1], round(row[-1], 9)) for row in plot.rows]
+    assert rows == [
         ("a", "gradient", "conditional", 1, 0.1),
         ("a", "gradient", "conditional", 2, 0.01),
-        ("b", "grid", "marginal", 1, 0.1),
+        ("b", "grid", "marginal", 1, 0.2),
         ("b", "grid", "marginal", 2, 0.02),
-        ("c", "gradient", "conditional", 1, 0.1),
+        ("c", "gradient", "conditional", 1, 0.3),
         ("c", "gradient", "conditional", 2, 0.03),
     ]
     panels = {axes.get_title(): axes.get_lines() for axes in plot.figure.axes}
@@ -135,7 +136,10 @@ def test_step_size_trajectories(run_of):
         "grid": ["b"],
         "gradient": ["a", "c"],
     }
-    np.testing.assert_allclose(panels["grid"][0].get_xydata(), [[1, 0.1], [2, 0.02]])
+    np.testing.assert_allclose(panels["grid"][0].get_xydata(), [[1, 0.2], [2, 0.02]])
+    limits = {axes.get_ylim() for axes in plot.figure.axes}  # the same, and all is seen
+    ((low, high),) = limits
+    assert low == 0 and high > 0.3
 
 
 def test_runs_without_learned_step_sizes_are_refused(run_of):

@@ -119,15 +119,13 @@ def check_protocol(
 
 def _inference(model, x, chunk_size, seed):
     """Acceptance rate (NaN without a chain) and mean squared error of inferred latents."""
-    event_axes = tf.range(1, len(model.event_shape) + 1)
-
     observed = model.observe(tf.constant(x), samplers.fold_in(seed, "observe")).numpy()
 
     @tf.function(jit_compile=model.compile_chains, autograph=False)
     def run(x, observed, index):
         key = samplers.fold_in(seed, "report", index[0])
         z, diagnostics = model.infer(observed, 1, samplers.fold_in(key, "infer"))
-        error = tf.reduce_mean(tf.square(model.likelihood(z).mean()[0] - x), event_axes)
+        error = model.squared_error(x, z)
         return diagnostics.get("accept_rate", tf.fill(tf.shape(error), math.nan)), error
 
     accept_rate, error = in_chunks(

@@ -6,6 +6,7 @@ from zoo.models.dvae import DVAE, UndirectedDVAE
 from zoo.models.hmc_dlgm import HMCDLGM
 from zoo.models.ladder_vae import LadderVAE
 from zoo.models.short_run import ShortRun
+from zoo.models.structured import StructuredPrediction, UndirectedStructuredPrediction
 from zoo.models.vae import VAE
 
 __all__ = [
@@ -18,5 +19,7 @@ __all__ = [
     "AnnealedVAE",
     "LadderVAE",
     "ShortRun",
+    "StructuredPrediction",
     "UndirectedDVAE",
+    "UndirectedStructuredPrediction",
 ]

@@ -7,51 +7,32 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-import layers
 import samplers
-from samplers.relaxations import Relaxation
-from zoo.annealing import ImportanceSampling
-from zoo.base import written_rows
-from zoo.binary_posteriors import DirectedPosterior, UndirectedPosterior
-from zoo.checks import UsageError, check_count
-from zoo.deep_latent import DeepLatentModel
-from zoo.rbm_prior import RBMPrior, check_latent_dims
+from zoo.binary_latent import BinaryPosteriorModel, DirectedPosteriorModel, UndirectedPosteriorModel
+from zoo.checks import check_count
+from zoo.rbm_prior import RBMPrior
 from zoo.registry import register
-from zoo.relaxations import get_relaxation, relaxation_config
 
 tfd = tfp.distributions
 
 
-class BinaryLatentModel(DeepLatentModel):
+class BinaryLatentModel(BinaryPosteriorModel):
     """Bits z with an RBM prior, x ~ p(x given g(z)), and an approximate posterior that is a part.
 
     Training climbs, at relaxed bits zeta, log p(x given zeta) - w KL(q || p), with w growing from 0
-    to 1 (eq. 3), or with several samples the importance-weighted bound on it, the encoder by the
-    doubly reparameterised gradient (Tucker et al. 2019; Vahdat et al. 2020, section 5.2). Scores
-    are of bits, never of relaxed ones.
+    to 1 (eq. 3), the divergence in closed form where it can be; or with several samples the
+    importance-weighted bound, the encoder by the doubly reparameterised gradient (Tucker et al.
+    2019; Vahdat et al. 2020, section 5.2). Scores are of bits, never of relaxed ones.
 
     Args:
-      encoder: Keras model from images [N, ...event] to features [N, F], of which the posterior's
-        parameters are linear functions.
-      decoder: Keras model from latents [N, n1 + n2] to [N, ...event].
-      latent_dims: n1 and n2.
-      posterior: the part that makes a law over bits of features.
-      likelihood: as `VAE`.
-      relaxation: "piecewise_linear", "concrete", "power" or "exponential", a dictionary of such a
-        `name` and `beta`, or an object of `samplers`.
-      num_samples: K, of the bound; with one the divergence is in closed form where it can be.
       warmup_steps: training steps in which w grows from 0 to 1; it is 1 in evaluation.
       num_particles: of the prior, as `zoo.rbm_prior.RBMPrior`; the next two likewise.
       num_sweeps: Gibbs sweeps of the particles after a training step.
       particles: "population" or "persistent".
-      **kwargs: `seed`.
-
-    Raises:
-      UsageError: if the networks do not fit each other, or for a value out of its range.
+      **kwargs: as the base.
     """
 
     metric_names = ("bound", "mse", "divergence", "log_normalizer")
-    scoring = ImportanceSampling()
 
     def __init__(
         self,
@@ -59,36 +40,16 @@ class BinaryLatentModel(DeepLatentModel):
         decoder: keras.Model,
         *,
         latent_dims: Sequence[int],
-        posterior: keras.layers.Layer,
-        likelihood="bernoulli",
-        relaxation: str | dict | Relaxation = "piecewise_linear",
-        num_samples: int = 1,
         warmup_steps: int = 0,
         num_particles: int = 1000,
         num_sweeps: int = 40,
         particles: str = "population",
         **kwargs,
     ):
-        super().__init__(decoder, likelihood=likelihood, encoder=encoder, **kwargs)
-        check_latent_dims(latent_dims)
-        self.latent_dims = tuple(latent_dims)
-        check_count(num_samples=num_samples)
+        super().__init__(encoder, decoder, latent_dims=latent_dims, **kwargs)
         if warmup_steps:
             check_count(warmup_steps=warmup_steps)
-        if encoder.input_shape[1:] != self.event_shape:
-            raise UsageError(
-                f"decoder must give {encoder.input_shape[1:]}, the encoder's input; "
-                f"it gives {self.event_shape}."
-            )
-        if sum(latent_dims) != self.latent_dim:
-            raise UsageError(
-                f"decoder must take {sum(latent_dims)} latents, as latent_dims say; "
-                f"it takes {self.latent_dim}."
-            )
-        self.relaxation = get_relaxation(relaxation)
-        self.num_samples, self.warmup_steps = num_samples, warmup_steps
-        self.posterior_part = posterior
-        self.posterior_part.build((None, *encoder.output_shape[1:]))
+        self.warmup_steps = warmup_steps
         self.rbm_prior = RBMPrior(
             latent_dims,
             num_particles=num_particles,
@@ -98,58 +59,10 @@ class BinaryLatentModel(DeepLatentModel):
             name="rbm_prior",
         )
 
-    @classmethod
-    def for_data(
-        cls,
-        data,
-        *,
-        latent_dims: Sequence[int] = (100, 100),
-        hidden: Sequence[int] = (200, 200),
-        activation: str = "tanh",
-        encoder: keras.Model | None = None,
-        decoder: keras.Model | None = None,
-        seed: int = 0,
-        **kwargs,
-    ):
-        """The model with fully connected networks for `data`, unless others are given.
-
-        Args:
-          data: what `zoo.data.load` returns.
-          latent_dims: units of both sides of the RBM.
-          hidden: units of each hidden layer, in both networks (in reverse order in the decoder).
-          activation: of the hidden layers, and of the features.
-          encoder: used instead, if given.
-          decoder: used instead, if given.
-          seed: of the initial weights, of training and of default draws.
-          **kwargs: as the constructor.
-        """
-        check_latent_dims(latent_dims)
-        for units in hidden:
-            check_count(hidden=units)
-        if encoder is None:
-            linear = layers.mlp(
-                data.shape, hidden[:-1], hidden[-1:], activation=activation, seed=seed
-            )
-            features = keras.layers.Activation(activation)(linear.output)
-            encoder = keras.Model(linear.input, features, name="encoder")
-        decoder = decoder or layers.mlp(
-            (sum(latent_dims),),
-            tuple(reversed(hidden)),
-            data.shape,
-            activation=activation,
-            seed=seed + 1000,
-            name="decoder",
-        )
-        return cls(encoder, decoder, latent_dims=latent_dims, seed=seed, **kwargs)
-
     @property
     def prior(self) -> tfd.Distribution:
         """p(z) over [n1 + n2], z1 and then z2, as normalised as log Z is known."""
         return self.rbm_prior.distribution
-
-    def parameters_of(self, x: tf.Tensor):
-        """What the posterior's methods take, for images [B, ...event]."""
-        return self.posterior_part(self.encoder(x))
 
     def log_weights(self, x, num_samples, seed):
         z, log_q = self.posterior_part.hard(self.parameters_of(x), num_samples, seed)
@@ -164,7 +77,7 @@ class BinaryLatentModel(DeepLatentModel):
         (Metropolis within Gibbs: Mattei and Frellsen 2018).
         """
         if visible is None:
-            return self.posterior_part.hard(self.parameters_of(x), num_samples, seed).z, {}
+            return super().infer(x, num_samples, seed)
         z = self._start(x, num_samples, visible, samplers.fold_in(seed, "start"))
 
         def transition(i, z, accepted):
@@ -195,9 +108,7 @@ class BinaryLatentModel(DeepLatentModel):
 
     def _start(self, x, num_samples, visible, seed):
         candidates = self.prior.sample([_NUM_CANDIDATES, 1], samplers.fold_in(seed, "prior"))
-        pixels = self.likelihood(candidates).distribution.log_prob(x)
-        event_axes = tf.range(-len(self.event_shape), 0)
-        log_likelihood = tf.reduce_sum(tf.where(visible, pixels, 0.0), event_axes)
+        log_likelihood = self.log_prob_of_pixels(x, candidates, visible)
         chosen = tf.random.stateless_categorical(
             tf.transpose(log_likelihood), num_samples, samplers.fold_in(seed, "choice")
         )
@@ -216,18 +127,8 @@ class BinaryLatentModel(DeepLatentModel):
             for name, parts in (("inference", inference), ("generation", generation))
         }
 
-    def amortise(self, batch, seed):
-        return {"parameters": self.parameters_of(batch["x"])}
-
     def objectives(self, batch, context, latents, seed):
-        draw = self.posterior_part.relaxed(
-            context["parameters"],
-            latents,
-            self.num_samples,
-            self.relaxation,
-            samplers.fold_in(seed, "relaxed"),
-            closed_form=self.num_samples == 1,
-        )
+        draw = self.relaxed_draw(context, latents, seed, closed_form=self.num_samples == 1)
         log_likelihood = self.likelihood(draw.zeta).log_prob(batch["x"])
         divergence = draw.log_q - self._log_prior(draw)
         log_weights = log_likelihood - self.warmup * divergence
@@ -280,129 +181,28 @@ class BinaryLatentModel(DeepLatentModel):
 
     def prepare_scores(self, seed):
         """Estimates the prior's log Z anew, which training needs no value of."""
-        estimate = self.rbm_prior.estimate_log_normalizer(seed)
+        estimate = self.rbm_prior.estimate_log_normalizer(seed, jit_compile=self.compile_chains)
         return {"log_normalizer": estimate.mean, "log_normalizer_stddev": estimate.stddev}
 
     def get_config(self):
-        encoder = {"encoder": keras.saving.serialize_keras_object(self.encoder)}
         prior = self.rbm_prior.get_config()
-        names = ("latent_dims", "num_particles", "num_sweeps", "particles")
-        return (
-            super().get_config()
-            | encoder
-            | {name: prior[name] for name in names}
-            | {
-                "relaxation": relaxation_config(self.relaxation),
-                "num_samples": self.num_samples,
-                "warmup_steps": self.warmup_steps,
-            }
-        )
+        names = ("num_particles", "num_sweeps", "particles")
+        config = {name: prior[name] for name in names} | {"warmup_steps": self.warmup_steps}
+        return super().get_config() | config
 
 
 @register(tiny={"latent_dims": (4, 4), "hidden": (16,), "num_particles": 20, "num_sweeps": 2})
-class DVAE(BinaryLatentModel):
-    """A discrete VAE with a directed posterior of `num_groups` groups.
+class DVAE(DirectedPosteriorModel, BinaryLatentModel):
+    """A discrete VAE with a directed posterior.
 
     With the piecewise linear relaxation the PWL baseline of Vahdat et al. (2020), with the concrete
     one GumBolt (Khoshaman and Amin 2018), with power functions DVAE# (Vahdat et al. 2018).
-
-    Args:
-      num_groups: L, groups of bits of which each depends on those before.
-      **kwargs: as the base, but the posterior.
     """
-
-    def __init__(self, encoder, decoder, *, latent_dims, num_groups: int = 1, **kwargs):
-        check_latent_dims(latent_dims)
-        posterior = DirectedPosterior(
-            latent_dims, num_groups=num_groups, seed=kwargs.get("seed", 0) + 2000, name="posterior"
-        )
-        super().__init__(encoder, decoder, latent_dims=latent_dims, posterior=posterior, **kwargs)
-
-    def get_config(self):
-        return super().get_config() | {"num_groups": self.posterior_part.num_groups}
 
 
 @register(tiny={"latent_dims": (4, 4), "hidden": (16,), "num_particles": 20, "num_sweeps": 2})
-class UndirectedDVAE(BinaryLatentModel):
-    """DVAE##: the posterior of every image is an RBM, too, with chains that go on (alg. 1).
-
-    At every visit an example's chains make `num_posterior_sweeps` Gibbs sweeps in its RBM, from
-    where they were left; then relaxed ones, through which the gradient passes.
-
-    Args:
-      num_examples: of the training data; chains are kept by the example's number, `index`.
-      num_posterior_sweeps: s, hard sweeps of a visit.
-      num_relaxed_sweeps: t.
-      num_increments: annealing steps when bits are drawn from scratch, for scores and new images.
-      **kwargs: as the base, but the posterior; "power" and "exponential" relaxations are for
-        directed posteriors.
-    """
-
-    def __init__(
-        self,
-        encoder,
-        decoder,
-        *,
-        latent_dims,
-        num_examples: int,
-        num_posterior_sweeps: int = 10,
-        num_relaxed_sweeps: int = 1,
-        num_increments: int = 100,
-        **kwargs,
-    ):
-        check_latent_dims(latent_dims)
-        posterior = UndirectedPosterior(
-            latent_dims,
-            num_relaxed_sweeps=num_relaxed_sweeps,
-            num_increments=num_increments,
-            seed=kwargs.get("seed", 0) + 2000,
-            name="posterior",
-        )
-        super().__init__(encoder, decoder, latent_dims=latent_dims, posterior=posterior, **kwargs)
-        check_count(num_examples=num_examples, num_posterior_sweeps=num_posterior_sweeps)
-        if hasattr(self.relaxation, "log_ratio"):
-            raise UsageError(
-                "relaxation must be 'piecewise_linear' or 'concrete' for an undirected posterior; "
-                f"it was {relaxation_config(self.relaxation)['name']!r}."
-            )
-        self.num_examples, self.num_posterior_sweeps = num_examples, num_posterior_sweeps
-        shape = (num_examples, self.num_samples, latent_dims[0])
-        self.chains = self.add_weight(
-            name="chains", shape=shape, initializer="zeros", trainable=False
-        )
-        u = samplers.uniform(shape, samplers.fold_in(self.seed, "chains"))
-        self.chains.assign(tf.cast(u < 0.5, tf.float32))
-
-    @classmethod
-    def for_data(cls, data, **kwargs):
-        """As the base; `num_examples` is that of the training data, unless given."""
-        return super().for_data(data, **{"num_examples": data.num_examples["train"]} | kwargs)
-
-    def sample_latents(self, batch, context, seed):
-        """Side 1 of the hard draws, [K, B, n1]."""
-        start = tf.gather(tf.convert_to_tensor(self.chains), batch["index"])
-        z1, _ = samplers.gibbs(
-            context["parameters"],
-            tf.transpose(start, [1, 0, 2]),
-            num_sweeps=self.num_posterior_sweeps,
-            seed=seed,
-        )
-        return z1, {}
-
-    def state_statistics(self, batch, latents, diagnostics):
-        return {"index": batch["index"], "chains": tf.transpose(latents, [1, 0, 2])}
-
-    def next_state(self, statistics):
-        chains = written_rows(self.chains, statistics["index"], statistics["chains"])
-        return [*super().next_state(statistics), (self.chains, chains)]
-
-    def get_config(self):
-        return super().get_config() | {
-            "num_examples": self.num_examples,
-            "num_posterior_sweeps": self.num_posterior_sweeps,
-            "num_relaxed_sweeps": self.posterior_part.num_relaxed_sweeps,
-            "num_increments": self.posterior_part.num_increments,
-        }
+class UndirectedDVAE(UndirectedPosteriorModel, BinaryLatentModel):
+    """DVAE##: the posterior of every image is an RBM, too (Vahdat et al. 2020, algorithm 1)."""
 
 
 _NUM_CANDIDATES = 100  # draws of the prior, among which a completion starts

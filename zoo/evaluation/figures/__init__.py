@@ -2,6 +2,7 @@
 
 from zoo.evaluation.figures.active_units import active_units
 from zoo.evaluation.figures.directions import jacobian_spectrum, leading_directions
+from zoo.evaluation.figures.enumeration import enumerated_bounds
 from zoo.evaluation.figures.gibbs_gradient_toy import gibbs_gradient_toy
 from zoo.evaluation.figures.implicit_posteriors import implicit_posteriors
 from zoo.evaluation.figures.layers import (
@@ -22,6 +23,7 @@ from zoo.evaluation.figures.registry import (
     write,
 )
 from zoo.evaluation.figures.short_run import step_size_objective, step_size_trajectories
+from zoo.evaluation.figures.undirected import rbm_log_normalizer_error, rbm_modes
 from zoo.evaluation.figures.unit_square import unit_square
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "check",
     "descriptions",
     "draw",
+    "enumerated_bounds",
     "gibbs_gradient_toy",
     "implicit_posteriors",
     "jacobian_spectrum",
@@ -38,6 +41,8 @@ __all__ = [
     "leading_directions",
     "log_likelihood_by_num_steps",
     "manifold",
+    "rbm_log_normalizer_error",
+    "rbm_modes",
     "reconstruction_by_num_layers",
     "reconstruction_by_num_steps",
     "register_figure",

@@ -51,8 +51,8 @@ def step_size_trajectories(runs: Sequence[Run], *, seed: int = 0) -> Plot:
         for label, epochs, sizes in found[method]:
             axes.plot(epochs, sizes, label=label)
         axes.set(title=method, xlabel="epochs")
-        axes.set_ylim(bottom=0)
         axes.legend()
+    panels[0].set_ylim(bottom=0)  # when all is drawn: it ends the scaling of both panels
     panels[0].set_ylabel("step size, standard deviation of the noise")
     return Plot(figure, ("run", "method", "entropy", "epoch", "step_size"), rows)
 

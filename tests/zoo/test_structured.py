@@ -1,0 +1,139 @@
+"""Structured prediction, against sums over all bits."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+from checking import z_scores
+from small_dvaes import wrong
+from small_structured import BATCH, MODELS, VISIBLE, X, exact, make, posterior
+
+import zoo
+from zoo.models import structured
+
+tfd = tfp.distributions
+each = pytest.mark.parametrize("name", MODELS)
+
+
+def log_weights(model, size, times):
+    """Of `size` draws at a time, [times, size, B]."""
+    run = tf.function(lambda seed: model.log_weights(X, size, seed), autograph=False)
+    return np.stack([run(tf.constant([0, k])) for k in range(times)]).astype(np.float64)
+
+
+def estimate_error(model):
+    """Of p(x_hidden given x_visible), estimated by 50,000 draws, in standard errors."""
+    estimates = np.exp(log_weights(model, 1000, 50)).mean(1)
+    return np.abs(z_scores(estimates / exact(model), 1)).max()
+
+
+@each
+def test_bound_grows_to_the_log_likelihood(name):
+    model = MODELS[name]()
+    truth, bounds = np.log(exact(model)), []
+    for num_samples in (1, 5, 25, 125):
+        values = log_weights(model, 125, 40).reshape(-1, num_samples, BATCH)
+        values = np.logaddexp.reduce(values, 1) - np.log(num_samples)
+        error = 4 * values.std(0) / len(values) ** 0.5
+        assert (values.mean(0) < truth + error).all()
+        bounds.append(values.mean(0))
+    assert (np.diff(bounds, axis=0) > 0).all()
+    assert (bounds[-1] > truth - error - 0.02).all()
+
+
+def objective_errors(model):
+    """Of the value, and of its gradient in the encoder and q, by hand of a single group."""
+    variables = model.encoder.trainable_variables + model.posterior_part.trainable_variables
+    with tf.GradientTape(persistent=True) as tape:
+        context = model.amortise({"x": X}, 0)
+        value = model.objectives({"x": X}, context, None, 1)[0]["bound"]
+        zeta = model.relaxed_draw(context, None, 1, closed_form=True).zeta
+        log_p = model.log_prob_of_pixels(X, zeta, ~VISIBLE)
+        shares = np.exp(log_p - np.logaddexp.reduce(log_p, 0))
+        q = tfd.Bernoulli(logits=model.posterior_part.heads[0](context["parameters"]))
+        entropy = 0.05 * tf.reduce_mean(tf.reduce_sum(q.entropy(), -1))
+        descended = -tf.reduce_mean(tf.reduce_sum(shares * log_p, 0)) - entropy
+    expected = -np.mean(np.logaddexp.reduce(log_p, 0) - np.log(len(log_p))) - entropy
+    gradients = zip(*(tape.gradient(y, variables) for y in (value, descended)), strict=True)
+    return np.abs(expected - value), max(np.abs(a - b).max() for a, b in gradients)
+
+
+@each
+def test_estimate(name):
+    assert estimate_error(MODELS[name]()) < 4
+
+
+@pytest.mark.parametrize("num_samples", [1, 5])
+def test_objective(num_samples):
+    """log mean p + w H, whose gradient weighs samples by their shares, not by squares of them."""
+    assert max(objective_errors(make(num_samples=num_samples))) < 1e-5
+
+
+SQUARED = "tf.reduce_sum(tf.stop_gradient(tf.nn.softmax(log_likelihood, 0)) ** 2 * log_likelihood)"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("rbm", "(parameters, z) - log_q", "(parameters, z)"),
+        ("rbm", "+ log_weights - _log_mean_exp(log_weights)", ""),
+        ("one", "x, z, ~self.visible)", "x, z, self.visible)"),
+        ("one", "x, z, ~self.visible)", "x, z, tf.ones_like(self.visible))"),
+        ("one", "tf.reduce_mean(_log_mean_exp(log_likelihood))", f"{SQUARED} / {BATCH}"),
+        ("one", "- self.warmdown * entropy", "+ self.warmdown * entropy"),
+        ("one", "draw.zeta, ~self.visible)", "draw.zeta, self.visible)"),
+    ],
+)
+def test_wrong_models(name, old, new):
+    model = MODELS[name](module=wrong(structured.__name__, old, new), num_samples=5)
+    assert estimate_error(model) > 4 or objective_errors(model)[1] > 1e-3
+
+
+def entropy_gained(model):
+    """By training in which the entropy has by far the most weight, nats, [B]."""
+    before = posterior(model)
+    model.fit(X.numpy(), batch_size=BATCH, epochs=10, verbose=0)
+    return sum(sign * np.sum(q * np.log(q), 0) for sign, q in ((1, before), (-1, posterior(model))))
+
+
+@each
+def test_entropy_is_raised(name):
+    assert (entropy_gained(MODELS[name](entropy_weight=5.0)) > 0).all()
+    module = wrong(structured.__name__, "- self.warmdown", "+ self.warmdown")
+    assert (entropy_gained(MODELS[name](entropy_weight=5.0, module=module)) < 0).all()
+
+
+@each
+def test_hidden_pixels_are_not_looked_at(name):
+    model = MODELS[name]()
+    for ask in (
+        lambda x: model.inpaint(x, VISIBLE, 3),
+        lambda x: model.reconstruct(x, 3),
+        lambda x: model.sample(4, 3, x_visible=x[0]),
+        lambda x: model.encode(x, 3),
+    ):
+        one, two = ask(X.numpy()), ask(np.where(VISIBLE, X, 1 - X))
+        assert all(np.array_equal(one[key], two[key]) for key in one)
+
+
+def test_warmdown():
+    model = make(entropy_steps=100, entropy_weight=0.1)
+    for iteration, weight in {0: 1.0, 50: 0.5, 90: 0.1, 200: 0.1}.items():
+        model.optimizer.iterations.assign(iteration)
+        np.testing.assert_allclose(model.warmdown, weight, rtol=1e-6)
+
+
+def test_refusals():
+    model = make()
+    for message, ask in {
+        "visible must be the mask 'bottom' that": lambda: model.inpaint(X, ~VISIBLE),
+        "x_visible must be given": lambda: model.sample(1),
+        "x_visible must have the shape": lambda: model.sample(1, x_visible=X),
+        "relaxation must be .* it was 'power'": lambda: make(relaxation="power"),
+        "entropy_weight must be greater than 0": lambda: make(entropy_weight=-1.0),
+        "mask: unknown value 'botom'; did you mean 'bottom'": lambda: make(mask="botom"),
+    }.items():
+        with pytest.raises(zoo.UsageError, match=message):
+            ask()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="visible must be the mask"):
+        model.infer(X, 1, 0, visible=tf.constant(~VISIBLE))
