@@ -7,6 +7,7 @@ import tensorflow as tf
 from checking import z_scores
 from small_dvaes import DENSITIES, LATENT_DIMS, images, small, wrong
 
+import samplers
 import zoo
 from zoo import binary_posteriors
 from zoo.binary_posteriors import DirectedPosterior
@@ -134,3 +135,22 @@ def test_chains_are_saved(digits, tmp_path, monkeypatch):
         both.fit(digits.train.take(2), verbose=0)
     for one, other in zip(model.variables, loaded.variables, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_log_normalizer_is_fresh_in_validation(digits):
+    """And in the end, though persistent particles do not tell it."""
+    model = zoo.DVAE.for_data(digits, **zoo.DVAE.tiny | {"particles": "persistent"})
+    model.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+    errors = []
+
+    def compare(logs=None):
+        exact = samplers.exact_log_normalizer(model.rbm_prior.rbm)
+        errors.append(float(exact - model.rbm_prior.log_normalizer))
+
+    compared = keras.callbacks.LambdaCallback(on_test_end=compare)
+    model.fit(
+        digits.train, validation_data=digits.validation, epochs=2, callbacks=[compared], verbose=0
+    )
+    compare()
+    assert len(errors) == 3 and np.abs(errors).max() < 0.05
+    assert abs(float(model.rbm_prior.log_normalizer) - 8 * np.log(2)) > 0.1

@@ -174,10 +174,14 @@ class BinaryLatentModel(BinaryPosteriorModel):
         iteration = self.optimizer.iterations.value
         return self.rbm_prior.next_state(samplers.fold_in(self.seed, "particles", iteration))
 
-    def fit(self, *args, **kwargs):
-        history = super().fit(*args, **kwargs)
-        self.prepare_scores(samplers.fold_in(self.seed, "log normalizer"))
-        return history
+    def fit(self, *args, callbacks=(), **kwargs):
+        """As the base; log Z is estimated anew for every validation, and in the end."""
+
+        def refresh(logs=None):
+            self.prepare_scores(samplers.fold_in(self.seed, "log normalizer"))
+
+        refresher = keras.callbacks.LambdaCallback(on_train_end=refresh, on_test_begin=refresh)
+        return super().fit(*args, callbacks=[refresher, *(callbacks or ())], **kwargs)
 
     def prepare_scores(self, seed):
         """Estimates the prior's log Z anew, which training needs no value of."""
