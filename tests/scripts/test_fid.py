@@ -60,6 +60,7 @@ def test_fid(workdir, networks, digits, tmp_path):
     expected = evaluation.frechet(
         zoo.load(str(workdir)), digits, networks[0], num_samples=150, seed=3, verbose=False
     )
+    assert figures[0].pop("latents") == expected.pop("latents") == "prior"
     assert figures[0] == pytest.approx(expected, rel=1e-9)
     assert expected["frechet_small"] > 2 * expected["train_images"]  # it has learned nothing
 

@@ -131,7 +131,7 @@ def test_export(workdirs):
             ["--config=no/such/place/vae_digits.py"],
             "config: there is no file 'no/such/place/vae_digits.py'",
         ),
-        ("train", ["--config.model.name=VEA"], "model: unknown value 'VEA'; did you mean 'VAE'?"),
+        ("train", ["--config.model.name=VEA"], "model: unknown value 'VEA'; did you mean 'VAE'"),
         (
             "train",
             ["--config.data.source=digit"],
