@@ -18,12 +18,14 @@ class Relaxation:
 
     Attributes:
       beta: inverse temperature.
+      overlapping: whether zeta has a density for either bit, so that bits can be summed out.
 
     Raises:
       ValueError: if `beta` is not positive.
     """
 
     beta: float
+    overlapping = False
 
     def __post_init__(self):
         if not 0 < self.beta < math.inf:
@@ -96,6 +98,8 @@ class _Overlapping(Relaxation):
 
     A subclass has `log_prob_given_0`, `_cdf_given_0` and `_draw`, whose gradient nobody asks for.
     """
+
+    overlapping = True
 
     def __call__(self, logits, u):
         # Where F(zeta) stays u, d zeta / d q = (F0 - F1) / (q r1 + (1 - q) r0); here times

@@ -123,6 +123,12 @@ class GenerativeModel(keras.Model):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         return samplers.fold_in(self.seed, role, counter, replica)
 
+    def share_done(self, num_steps: int) -> tf.Tensor:
+        """How much of so many training steps is done, from 0 to 1; 1 where there are none."""
+        if not num_steps:
+            return tf.constant(1.0)
+        return tf.minimum(tf.cast(self.optimizer.iterations, tf.float32) / num_steps, 1.0)
+
     @property
     def _compiles_the_chain_alone(self):
         # A whole step that XLA compiles cannot read the variables of several replicas.

@@ -204,7 +204,7 @@ class UndirectedPosteriorModel(BinaryPosteriorModel):
         )
         super().__init__(encoder, decoder, latent_dims=latent_dims, posterior=posterior, **kwargs)
         check_count(num_examples=num_examples, num_posterior_sweeps=num_posterior_sweeps)
-        if hasattr(self.relaxation, "log_ratio"):
+        if self.relaxation.overlapping:
             raise UsageError(
                 "relaxation must be 'piecewise_linear' or 'concrete' for an undirected posterior; "
                 f"it was {relaxation_config(self.relaxation)['name']!r}."

@@ -136,7 +136,7 @@ class DirectedPosterior(_BinaryPosterior):
         """
         zeta, logits = self._walk(features, num_samples, relax, seed)
         held = tf.stop_gradient(logits)
-        if hasattr(relax, "log_ratio"):  # zeta has a density of its own, bits are summed out
+        if relax.overlapping:
             at, log_q = zeta, relax.log_prob(zeta, held)
         else:
             # In closed form minus the entropy, whose derivative in the probability is the logit.

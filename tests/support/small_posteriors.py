@@ -17,9 +17,21 @@ STATES, PRIOR_DENSITY = enumerated(*PRIOR)
 PWL = samplers.PiecewiseLinear()
 
 
-def hard(logits, u):
+class _Hard(samplers.Relaxation):
     """In place of a relaxation: bits."""
-    return tf.cast(u < tf.sigmoid(logits), logits.dtype)
+
+    def __call__(self, logits, u):
+        return tf.cast(u < tf.sigmoid(logits), logits.dtype)
+
+
+class _Held(samplers.PiecewiseLinear):
+    """Without a gradient."""
+
+    def __call__(self, logits, u):
+        return tf.stop_gradient(super().__call__(logits, u))
+
+
+hard, held = _Hard(1.0), _Held()
 
 
 def directed(num_groups, module=binary_posteriors, scale=0.5):

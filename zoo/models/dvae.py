@@ -150,7 +150,7 @@ class BinaryLatentModel(BinaryPosteriorModel):
     def _log_prior(self, draw):
         """log p at relaxed bits, [S, B], with the gradient of log Z by particles."""
         rbm, log_normalizer = self.rbm_prior.rbm, self.rbm_prior.log_normalizer_surrogate()
-        if not hasattr(self.relaxation, "log_ratio"):
+        if not self.relaxation.overlapping:
             return rbm.log_density(draw.mean1, draw.mean2) - log_normalizer
         # The prior of zeta sums over bits: a bound on it at the means of their posterior given
         # zeta (Vahdat, Andriyash and Macready 2018, DVAE#, section 3.2).
@@ -165,9 +165,7 @@ class BinaryLatentModel(BinaryPosteriorModel):
     @property
     def warmup(self) -> tf.Tensor:
         """w, the weight of the divergence at this training step."""
-        if not self.warmup_steps:
-            return tf.constant(1.0)
-        return tf.minimum(tf.cast(self.optimizer.iterations, tf.float32) / self.warmup_steps, 1.0)
+        return self.share_done(self.warmup_steps)
 
     def next_state(self, statistics):
         # The same on all replicas, hence a seed of no replica.

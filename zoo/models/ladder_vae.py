@@ -119,9 +119,7 @@ class LadderVAE(VAE):
     @property
     def warmup(self) -> tf.Tensor:
         """The weight of the divergence at this training step."""
-        if not self.warmup_steps:
-            return tf.constant(1.0)
-        return tf.minimum(tf.cast(self.optimizer.iterations, tf.float32) / self.warmup_steps, 1.0)
+        return self.share_done(self.warmup_steps)
 
     def get_config(self):
         config = super().get_config() | {"warmup_steps": self.warmup_steps}

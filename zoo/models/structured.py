@@ -54,7 +54,7 @@ class StructuredModel(BinaryPosteriorModel):
         check_positive(entropy_weight=entropy_weight)
         if entropy_steps:
             check_count(entropy_steps=entropy_steps)
-        if hasattr(self.relaxation, "log_ratio"):
+        if self.relaxation.overlapping:
             raise UsageError(
                 "relaxation must be 'piecewise_linear' or 'concrete', by which bits have an "
                 f"entropy; it was {relaxation_config(self.relaxation)['name']!r}."
@@ -168,10 +168,7 @@ class StructuredModel(BinaryPosteriorModel):
     @property
     def warmdown(self) -> tf.Tensor:
         """w, the weight of the entropy at this training step."""
-        if not self.entropy_steps:
-            return tf.constant(self.entropy_weight)
-        done = tf.cast(self.optimizer.iterations, tf.float32) / self.entropy_steps
-        return tf.maximum(1.0 - done, self.entropy_weight)
+        return tf.maximum(1.0 - self.share_done(self.entropy_steps), self.entropy_weight)
 
     def get_config(self):
         return super().get_config() | {
