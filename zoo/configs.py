@@ -149,6 +149,9 @@ def nijkamp_config(data_set: str, preset: str = "paper", **model) -> ml_collecti
 _NIJKAMP_EPOCHS = {"mnist": 556, "svhn": 456, "cifar10": 667, "celeba": 205}
 
 
+_VAHDAT_BATCHES = {"digits": 12, "mnist": 540}  # of 100 images, in an epoch
+
+
 def vahdat_config(data_set: str, preset: str = "paper", **model) -> ml_collections.ConfigDict:
     """The experiments of Vahdat et al. (2020): binary latents with an RBM prior.
 
@@ -167,25 +170,25 @@ def vahdat_config(data_set: str, preset: str = "paper", **model) -> ml_collectio
     data = {
         "digits": {"source": "digits"},
         "mnist": {"source": "mnist"},
-    }[check_choice("data_set", data_set, ("digits", "mnist"))]
-    num_updates = 1_000_000 if preset == "paper" else 10_000
+    }[check_choice("data_set", data_set, _VAHDAT_BATCHES)]
     if data_set == "digits":
         networks, epochs = {"latent_dims": (8, 8), "hidden": (100, 100)}, 500
         optimizer = {"name": "Adam", "learning_rate": 3e-3, "final_learning_rate": 3e-4}
     else:
         data["data_dir"] = ml_collections.config_dict.placeholder(str)
-        networks, epochs = {"latent_dims": (100, 100), "hidden": (200, 200)}, num_updates // 540
+        num_updates = 1_000_000 if preset == "paper" else 10_000
+        networks = {"latent_dims": (100, 100), "hidden": (200, 200)}
+        epochs = num_updates // _VAHDAT_BATCHES["mnist"]
         optimizer = {
             "name": "Adam",
             "learning_rate": (3e-4, 3e-3, 1e-3, 3e-4, 1e-4),
             "boundaries": (0.02, 0.6, 0.75, 0.95),
             "epsilon": 1e-3,
         }
-    num_steps = epochs * (12 if data_set == "digits" else 540)
     networks |= {
         "relaxation": {"name": "piecewise_linear", "beta": 4.0},
         "num_samples": 1,
-        "warmup_steps": int(0.3 * num_steps),
+        "warmup_steps": 3 * epochs * _VAHDAT_BATCHES[data_set] // 10,
         "num_particles": 1000,
         "num_sweeps": 40,
         "particles": "population",
@@ -210,15 +213,12 @@ def structured_config(data_set: str, preset: str = "paper", **model) -> ml_colle
     small = data_set == "digits"
     config.epochs = 200 if small else config.epochs
     config.optimizer = {"name": "Adam", "learning_rate": 3e-3 if small else 3e-4}
-    networks = {
-        "latent_dims": (8, 8) if small else (100, 100),
-        "hidden": (100,) if small else (200,),
-        "likelihood": "bernoulli",
-        "relaxation": {"name": "piecewise_linear", "beta": 4.0},
+    shared = ("latent_dims", "likelihood", "relaxation", "num_samples")
+    networks = {name: config.model[name] for name in shared} | {
+        "hidden": config.model.hidden[:1],
         "mask": "bottom",
-        "num_samples": 1,
         "entropy_weight": 0.05,
-        "entropy_steps": config.epochs * (12 if small else 540) // 2,
+        "entropy_steps": config.epochs * _VAHDAT_BATCHES[data_set] // 2,
     }
     config.model = ml_collections.ConfigDict(networks | model)
     return config

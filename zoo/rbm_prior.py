@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 
 import samplers
 from samplers.random import Seed
+from zoo.annealing import log_mean_weight
 from zoo.checks import UsageError, check_choice, check_count
 
 tfd = tfp.distributions
@@ -125,12 +126,9 @@ class RBMPrior(keras.layers.Layer):
         """Estimates log Z by annealed importance sampling, and stores it."""
         betas = samplers.linear_schedule(num_increments)
         log_weights = _annealing(jit_compile)(self.rbm, num_chains, betas, samplers.as_seed(seed))
-        log_weights = log_weights.numpy()
-        weights = np.exp(log_weights - log_weights.max())
-        mean = float(log_weights.max() + np.log(weights.mean()))
-        stddev = float(weights.std(ddof=1) / weights.mean() / num_chains**0.5)
-        self.log_normalizer.assign(mean)
-        return LogNormalizer(mean, stddev)
+        mean, stddev = log_mean_weight(log_weights)
+        self.log_normalizer.assign(tf.cast(mean, tf.float32))
+        return LogNormalizer(float(mean), float(stddev))
 
     def get_config(self):
         return super().get_config() | {

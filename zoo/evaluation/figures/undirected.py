@@ -140,10 +140,9 @@ def rbm_log_normalizer_error(
 
     As figure 4 of Vahdat et al. (2020). Above the mean of |log Z_T - log Z|, below the standard
     deviation of log Z_T, over repeated estimates, both averaged over images where they are of
-    posteriors. Annealing starts from uniform units ("zero") or from the biases
-    alone, of bits ("bias") or of spins ("spin"). The
-    truth is enumerated where a side has at most 16 units, else annealed with `num_reference`
-    temperatures.
+    posteriors. Annealing starts from uniform units ("zero") or from the biases alone, of bits
+    ("bias") or of spins ("spin"). The truth is enumerated where a side has at most 16 units, else
+    annealed with `num_reference` temperatures.
 
     Args:
       runs: of models with an RBM as their prior; posteriors are drawn where they are RBMs, too.
