@@ -52,9 +52,9 @@ def write_evaluation(model, images: tf.data.Dataset, workdir: pathlib.Path, **pr
         writer.writerow(["index", "log_likelihood"])
         writer.writerows(enumerate(per_image.tolist()))
     print(f"\n{model.name} on {figures['num_images']} test images")
-    for name, unit in UNITS.items():
-        value = "-" if figures.get(name) is None else f"{figures[name]:.4f}"
-        print(f"  {name:<26}{value:>10}  {unit}")
+    for name in (name for name in UNITS if name in figures):
+        value = "-" if figures[name] is None else f"{figures[name]:.4f}"
+        print(f"  {name:<26}{value:>10}  {UNITS[name]}")
 
 
 def write_pictures(model, images: tf.data.Dataset, workdir: pathlib.Path, seed: int) -> None:
