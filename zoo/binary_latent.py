@@ -14,6 +14,7 @@ from zoo.base import written_rows
 from zoo.binary_posteriors import DirectedPosterior, RelaxedDraw, UndirectedPosterior
 from zoo.checks import UsageError, check_count
 from zoo.deep_latent import DeepLatentModel
+from zoo.likelihoods import get_likelihood
 from zoo.rbm_prior import check_latent_dims
 from zoo.relaxations import get_relaxation, relaxation_config
 
@@ -81,6 +82,8 @@ class BinaryPosteriorModel(DeepLatentModel):
         latent_dims: Sequence[int] = (100, 100),
         hidden: Sequence[int] = (200, 200),
         activation: str = "tanh",
+        layer_normalisation: bool = True,
+        likelihood="bernoulli",
         encoder: keras.Model | None = None,
         decoder: keras.Model | None = None,
         seed: int = 0,
@@ -88,11 +91,17 @@ class BinaryPosteriorModel(DeepLatentModel):
     ):
         """The model with fully connected networks for `data`, unless others are given.
 
+        As in the authors' code the encoder sees images less their mean, and the decoder starts at
+        that mean.
+
         Args:
           data: what `zoo.data.load` returns.
           latent_dims: units of both sides of the RBM.
           hidden: units of each hidden layer, in both networks (in reverse order in the decoder).
-          activation: of the hidden layers, and of the features.
+          activation: of the hidden layers, the last of which are the features.
+          layer_normalisation: whether hidden layers are normalised, each image's on its own; the
+            authors normalise over a batch, which would make one posterior depend on other images.
+          likelihood: as `VAE`.
           encoder: used instead, if given.
           decoder: used instead, if given.
           seed: of the initial weights, of training and of default draws.
@@ -101,21 +110,29 @@ class BinaryPosteriorModel(DeepLatentModel):
         check_latent_dims(latent_dims)
         for units in hidden:
             check_count(hidden=units)
-        if encoder is None:
-            linear = layers.mlp(
-                data.shape, hidden[:-1], hidden[-1:], activation=activation, seed=seed
-            )
-            features = keras.layers.Activation(activation)(linear.output)
-            encoder = keras.Model(linear.input, features, name="encoder")
+        likelihood = get_likelihood(likelihood)
+        shared = {"activation": activation, "layer_normalisation": layer_normalisation}
+        encoder = encoder or layers.mlp(
+            data.shape,
+            hidden,
+            None,
+            input_mean=data.mean_image,
+            seed=seed,
+            name="encoder",
+            **shared,
+        )
         decoder = decoder or layers.mlp(
             (sum(latent_dims),),
             tuple(reversed(hidden)),
             data.shape,
-            activation=activation,
+            output_bias=likelihood.outputs_of(data.mean_image),
             seed=seed + 1000,
             name="decoder",
+            **shared,
         )
-        return cls(encoder, decoder, latent_dims=latent_dims, seed=seed, **kwargs)
+        return cls(
+            encoder, decoder, latent_dims=latent_dims, likelihood=likelihood, seed=seed, **kwargs
+        )
 
     def parameters_of(self, x: tf.Tensor):
         """What the posterior's methods take, for images [B, ...event]."""

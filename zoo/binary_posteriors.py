@@ -185,7 +185,9 @@ class DirectedPosterior(_BinaryPosterior):
 class UndirectedPosterior(_BinaryPosterior):
     """q(z given x) is an RBM whose biases and weights are linear in the features (sec. 4).
 
-    The network gives fields h and couplings J of spins 2 z - 1, J scaled by 1 / sqrt(n1).
+    The network gives fields h and couplings J of spins 2 z - 1. The couplings are divided by
+    sqrt(n1 n2): a unit sums over so many, which the same features move together, so that otherwise
+    a training step would move its logit as many times as far as by its field.
 
     Args:
       num_relaxed_sweeps: t, sweeps through which the gradient passes.
@@ -217,7 +219,7 @@ class UndirectedPosterior(_BinaryPosterior):
         """An RBM for each image."""
         n1, n2 = self.latent_dims
         h1, h2 = tf.split(self.fields(features), self.latent_dims, axis=-1)
-        j = tf.reshape(self.couplings(features), [-1, n1, n2]) / n1**0.5
+        j = tf.reshape(self.couplings(features), [-1, n1, n2]) / (n1 * n2) ** 0.5
         # The energy of spins is half of these in bits, s = 2 z - 1, up to a constant.
         return samplers.RBM(2 * (h1 - tf.reduce_sum(j, 2)), 2 * (h2 - tf.reduce_sum(j, 1)), 4 * j)
 

@@ -34,6 +34,10 @@ class Likelihood(keras.layers.Layer):
         """Independent pixels given the decoder's outputs."""
         raise NotImplementedError
 
+    def outputs_of(self, mean: np.ndarray) -> np.ndarray:
+        """Decoder outputs given which the expected pixels are `mean`, or near to it."""
+        raise NotImplementedError
+
     def scheduled_state(self, iteration: tf.Tensor) -> list[tuple]:
         """(variable, new value) pairs after so many training steps: what is annealed."""
         return []
@@ -64,6 +68,10 @@ class Bernoulli(Likelihood):
     def distribution(self, outputs):
         return tfd.Bernoulli(logits=outputs, dtype=outputs.dtype)
 
+    def outputs_of(self, mean):
+        mean = np.clip(mean, 1e-3, 1 - 1e-3)  # a pixel that never changes has no logit
+        return np.log(mean / (1 - mean))
+
 
 class _LocationScale(Likelihood):
     """Pixels about a mean that the decoder gives, with one scale for all of them.
@@ -85,6 +93,9 @@ class _LocationScale(Likelihood):
             initializer=keras.initializers.Constant(math.log(scale)),
             trainable=learn_scale,
         )
+
+    def outputs_of(self, mean):
+        return 2 * mean - 1
 
     @property
     def scale(self) -> tf.Tensor:

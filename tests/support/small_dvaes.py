@@ -22,6 +22,13 @@ def perturb(part, scale=1.0, seed=0):
     return part
 
 
+def with_couplings(part):
+    """A posterior whose couplings, if it has any, are strong enough to matter."""
+    for variable in part.couplings.trainable_variables if hasattr(part, "couplings") else ():
+        variable.assign(2 * variable)
+    return part
+
+
 def images(size=BATCH, seed=0):
     """Binary images [size, NUM_PIXELS]."""
     rng = np.random.default_rng(seed)
@@ -39,7 +46,7 @@ def small(posterior, module=dvae, scale=0.2, **kwargs):
     """A model with this posterior, of weights of this scale, and the exact log Z of its prior."""
     kwargs = {"latent_dims": LATENT_DIMS, "num_particles": 10, "num_sweeps": 1} | kwargs
     model = module.BinaryLatentModel(*networks(), posterior=posterior, **kwargs)
-    perturb(perturb(model, 0.6).posterior_part, scale)
+    with_couplings(perturb(perturb(model, 0.6).posterior_part, scale))
     model.rbm_prior.log_normalizer.assign(exact_log_normalizer(model.rbm_prior))
     model.compile(jit_compile=False)
     return model

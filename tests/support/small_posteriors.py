@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 from checking import moments
-from small_dvaes import BATCH, LATENT_DIMS, NUM_FEATURES, perturb
+from small_dvaes import BATCH, LATENT_DIMS, NUM_FEATURES, perturb, with_couplings
 from small_rbms import enumerated, parameters
 
 import samplers
@@ -43,7 +43,7 @@ def directed(num_groups, module=binary_posteriors, scale=0.5):
 def undirected(module=binary_posteriors, scale=0.3, **kwargs):
     part = module.UndirectedPosterior(LATENT_DIMS, **kwargs)
     part.build((None, NUM_FEATURES))
-    return perturb(part, scale)
+    return with_couplings(perturb(part, scale))
 
 
 def undirected_log_density(part):

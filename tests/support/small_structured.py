@@ -5,7 +5,7 @@ import functools
 import keras
 import numpy as np
 import tensorflow as tf
-from small_dvaes import LATENT_DIMS, NUM_FEATURES, perturb
+from small_dvaes import LATENT_DIMS, NUM_FEATURES, perturb, with_couplings
 from small_rbms import enumerated, probabilities
 
 import zoo
@@ -23,7 +23,8 @@ def make(method="StructuredPrediction", module=structured, scale=1.0, **kwargs):
     decoder = [keras.Input((sum(LATENT_DIMS),)), layers.Dense(6), layers.Reshape(SHAPE)]
     networks = map(keras.Sequential, (encoder, decoder))
     model = getattr(module, method)(*networks, latent_dims=LATENT_DIMS, **kwargs)
-    perturb(model, scale).compile(keras.optimizers.SGD(0.05), jit_compile=False)
+    with_couplings(perturb(model, scale).posterior_part)
+    model.compile(keras.optimizers.SGD(0.05), jit_compile=False)
     return model
 
 

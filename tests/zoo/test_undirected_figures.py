@@ -137,9 +137,9 @@ def runs(digits):
         for variable, value in zip(model.rbm_prior.parameters, rbms(FERROMAGNET), strict=True):
             variable.assign(value[0])
         model.compile(jit_compile=False)
-    # The network gives J sqrt(n1), with W = 4 J, and the fields b / 2 + sum_j W / 4.
+    # The network gives J sqrt(n1 n2), with W = 4 J, and the fields b / 2 + sum_j W / 4.
     part, (bias, weights) = undirected.posterior_part, BIASED
-    for head, value in ((part.couplings, weights / 2), (part.fields, bias / 2 + weights)):
+    for head, value in ((part.couplings, weights), (part.fields, bias / 2 + weights)):
         head.set_weights([0 * head.kernel.numpy(), value + 0 * head.bias.numpy()])
     return [fake_run("undirected", undirected), fake_run("directed", directed)]
 

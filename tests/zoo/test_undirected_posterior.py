@@ -34,7 +34,7 @@ def test_fields_and_couplings_of_spins():
     part = undirected()
     (a, b), (c, d) = part.fields.get_weights(), part.couplings.get_weights()
     h = FEATURES @ a + b
-    j = np.reshape(FEATURES @ c + d, [BATCH, *LATENT_DIMS]) / LATENT_DIMS[0] ** 0.5
+    j = np.reshape(FEATURES @ c + d, [BATCH, *LATENT_DIMS]) / np.prod(LATENT_DIMS) ** 0.5
     s = 2 * STATES - 1
     spins = s @ np.transpose(h) + np.einsum("ni,bij,nj->nb", s[:, :4], j, s[:, 4:])
     assert np.ptp(undirected_log_density(part) - spins, 0).max() < 1e-4

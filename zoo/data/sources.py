@@ -1,6 +1,7 @@
 """Where images come from: `load` turns a source into pipelines and the facts a model needs."""
 
 import dataclasses
+import functools
 import pathlib
 
 import numpy as np
@@ -36,6 +37,11 @@ class Data:
     shape: tuple[int, ...]
     num_classes: int
     num_examples: dict[str, int]
+
+    @functools.cached_property
+    def mean_image(self) -> np.ndarray:
+        """The mean of the training images, [...event], over the batches of one epoch."""
+        return np.mean([batch["x"].numpy().mean(0) for batch in self.train], axis=0)
 
 
 def load(
