@@ -156,6 +156,14 @@ class BinaryPosteriorModel(DeepLatentModel):
             closed_form=closed_form,
         )
 
+    def check_separate(self, why: str) -> None:
+        """Refuses relaxations in which draws of either bit overlap."""
+        if self.relaxation.overlapping:
+            raise UsageError(
+                f"relaxation must be 'piecewise_linear' or 'concrete' {why}; "
+                f"it was {relaxation_config(self.relaxation)['name']!r}."
+            )
+
     def get_config(self):
         return super().get_config() | {
             "encoder": keras.saving.serialize_keras_object(self.encoder),
@@ -221,11 +229,7 @@ class UndirectedPosteriorModel(BinaryPosteriorModel):
         )
         super().__init__(encoder, decoder, latent_dims=latent_dims, posterior=posterior, **kwargs)
         check_count(num_examples=num_examples, num_posterior_sweeps=num_posterior_sweeps)
-        if self.relaxation.overlapping:
-            raise UsageError(
-                "relaxation must be 'piecewise_linear' or 'concrete' for an undirected posterior; "
-                f"it was {relaxation_config(self.relaxation)['name']!r}."
-            )
+        self.check_separate("for an undirected posterior")
         self.num_examples, self.num_posterior_sweeps = num_examples, num_posterior_sweeps
         shape = (num_examples, self.num_samples, latent_dims[0])
         self.chains = self.add_weight(
@@ -264,3 +268,9 @@ class UndirectedPosteriorModel(BinaryPosteriorModel):
             "num_relaxed_sweeps": self.posterior_part.num_relaxed_sweeps,
             "num_increments": self.posterior_part.num_increments,
         }
+
+
+def log_mean_exp(log_weights: tf.Tensor) -> tf.Tensor:
+    """The log of the mean weight over samples: [S, B] to [B]."""
+    count = tf.cast(tf.shape(log_weights)[0], log_weights.dtype)
+    return tf.reduce_logsumexp(log_weights, 0) - tf.math.log(count)

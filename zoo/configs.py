@@ -186,6 +186,7 @@ def vahdat_config(data_set: str, preset: str = "paper", **model) -> ml_collectio
             "epsilon": 1e-3,
         }
     networks |= {
+        "layer_normalisation": True,
         "relaxation": {"name": "piecewise_linear", "beta": 4.0},
         "num_samples": 1,
         "warmup_steps": 3 * epochs * _VAHDAT_BATCHES[data_set] // 10,
@@ -213,7 +214,7 @@ def structured_config(data_set: str, preset: str = "paper", **model) -> ml_colle
     small = data_set == "digits"
     config.epochs = 200 if small else config.epochs
     config.optimizer = {"name": "Adam", "learning_rate": 3e-3 if small else 3e-4}
-    shared = ("latent_dims", "likelihood", "relaxation", "num_samples")
+    shared = ("latent_dims", "layer_normalisation", "likelihood", "relaxation", "num_samples")
     networks = {name: config.model[name] for name in shared} | {
         "hidden": config.model.hidden[:1],
         "mask": "bottom",

@@ -76,10 +76,10 @@ SQUARED = "tf.reduce_sum(tf.stop_gradient(tf.nn.softmax(log_likelihood, 0)) ** 2
     ("name", "old", "new"),
     [
         ("rbm", "(parameters, z) - log_q", "(parameters, z)"),
-        ("rbm", "+ log_weights - _log_mean_exp(log_weights)", ""),
+        ("rbm", "+ log_weights - log_mean_exp(log_weights)", ""),
         ("one", "x, z, ~self.visible)", "x, z, self.visible)"),
         ("one", "x, z, ~self.visible)", "x, z, tf.ones_like(self.visible))"),
-        ("one", "tf.reduce_mean(_log_mean_exp(log_likelihood))", f"{SQUARED} / {BATCH}"),
+        ("one", "tf.reduce_mean(log_mean_exp(log_likelihood))", f"{SQUARED} / {BATCH}"),
         ("one", "- self.warmdown * entropy", "+ self.warmdown * entropy"),
         ("one", "draw.zeta, ~self.visible)", "draw.zeta, self.visible)"),
     ],

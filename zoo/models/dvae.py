@@ -1,6 +1,5 @@
 """Discrete variational autoencoders with RBM priors (Rolfe 2017; Vahdat et al. 2018, 2020)."""
 
-import math
 from collections.abc import Sequence
 
 import keras
@@ -8,7 +7,12 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import samplers
-from zoo.binary_latent import BinaryPosteriorModel, DirectedPosteriorModel, UndirectedPosteriorModel
+from zoo.binary_latent import (
+    BinaryPosteriorModel,
+    DirectedPosteriorModel,
+    UndirectedPosteriorModel,
+    log_mean_exp,
+)
 from zoo.checks import check_count
 from zoo.rbm_prior import RBMPrior
 from zoo.registry import register
@@ -132,7 +136,7 @@ class BinaryLatentModel(BinaryPosteriorModel):
         log_likelihood = self.likelihood(draw.zeta).log_prob(batch["x"])
         divergence = draw.log_q - self._log_prior(draw)
         log_weights = log_likelihood - self.warmup * divergence
-        bound = tf.reduce_logsumexp(log_weights, 0) - math.log(self.num_samples)
+        bound = log_mean_exp(log_weights)
         metrics = {"log_normalizer": self.rbm_prior.log_normalizer}
         if self.posterior_part.normalised:
             metrics |= {"bound": tf.reduce_mean(bound), "divergence": tf.reduce_mean(divergence)}

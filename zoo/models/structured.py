@@ -10,11 +10,11 @@ from zoo.binary_latent import (
     BinaryPosteriorModel,
     DirectedPosteriorModel,
     UndirectedPosteriorModel,
+    log_mean_exp,
 )
 from zoo.checks import UsageError, check_count, check_images, check_positive
 from zoo.program import program
 from zoo.registry import register
-from zoo.relaxations import relaxation_config
 
 
 class StructuredModel(BinaryPosteriorModel):
@@ -54,11 +54,7 @@ class StructuredModel(BinaryPosteriorModel):
         check_positive(entropy_weight=entropy_weight)
         if entropy_steps:
             check_count(entropy_steps=entropy_steps)
-        if self.relaxation.overlapping:
-            raise UsageError(
-                "relaxation must be 'piecewise_linear' or 'concrete', by which bits have an "
-                f"entropy; it was {relaxation_config(self.relaxation)['name']!r}."
-            )
+        self.check_separate("where the bits' entropy counts")
         self.mask, self.visible = mask, data.mask(mask, self.event_shape, self.seed)
         self.entropy_weight, self.entropy_steps = entropy_weight, entropy_steps
 
@@ -76,7 +72,7 @@ class StructuredModel(BinaryPosteriorModel):
         if self.posterior_part.normalised:
             return log_likelihood
         log_weights = self.posterior_part.log_density(parameters, z) - log_q
-        return log_likelihood + log_weights - _log_mean_exp(log_weights)
+        return log_likelihood + log_weights - log_mean_exp(log_weights)
 
     def squared_error(self, x, z):
         """As the base, over the hidden pixels alone."""
@@ -158,7 +154,7 @@ class StructuredModel(BinaryPosteriorModel):
         # q is not in the weights: their shares are not squared, and the entropy stands apart.
         draw = self.relaxed_draw(context, latents, seed, closed_form=True)
         log_likelihood = self.log_prob_of_pixels(batch["x"], draw.zeta, ~self.visible)
-        bound = tf.reduce_mean(_log_mean_exp(log_likelihood))
+        bound = tf.reduce_mean(log_mean_exp(log_likelihood))
         entropy = -tf.reduce_mean(draw.log_q)
         metrics = {"bound": bound}
         if self.posterior_part.normalised:
@@ -186,8 +182,3 @@ class StructuredPrediction(DirectedPosteriorModel, StructuredModel):
 @register(tiny={"latent_dims": (4, 4), "hidden": (16,)})
 class UndirectedStructuredPrediction(UndirectedPosteriorModel, StructuredModel):
     """With an RBM for every x_visible as q (the DVAE## rows of table 3)."""
-
-
-def _log_mean_exp(values):
-    count = tf.cast(tf.shape(values)[0], values.dtype)
-    return tf.reduce_logsumexp(values, 0) - tf.math.log(count)
