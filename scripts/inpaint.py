@@ -25,9 +25,16 @@ from zoo import cli, experiment, outputs
 from zoo.data import MASKS
 
 WORKDIR = cli.define_workdir()
-MASK = flags.DEFINE_list("mask", "left", f"What is hidden: any of {', '.join(MASKS)}.")
+MASK = flags.DEFINE_list(
+    "mask",
+    None,
+    f"What is hidden: any of {', '.join(MASKS)}; by default the left, or what a conditional model "
+    "is trained to complete.",
+)
 flags.register_validator(
-    "mask", lambda names: names and set(names) <= set(MASKS), f"must be of {'|'.join(MASKS)}."
+    "mask",
+    lambda names: names is None or (names and set(names) <= set(MASKS)),
+    f"must be of {'|'.join(MASKS)}.",
 )
 COVERAGE = flags.DEFINE_float(
     "coverage", None, "Share of the pixels hidden, in (0, 1); by default 0.25 by a box, else 0.5."

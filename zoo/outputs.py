@@ -86,7 +86,7 @@ def write_inpainting(
     images: tf.data.Dataset,
     workdir: pathlib.Path,
     *,
-    masks: Sequence[str],
+    masks: Sequence[str] | None,
     coverage: float | None,
     num_images: int,
     num_completions: int,
@@ -99,7 +99,8 @@ def write_inpainting(
       model: a fitted model.
       images: the test pipeline.
       workdir: where to write.
-      masks: names, as `zoo.data.mask` takes them.
+      masks: names, as `zoo.data.mask` takes them; None is the left half, or a conditional model's
+        own mask.
       coverage: the share of the pixels hidden; None is each mask's own.
       num_images: first so many images.
       num_completions: of each image.
@@ -113,7 +114,12 @@ def write_inpainting(
     check_count(num_images=num_images, num_completions=num_completions)
     if num_steps is not None:
         check_count(num_steps=num_steps)
-    shown = {name: data.mask(name, model.event_shape, seed, coverage) for name in masks}
+    if masks is None and model.visible is not None:
+        shown = {model.mask: model.visible}
+    else:
+        shown = {
+            name: data.mask(name, model.event_shape, seed, coverage) for name in masks or ["left"]
+        }
     for name, visible in shown.items():
         if visible.all():
             raise UsageError(f"coverage must be larger: the mask {name!r} hides no pixel.")

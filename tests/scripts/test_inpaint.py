@@ -53,6 +53,19 @@ def test_inpaint(workdir, images):
         assert picture.shape[0] / picture.shape[1] == pytest.approx(6 / 3)  # 3 rows beside the 3
 
 
+def test_a_conditional_model_completes_what_it_is_for(tmp_path, digits):
+    config = zoo.configs.structured_config("digits", name="StructuredPrediction")
+    config.model.update(latent_dims=(2, 2), hidden=(4,), mask="random")
+    config.seed, config.jit_compile = 3, False
+    model = experiment.build(config, digits)
+    outputs.write_model(model, tmp_path)
+    experiment.write_json(tmp_path / "config.json", config.to_dict())
+    result = run_here("inpaint", f"--workdir={tmp_path}", "--num_images=2")
+    assert result.returncode == 0, result.stderr
+    arrays = np.load(tmp_path / "inpainting_random.npz")
+    np.testing.assert_array_equal(arrays["visible"], model.visible)
+
+
 def test_steps_are_the_models_by_default(workdir, monkeypatch):
     asked = []
 
