@@ -2,6 +2,7 @@
 
 from zoo import data, evaluation, likelihoods, models
 from zoo.base import GenerativeModel
+from zoo.checkpoint import Checkpoints
 from zoo.checks import UsageError
 from zoo.experiment import load
 from zoo.export import export
@@ -12,6 +13,7 @@ from zoo.registry import get_method, method_names, register
 __version__ = "0.1.0"
 
 __all__ = [
+    "Checkpoints",
     "GenerativeModel",
     "LatentVariableModel",
     "UsageError",

@@ -9,6 +9,7 @@ import tensorflow as tf
 import samplers
 from samplers.random import Seed
 from zoo.callbacks import EpochSetter, StopOnDivergence
+from zoo.checkpoint import Checkpoints
 from zoo.checks import UsageError
 from zoo.data.pipeline import as_batch, as_pipeline, epoch_variable, pipeline_errors
 
@@ -202,7 +203,7 @@ class GenerativeModel(keras.Model):
           UsageError: for images of a wrong shape, not finite or outside [0, 1], for no full batch,
             for examples without an `index` where the method keeps chains, or for `sample_weight`
             and `class_weight`, which no method here defines.
-          FloatingPointError: after an epoch whose objective was not finite.
+          FloatingPointError: after a step whose objective was not finite.
         """
         for name in ("sample_weight", "class_weight", "validation_split"):
             if kwargs.pop(name, None) is not None:
@@ -225,7 +226,9 @@ class GenerativeModel(keras.Model):
                 raise UsageError("validation_data must be x or (x, y), without sample weights.")
             size = None if isinstance(x, tf.data.Dataset) else validation_size
             validation_data = as_pipeline(x, y, self.event_shape, size)
-        callbacks = [EpochSetter(), StopOnDivergence(), *(kwargs.pop("callbacks", None) or [])]
+        given = kwargs.pop("callbacks", None) or []
+        checkpoints = next((c for c in given if isinstance(c, Checkpoints)), None)
+        callbacks = [EpochSetter(), StopOnDivergence(checkpoints), *given]
         try:
             with pipeline_errors():
                 return super().fit(

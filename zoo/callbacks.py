@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import plots
+from zoo.checkpoint import Checkpoints, told_last
 from zoo.data.pipeline import epoch_variable
 
 
@@ -18,18 +19,35 @@ class EpochSetter(keras.callbacks.Callback):
 
 
 class StopOnDivergence(keras.callbacks.Callback):
-    """Ends a run whose objective is no longer finite, before later callbacks can save it.
+    """Ends a run at the first step whose objective is not finite, before later callbacks save it.
+
+    Args:
+      checkpoints: of this run, if it has some.
 
     Raises:
-      FloatingPointError: at the end of the epoch, naming the metrics that are not finite.
+      FloatingPointError: naming the step, what is not finite, and the last good checkpoint.
     """
 
-    def on_epoch_end(self, epoch, logs=None):
+    async_safe = True  # Keras then runs it beside the training steps, which need not wait
+
+    def __init__(self, checkpoints: Checkpoints | None = None):
+        super().__init__()
+        self.checkpoints, self.found = checkpoints, None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.first_step = int(self.model.optimizer.iterations)
+
+    def on_train_batch_end(self, batch, logs=None):
         broken = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
-        if broken:
+        if broken and not self.found:
+            self.found = f"step {self.first_step + batch + 1}: {', '.join(broken)}"
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.found:
             raise FloatingPointError(
-                f"training diverged in epoch {epoch + 1}: {', '.join(broken)} not finite; "
-                "a smaller learning rate or step size may help."
+                f"training diverged in epoch {epoch + 1}, {self.found} not finite; a smaller "
+                f"learning rate or step size may help; {told_last(self.checkpoints)}."
             )
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import pathlib
 import shutil
 import tempfile
@@ -14,6 +13,7 @@ import numpy as np
 from zoo import data, evaluation
 from zoo.checks import UsageError, check_choice, check_count, check_positive
 from zoo.configs import base_config
+from zoo.files import PARTIAL, write_json, written_whole
 from zoo.registry import get_method
 
 # What the programs leave in a work directory: files, and folders.
@@ -30,7 +30,8 @@ OUTPUTS = (
     "fid.json",
     *(f"inpainting_{mask}.{kind}" for mask in data.MASKS for kind in ("png", "npz")),
 )
-OUTPUT_FOLDERS = ("tensorboard", "export")
+CHECKPOINTS = "checkpoints"
+OUTPUT_FOLDERS = ("tensorboard", "export", CHECKPOINTS)
 OPTIMIZERS = ("Adam", "Adamax", "RMSprop", "SGD")
 
 
@@ -149,8 +150,8 @@ def _taking(what):
         raise UsageError(f"{what} does not take this: {error}") from error
 
 
-def make_workdir(path: str, *, name: str = "workdir", empty: bool = False) -> pathlib.Path:
-    """The directory of the flag `name`, made if missing; `empty` removes an older run's files.
+def make_workdir(path: str, *, name: str = "workdir") -> pathlib.Path:
+    """The directory of the flag `name`, made if missing.
 
     Raises:
       UsageError: if it cannot be made or written to.
@@ -162,9 +163,71 @@ def make_workdir(path: str, *, name: str = "workdir", empty: bool = False) -> pa
             pass
     except OSError as error:
         raise UsageError(f"{name}: cannot write to {path!r}: {error.strerror}.") from None
-    if empty:
-        _remove_older_run(workdir)
     return workdir
+
+
+def start_run(
+    path: str, config: ml_collections.ConfigDict, *, overwrite: bool = False
+) -> pathlib.Path:
+    """The work directory of a new run, or of the unfinished run of the same config, to go on with.
+
+    A run is unfinished while it has a folder of checkpoints, until `finish_run`. What a finished
+    run left is removed.
+
+    Args:
+      path: of the directory, made if missing.
+      config: of the run.
+      overwrite: whether to remove an unfinished run, too.
+
+    Raises:
+      UsageError: if the directory cannot be written to, holds files of something else, or an
+        unfinished run of another config.
+    """
+    workdir = make_workdir(path)
+    _remove(workdir.glob(PARTIAL + "*"))
+    checkpoints = workdir / CHECKPOINTS
+    if checkpoints.is_dir() and not overwrite:
+        _check_same(load_config(workdir), config, workdir)
+        return workdir
+    _remove_older_run(workdir)
+    write_json(workdir / "config.json", config.to_dict())
+    checkpoints.mkdir()
+    return workdir
+
+
+def finish_run(workdir: pathlib.Path) -> None:
+    """Removes the checkpoints of a run, all of whose files are written."""
+    gone = workdir / f"{PARTIAL}{CHECKPOINTS}"  # so that no part of them is taken for a run
+    (workdir / CHECKPOINTS).rename(gone)
+    shutil.rmtree(gone)
+
+
+def continue_metrics(workdir: pathlib.Path, num_epochs: int) -> None:
+    """Leaves the rows of the first epochs in metrics.csv, behind which a run goes on."""
+    path = workdir / "metrics.csv"
+    if path.exists():
+        lines = path.read_text().splitlines(keepends=True)
+        with written_whole(path) as partial:
+            partial.write_text("".join(lines[: 1 + num_epochs]) if num_epochs else "")
+
+
+def _check_same(old, new, workdir):
+    old, new = (_flat(json.loads(json.dumps(config.to_dict()))) for config in (old, new))
+    for key in [*new, *old]:
+        if old.get(key) != new.get(key):
+            raise UsageError(
+                f"workdir: {str(workdir)!r} holds an unfinished run whose {key} is "
+                f"{old.get(key)!r}, not {new.get(key)!r}; give another directory, or --overwrite."
+            )
+
+
+def _flat(values, prefix=""):
+    """Nested dictionaries as one, of keys with dots."""
+    flat = {}
+    for key, value in values.items():
+        nested = isinstance(value, dict) and value
+        flat |= _flat(value, f"{prefix}{key}.") if nested else {prefix + key: value}
+    return flat
 
 
 def _remove_older_run(workdir):
@@ -178,25 +241,12 @@ def _remove_older_run(workdir):
             f"workdir: {str(workdir)!r} holds {older[0].name} of something else than a run; "
             "give a new directory."
         ) from None
-    for path in older:
+    _remove(older)
+
+
+def _remove(paths):
+    for path in paths:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-@contextlib.contextmanager
-def written_whole(path: pathlib.Path):
-    """A path to write to, of the same ending; what is there in the end replaces `path`."""
-    partial = path.with_name(f".partial-{path.name}")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def write_json(path: pathlib.Path, values: dict) -> None:
-    """Writes a dictionary as indented JSON."""
-    with written_whole(path) as partial:
-        partial.write_text(json.dumps(values, indent=2) + "\n")
 
 
 def load_config(workdir: str) -> ml_collections.ConfigDict:

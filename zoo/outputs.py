@@ -13,7 +13,8 @@ from zoo import data, evaluation, plots
 from zoo.checks import UsageError, check_count
 from zoo.data.masks import hidden_mse
 from zoo.evaluation.chunks import collect
-from zoo.experiment import load_config, write_json, written_whole
+from zoo.experiment import load_config
+from zoo.files import write_json, written_whole
 
 UNITS = {
     "log_likelihood": "nats per image",

@@ -54,9 +54,8 @@ def train_images(data, num_batches=4):
     return np.concatenate(batches)
 
 
-def fit(model, data, epochs=1, initial_epoch=0):
-    x = train_images(data)
-    return model.fit(x, batch_size=BATCH, epochs=epochs, initial_epoch=initial_epoch, verbose=0)
+def fit(model, data, epochs=1, **kwargs):
+    return model.fit(train_images(data), batch_size=BATCH, epochs=epochs, verbose=0, **kwargs)
 
 
 def weights(model):
@@ -103,10 +102,11 @@ def traces_the_step_once(method, data, images, tmp_path):
 
 
 def saves_loads_and_resumes(method, data, images, tmp_path):
-    """Two epochs are one epoch, a `.keras` file, and one more; bit for bit."""
+    """Two epochs are one epoch, a `.keras` file or a checkpoint, and one more; bit for bit."""
     whole, half = build(method, data), build(method, data)
     fit(whole, data, epochs=2)
-    fit(half, data, epochs=1)
+    checkpoints = zoo.Checkpoints(tmp_path / "checkpoints")
+    fit(half, data, epochs=1, callbacks=[checkpoints])
     half.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert type(loaded) is method
@@ -114,6 +114,9 @@ def saves_loads_and_resumes(method, data, images, tmp_path):
     np.testing.assert_array_equal(
         half.predict(images, verbose=0), loaded.predict(images, verbose=0)
     )
+    for variable in (loaded.trainable_variables[0], *loaded.optimizer.variables):
+        variable.assign(0 * variable)
+    assert checkpoints.restore(loaded) == 1
     fit(loaded, data, epochs=2, initial_epoch=1)
     assert_equal(weights(whole), weights(loaded))
 

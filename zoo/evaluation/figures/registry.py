@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from zoo import experiment
 from zoo.checks import UsageError, check_choice
+from zoo.files import written_whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,10 +110,10 @@ def draw(name: str, runs: Sequence[Run] = (), **settings) -> Plot:
 
 def write(plot: Plot, out: pathlib.Path, name: str) -> None:
     """Writes NAME.png and NAME.csv into the folder `out`, each whole or not at all."""
-    with experiment.written_whole(out / f"{name}.png") as partial:
+    with written_whole(out / f"{name}.png") as partial:
         plot.figure.savefig(partial, format="png", dpi=150)
     with (
-        experiment.written_whole(out / f"{name}.csv") as partial,
+        written_whole(out / f"{name}.csv") as partial,
         partial.open("w", newline="") as file,
     ):
         writer = csv.writer(file)

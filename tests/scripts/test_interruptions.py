@@ -1,0 +1,154 @@
+"""A training that is killed at any moment goes on, by the same command, to the same weights."""
+
+import collections
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from programs import ROOT, TINY, run_here
+
+import zoo
+from zoo import outputs
+
+VAE = ["--config=vae_digits", *TINY, "--config.epochs=3"]
+
+
+class Killed(BaseException):
+    """In place of a signal that nothing catches."""
+
+
+def kill(*_, **__):
+    raise Killed
+
+
+def weights(workdir):
+    model = zoo.load(str(workdir))
+    return [np.asarray(v) for v in [*model.variables, *model.optimizer.variables]]
+
+
+def assert_same_run(one, other):
+    """Weights, and metrics epoch by epoch; and nothing is left to go on with."""
+    for a, b in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert (one / "metrics.csv").read_text() == (other / "metrics.csv").read_text()
+    assert {p.name for p in one.iterdir()} == {p.name for p in other.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("runs") / "whole"
+    assert run_here("train", *VAE, f"--workdir={workdir}").returncode == 0
+    return workdir
+
+
+def killed_run(workdir, monkeypatch, owner, name):
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(owner, name, kill)
+        run_here("train", *VAE, f"--workdir={workdir}")
+
+
+def test_goes_on_after_an_epoch(whole, tmp_path, monkeypatch):
+    """Killed before the second checkpoint, when the second row of metrics is written."""
+    original = zoo.Checkpoints.on_epoch_end
+
+    def second(self, epoch, logs=None):
+        kill() if epoch else original(self, epoch, logs)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(zoo.Checkpoints, "on_epoch_end", second)
+        run_here("train", *VAE, f"--workdir={tmp_path / 'run'}")
+    assert len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) == 3
+    result = run_here("train", *VAE, f"--workdir={tmp_path / 'run'}")
+    assert result.returncode == 0, result.stderr
+    assert "goes on after epoch 1." in result.stdout
+    assert_same_run(whole, tmp_path / "run")
+
+
+def test_goes_on_with_the_evaluation(whole, tmp_path, monkeypatch):
+    workdir = tmp_path / "run"
+    killed_run(workdir, monkeypatch, outputs, "write_pictures")
+    result = run_here("train", *VAE, f"--workdir={workdir}")
+    assert "goes on after epoch 3." in result.stdout
+    assert_same_run(whole, workdir)
+
+
+def test_an_unfinished_run_of_another_config_is_kept(tmp_path, monkeypatch):
+    workdir = tmp_path / "run"
+    killed_run(workdir, monkeypatch, outputs, "write_model")
+    before = {p: p.read_bytes() for p in (workdir / "checkpoints").iterdir()}
+    other = ["--config=vae_digits", *TINY, "--config.epochs=1", f"--workdir={workdir}"]
+    result = run_here("train", *other)
+    assert result.returncode == 2
+    assert "holds an unfinished run whose epochs is 3, not 1; give another" in result.stderr
+    assert before == {p: p.read_bytes() for p in (workdir / "checkpoints").iterdir()}
+    assert run_here("train", *other, "--overwrite").returncode == 0
+    assert len((workdir / "metrics.csv").read_text().splitlines()) == 2
+    assert not (workdir / "checkpoints").exists()
+
+
+# The real thing.
+
+SMALL = {
+    "hmc_dlgm_digits": [*TINY, "--config.epochs=12"],
+    "dvae_undirected_digits": [
+        "--config.epochs=12",
+        "--config.jit_compile=False",
+        "--config.model.hidden=(8,)",
+        "--config.model.latent_dims=(3,3)",
+        "--config.model.num_particles=20",
+        "--config.evaluation.num_importance_samples=20",
+        "--config.evaluation.num_images=20",
+    ],
+}
+NUM_KILLS = 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", SMALL)
+def test_killed_at_random_moments(config, tmp_path):
+    """By SIGKILL, at least five of the times in the middle of writing a checkpoint."""
+    rng = random.Random(0)
+    command = [sys.executable, ROOT / "scripts" / "train.py", f"--config={config}", *SMALL[config]]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+    def finish(workdir):
+        subprocess.run([*command, f"--workdir={workdir}"], check=True, **quiet)
+
+    finish(tmp_path / "whole")
+    kills, workdir = collections.Counter(), tmp_path / "run0"
+    num_runs = 0
+    while kills.total() < NUM_KILLS:
+        in_a_write = kills["in a write"] < 5 and kills.total() % 3 == 0
+        moment = rng.expovariate(1 / 4)
+        process = subprocess.Popen([*command, f"--workdir={workdir}"], **quiet)
+        before = _newest(workdir)
+        started = None
+        while process.poll() is None:
+            if started is None and (workdir / "metrics.csv").exists():
+                started = time.monotonic()
+            partial = list((workdir / "checkpoints").glob(".partial-*"))
+            late = started is not None and time.monotonic() - started > moment
+            if partial if in_a_write else late:
+                os.kill(process.pid, signal.SIGKILL)
+                process.wait()
+                kills["in a write" if partial else "elsewhere"] += 1
+                break
+        else:
+            assert process.returncode == 0
+            assert_same_run(tmp_path / "whole", workdir)
+            num_runs += 1
+            workdir = tmp_path / f"run{num_runs}"
+            continue
+        assert _newest(workdir) >= before  # nothing is lost
+    finish(workdir)
+    assert_same_run(tmp_path / "whole", workdir)
+    print(f"{config}: {dict(kills)}, {num_runs + 1} runs ended with the same weights")
+
+
+def _newest(workdir):
+    return max((p.name for p in (workdir / "checkpoints").glob("epoch-*")), default="")
