@@ -49,6 +49,8 @@ class Checkpoints(keras.callbacks.Callback):
           UsageError: if none of the files can be read, or they are of another model.
         """
         self._begun, found = True, self._paths()
+        for path in self.directory.glob(PARTIAL + "*"):
+            path.unlink()
         for path in found:
             try:
                 with np.load(path) as file:
@@ -90,8 +92,8 @@ class Checkpoints(keras.callbacks.Callback):
         self.directory.mkdir(parents=True, exist_ok=True)
         with written_whole(self.directory / f"epoch-{epoch + 1:06d}.npz") as partial:
             np.savez(partial, *arrays)
-        for path in [*self._paths()[_KEPT:], *self.directory.glob(PARTIAL + "*")]:
-            path.unlink(missing_ok=True)
+        for path in self._paths()[_KEPT:]:
+            path.unlink()
 
     def _paths(self):
         """The newest first."""

@@ -73,6 +73,8 @@ def _parse(argv):
         raise UsageError(f"config: {reason}" if trace else told) from None
     except Exception as error:  # a config file is the user's code, and may raise anything
         reason = _last_words(error) or type(error).__name__
+        if reason.isidentifier():  # of an override
+            reason = f"there is no {reason!r} in it to be changed."
         raise UsageError(f"config: {reason}") from None
     if len(rest) > 1:
         raise UsageError(f"arguments must be flags like --name=value; {rest[1]!r} is not one.")
