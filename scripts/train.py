@@ -21,7 +21,7 @@ import keras
 from absl import flags
 
 import zoo
-from zoo import callbacks, cli, experiment, outputs
+from zoo import callbacks, cli, distribution, experiment, outputs
 from zoo.checks import UsageError
 from zoo.evaluation.chunks import collect
 
@@ -36,37 +36,46 @@ OVERWRITE = flags.DEFINE_boolean(
 
 
 def main() -> None:
+    strategy = distribution.make_strategy(STRATEGY.value)
+    chief = distribution.is_chief(strategy)  # the others train, and write nothing
     config = experiment.check_config(CONFIG.value)
     experiment.resolve_paths(config)
     data = experiment.load_data(config)
     num_images, num_tested = config.evaluation.get("num_images"), data.num_examples["test"]
     if num_images is not None and num_images > num_tested:
         raise UsageError(f"num_images must be at most {num_tested}; it was {num_images}.")
-    with cli.make_strategy(STRATEGY.value).scope():
-        model = experiment.build(config, data)
     # runs/hmc_dlgm_mnist, or runs/hmc_dlgm_mnist_small for its preset.
     name = pathlib.Path(flags.FLAGS["config"].config_filename).name.replace(".py", "")
-    default = pathlib.Path("runs") / name.replace(":", "_")
-    workdir = experiment.start_run(WORKDIR.value or default, config, overwrite=OVERWRITE.value)
-    checkpoints = zoo.Checkpoints(workdir / experiment.CHECKPOINTS)
-    done = checkpoints.restore(model)
-    if done:
-        print(f"{str(workdir)!r} goes on after epoch {done}.")
-    experiment.continue_metrics(workdir, done)
-    shown = collect(model, data.validation.take(1))[:10]
-    logs = workdir / "tensorboard"
-    model.fit(
-        data.train,
-        epochs=config.epochs,
-        initial_epoch=done,
-        validation_data=data.validation,
-        callbacks=[
-            keras.callbacks.CSVLogger(workdir / "metrics.csv", append=True),
-            keras.callbacks.TensorBoard(logs, write_graph=False),
-            callbacks.PictureLogger(logs, shown, every=max(1, config.epochs // 10)),
-            checkpoints,
-        ],
-    )
+    workdir = pathlib.Path(WORKDIR.value or pathlib.Path("runs") / name.replace(":", "_"))
+    with strategy.scope():
+        model = experiment.build(config, data)
+    with distribution.together(strategy):
+        if chief:
+            experiment.start_run(workdir, config, overwrite=OVERWRITE.value)
+        checkpoints = zoo.Checkpoints(workdir / experiment.CHECKPOINTS)
+        done = checkpoints.restore(model)
+        loggers = []
+        if chief:
+            if done:
+                print(f"{str(workdir)!r} goes on after epoch {done}.")
+            experiment.continue_metrics(workdir, done)
+            shown = collect(model, data.validation.take(1))[:10]
+            logs = workdir / "tensorboard"
+            loggers = [
+                keras.callbacks.CSVLogger(workdir / "metrics.csv", append=True),
+                keras.callbacks.TensorBoard(logs, write_graph=False),
+                callbacks.PictureLogger(logs, shown, every=max(1, config.epochs // 10)),
+            ]
+        model.fit(
+            data.train,
+            epochs=config.epochs,
+            initial_epoch=done,
+            validation_data=data.validation,
+            callbacks=[*loggers, checkpoints],
+            verbose="auto" if chief else 0,
+        )
+    if not chief:
+        return
     outputs.write_model(model, workdir)
     outputs.write_evaluation(model, data.test, workdir, seed=config.seed, **config.evaluation)
     outputs.write_pictures(model, data.test, workdir, config.seed)

@@ -12,6 +12,7 @@ from zoo.callbacks import EpochSetter, StopOnDivergence
 from zoo.checkpoint import Checkpoints
 from zoo.checks import UsageError
 from zoo.data.pipeline import as_batch, as_pipeline, epoch_variable, pipeline_errors
+from zoo.distribution import is_multi_worker
 
 
 class GenerativeModel(keras.Model):
@@ -150,7 +151,11 @@ class GenerativeModel(keras.Model):
     def _track(self, metrics):
         for name, value in metrics.items():
             self.trackers[name].update_state(value)
-        return {name: self.trackers[name].result() for name in metrics}
+        results = {name: self.trackers[name].result() for name in metrics}
+        if is_multi_worker(self.distribute_strategy):
+            # Keras takes the mean over an axis that a number has not.
+            return {name: tf.reshape(value, [1]) for name, value in results.items()}
+        return results
 
     # Keras.
 
@@ -262,6 +267,9 @@ class GenerativeModel(keras.Model):
     def from_config(cls, config):
         # A copy, since Keras takes the entries out as it reads them.
         return cls(**keras.saving.deserialize_keras_object(copy.deepcopy(config)))
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: all is built already, and Keras takes no dictionaries of several workers."""
 
     def _check_split(self, train):
         replicas = self.distribute_strategy.num_replicas_in_sync

@@ -35,7 +35,7 @@ class StopOnDivergence(keras.callbacks.Callback):
         self.checkpoints, self.found = checkpoints, None
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.first_step = int(self.model.optimizer.iterations)
+        self.first_step = int(self.model.optimizer.iterations.numpy())
 
     def on_train_batch_end(self, batch, logs=None):
         broken = [name for name, value in (logs or {}).items() if not math.isfinite(value)]

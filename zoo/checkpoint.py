@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from zoo.checks import UsageError
+from zoo.distribution import broadcast, is_chief
 from zoo.files import PARTIAL, written_whole
 
 _KEPT = 2
@@ -24,7 +25,8 @@ class Checkpoints(keras.callbacks.Callback):
 
     A file holds every variable of the model (chains, particles and step sizes, too) and of its
     optimizer. It gets its name when it is whole and on the disk, so that there is always one to go
-    on from. The state of other callbacks is not in it. Put this one last.
+    on from. The state of other callbacks is not in it. Put this one last. Of several workers the
+    first alone reads and writes, and tells the others.
 
     Args:
       directory: where they are, made if missing.
@@ -48,7 +50,17 @@ class Checkpoints(keras.callbacks.Callback):
         Raises:
           UsageError: if none of the files can be read, or they are of another model.
         """
-        self._begun, found = True, self._paths()
+        self._begun, strategy = True, model.distribute_strategy
+        done, arrays = self._read(model) if is_chief(strategy) else (0, _values(model))
+        (done,) = broadcast(strategy, [np.asarray(done)])
+        if done:
+            for variable, array in zip(_variables(model), broadcast(strategy, arrays), strict=True):
+                variable.assign(array)
+        return int(done)
+
+    def _read(self, model):
+        """The number of epochs done, and the values of all variables then."""
+        found = self._paths()
         for path in self.directory.glob(PARTIAL + "*"):
             path.unlink()
         for path in found:
@@ -58,14 +70,15 @@ class Checkpoints(keras.callbacks.Callback):
             except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
                 print(f"{str(path)!r} is damaged ({error}); not used.", file=sys.stderr)
                 continue
-            _assign(model, arrays, path)
-            return _epoch(path)
+            if [array.shape for array in arrays] != [v.shape for v in _variables(model)]:
+                raise UsageError(f"checkpoints: {str(path)!r} is of another model or optimizer.")
+            return int(path.stem.removeprefix("epoch-")), arrays
         if found:
             raise UsageError(
                 f"checkpoints: none in {str(self.directory)!r} can be read; remove it to start "
                 "anew."
             )
-        return 0
+        return 0, []
 
     @property
     def last(self) -> pathlib.Path | None:
@@ -81,14 +94,15 @@ class Checkpoints(keras.callbacks.Callback):
         self._begun = True
 
     def on_epoch_end(self, epoch, logs=None):
-        arrays = []
-        for variable in _variables(self.model):
-            arrays.append(np.asarray(variable))
-            if arrays[-1].dtype.kind == "f" and not np.isfinite(arrays[-1]).all():
+        arrays = _values(self.model)
+        for variable, array in zip(_variables(self.model), arrays, strict=True):
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise FloatingPointError(
                     f"training diverged in epoch {epoch + 1}: {variable.path} is not finite; "
                     f"{told_last(self)}."
                 )
+        if not is_chief(self.model.distribute_strategy):
+            return
         self.directory.mkdir(parents=True, exist_ok=True)
         with written_whole(self.directory / f"epoch-{epoch + 1:06d}.npz") as partial:
             np.savez(partial, *arrays)
@@ -110,14 +124,5 @@ def _variables(model):
     return [*model.variables, *model.optimizer.variables]
 
 
-def _assign(model, arrays, path):
-    variables = _variables(model)
-    shapes = [tuple(variable.shape) for variable in variables]
-    if [array.shape for array in arrays] != shapes:
-        raise UsageError(f"checkpoints: {str(path)!r} is of another model or optimizer.")
-    for variable, array in zip(variables, arrays, strict=True):
-        variable.assign(array)
-
-
-def _epoch(path):
-    return int(path.stem.removeprefix("epoch-"))
+def _values(model):
+    return [variable.numpy() for variable in _variables(model)]

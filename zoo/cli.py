@@ -4,16 +4,14 @@ import pathlib
 import sys
 from collections.abc import Callable
 
-import tensorflow as tf
 from absl import app, flags
 from ml_collections import config_flags
 
 from zoo.checks import UsageError, check_choice
+from zoo.distribution import STRATEGIES
 
 # Flags defined here belong to the program that asks for them, so that its --help shows them.
 flags.disclaim_key_flags()
-
-STRATEGIES = ("none", "mirrored")
 
 
 def define_config(configs: pathlib.Path, default: str) -> flags.FlagHolder:
@@ -40,17 +38,16 @@ def define_workdir() -> flags.FlagHolder:
 def define_strategy() -> flags.FlagHolder:
     """Defines `--strategy`."""
     return flags.DEFINE_enum(
-        "strategy", "none", STRATEGIES, "How training spreads: not, or over this machine's GPUs."
+        "strategy",
+        "none",
+        STRATEGIES,
+        "How training spreads: not, over this machine's GPUs, or over the machines of TF_CONFIG.",
     )
-
-
-def make_strategy(name: str) -> tf.distribute.Strategy:
-    """The strategy of that name."""
-    return tf.distribute.MirroredStrategy() if name == "mirrored" else tf.distribute.get_strategy()
 
 
 def run(main: Callable[[], None]) -> None:
     """Parses the flags and runs `main()`; a user's mistake ends in one line and exit status 2."""
+    flags.FLAGS.set_default("verbosity", -1)  # warnings, of which TensorFlow has enough
     app.run(lambda _: _told(main), flags_parser=lambda argv: _told(lambda: _parse(argv)))
 
 

@@ -8,9 +8,8 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
-from programs import ROOT, TINY, run_here
+from programs import ROOT, TINY, assert_same_run, run_here
 
 import zoo
 from zoo import outputs
@@ -24,19 +23,6 @@ class Killed(BaseException):
 
 def kill(*_, **__):
     raise Killed
-
-
-def weights(workdir):
-    model = zoo.load(str(workdir))
-    return [np.asarray(v) for v in [*model.variables, *model.optimizer.variables]]
-
-
-def assert_same_run(one, other):
-    """Weights, and metrics epoch by epoch; and nothing is left to go on with."""
-    for a, b in zip(weights(one), weights(other), strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert (one / "metrics.csv").read_text() == (other / "metrics.csv").read_text()
-    assert {p.name for p in one.iterdir()} == {p.name for p in other.iterdir()}
 
 
 @pytest.fixture(scope="module")

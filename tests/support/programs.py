@@ -10,8 +10,10 @@ import sys
 from typing import NamedTuple
 from unittest import mock
 
+import numpy as np
 from absl import app, flags
 
+import zoo
 from zoo import cli
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -68,3 +70,16 @@ def run_here(script, *arguments, cwd=ROOT):
         cli._configs[:] = configs
         flags.FLAGS.unparse_flags()
     return Ended(status, stdout.getvalue(), stderr.getvalue())
+
+
+def _weights(workdir):
+    model = zoo.load(str(workdir))
+    return [np.asarray(v) for v in [*model.variables, *model.optimizer.variables]]
+
+
+def assert_same_run(one, other):
+    """Weights, and metrics epoch by epoch; and nothing is left to go on with."""
+    for a, b in zip(_weights(one), _weights(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert (one / "metrics.csv").read_text() == (other / "metrics.csv").read_text()
+    assert {p.name for p in one.iterdir()} == {p.name for p in other.iterdir()}

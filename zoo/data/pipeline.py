@@ -56,6 +56,9 @@ def pipeline(
             batch["x"] = tf.cast(batch["x"], tf.float32) / 255
         return batch | {"index": index}
 
+    # Every worker takes its part of each batch.
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return (
         tf.data.Dataset.range(1)
         .flat_map(order)
@@ -63,6 +66,7 @@ def pipeline(
         .map(gather)
         .apply(tf.data.experimental.assert_cardinality(num_batches))
         .prefetch(tf.data.AUTOTUNE)
+        .with_options(options)
     )
 
 
