@@ -143,6 +143,9 @@ class GenerativeModel(keras.Model):
     def _write_state(self, statistics):
         if self.distribute_strategy.num_replicas_in_sync > 1 and statistics:
             replica = tf.distribute.get_replica_context()
+            if is_multi_worker(self.distribute_strategy):
+                with tf.device("CPU:0"):  # workers cannot gather what has no place
+                    statistics = {k: tf.identity(v) for k, v in statistics.items()}
             statistics = {k: replica.all_gather(v, axis=0) for k, v in statistics.items()}
         scheduled = self.scheduled_state(self.optimizer.iterations)
         for variable, value in [*self.next_state(statistics), *scheduled]:
