@@ -13,6 +13,7 @@ PROGRAMS = (
     "sample",
     "inpaint",
     "export",
+    "serve_check",
     "figures",
     "benchmark",
     "compare_tfp",

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import samplers
 from samplers.random import Seed
-from zoo.callbacks import EpochSetter, StopOnDivergence
+from zoo.callbacks import ChainHealth, EpochSetter, StopOnDivergence
 from zoo.checkpoint import Checkpoints
 from zoo.checks import UsageError
 from zoo.data.pipeline import as_batch, as_pipeline, epoch_variable, pipeline_errors
@@ -236,7 +236,7 @@ class GenerativeModel(keras.Model):
             validation_data = as_pipeline(x, y, self.event_shape, size)
         given = kwargs.pop("callbacks", None) or []
         checkpoints = next((c for c in given if isinstance(c, Checkpoints)), None)
-        callbacks = [EpochSetter(), StopOnDivergence(checkpoints), *given]
+        callbacks = [EpochSetter(), StopOnDivergence(checkpoints), ChainHealth(), *given]
         try:
             with pipeline_errors():
                 return super().fit(

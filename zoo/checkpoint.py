@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.checks import UsageError
 from zoo.distribution import broadcast, is_chief
-from zoo.files import PARTIAL, written_whole
+from zoo.files import PARTIAL, make_directory, written_whole
 
 _KEPT = 2
 
@@ -67,7 +67,7 @@ class Checkpoints(keras.callbacks.Callback):
             try:
                 with np.load(path) as file:
                     arrays = [file[name] for name in file.files]
-            except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
                 print(f"{str(path)!r} is damaged ({error}); not used.", file=sys.stderr)
                 continue
             if [array.shape for array in arrays] != [v.shape for v in _variables(model)]:
@@ -103,7 +103,7 @@ class Checkpoints(keras.callbacks.Callback):
                 )
         if not is_chief(self.model.distribute_strategy):
             return
-        self.directory.mkdir(parents=True, exist_ok=True)
+        make_directory(self.directory)
         with written_whole(self.directory / f"epoch-{epoch + 1:06d}.npz") as partial:
             np.savez(partial, *arrays)
         for path in self._paths()[_KEPT:]:

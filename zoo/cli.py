@@ -109,4 +109,7 @@ def _told(function):
         return function()
     except (UsageError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    except OSError as error:  # such as a full disk
+        of = "" if error.filename is None else f" {str(error.filename)!r}"
+        print(f"error: cannot read or write{of}: {error.strerror or error}.", file=sys.stderr)
+    sys.exit(2)

@@ -16,9 +16,9 @@ from zoo.configs import base_config
 from zoo.files import PARTIAL, write_json, written_whole
 from zoo.registry import get_method
 
-# What the programs leave in a work directory: files, and folders.
+# What the programs leave in a work directory: files, and folders. The config is removed last, since
+# the others are only known by it.
 OUTPUTS = (
-    "config.json",
     "model.keras",
     "metrics.csv",
     "evaluation.json",
@@ -28,7 +28,9 @@ OUTPUTS = (
     "reconstructions.png",
     "inpainting.png",
     "fid.json",
+    "serve_check.json",
     *(f"inpainting_{mask}.{kind}" for mask in data.MASKS for kind in ("png", "npz")),
+    "config.json",
 )
 CHECKPOINTS = "checkpoints"
 OUTPUT_FOLDERS = ("tensorboard", "export", CHECKPOINTS)
@@ -231,7 +233,7 @@ def _flat(values, prefix=""):
 
 
 def _remove_older_run(workdir):
-    older = [workdir / output for output in (*OUTPUTS, *OUTPUT_FOLDERS)]
+    older = [workdir / output for output in (*OUTPUT_FOLDERS, *OUTPUTS)]
     older = [path for path in older if path.exists()]
     try:
         if older:

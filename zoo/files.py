@@ -31,6 +31,18 @@ def written_whole(path: pathlib.Path):
             partial.unlink(missing_ok=True)
 
 
+def make_directory(path: pathlib.Path) -> None:
+    """Makes a directory and those above it, where they are missing.
+
+    Raises:
+      UsageError: naming `path` and the reason, if it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write {str(path)!r}: {error.strerror}.") from error
+
+
 def write_json(path: pathlib.Path, values: dict) -> None:
     """Writes a dictionary as indented JSON."""
     with written_whole(path) as partial:

@@ -1,13 +1,17 @@
 """A training that is killed at any moment goes on, by the same command, to the same weights."""
 
 import collections
+import errno
 import os
+import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import keras
 import pytest
 from programs import ROOT, TINY, assert_same_run, run_here
 
@@ -32,9 +36,9 @@ def whole(tmp_path_factory):
     return workdir
 
 
-def killed_run(workdir, monkeypatch, owner, name):
+def killed_run(workdir, monkeypatch, owner, name, instead=kill):
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(owner, name, kill)
+        patch.setattr(owner, name, instead)
         run_here("train", *VAE, f"--workdir={workdir}")
 
 
@@ -75,6 +79,38 @@ def test_an_unfinished_run_of_another_config_is_kept(tmp_path, monkeypatch):
     assert run_here("train", *other, "--overwrite").returncode == 0
     assert len((workdir / "metrics.csv").read_text().splitlines()) == 2
     assert not (workdir / "checkpoints").exists()
+
+
+def test_goes_on_after_a_kill_while_an_older_run_is_removed(whole, tmp_path, monkeypatch):
+    workdir = tmp_path / "run"
+    shutil.copytree(whole, workdir)
+    original = pathlib.Path.unlink
+
+    def last(path, *args, **kwargs):
+        kill() if path.name == "config.json" else original(path, *args, **kwargs)
+
+    killed_run(workdir, monkeypatch, pathlib.Path, "unlink", last)
+    assert [p.name for p in workdir.iterdir()] == ["config.json"]  # by which it is known as a run
+    assert run_here("train", *VAE, f"--workdir={workdir}").returncode == 0
+    assert_same_run(whole, workdir)
+
+
+def test_a_full_disk_ends_in_one_line(whole, tmp_path, monkeypatch):
+    """Met by a logger that is not ours; nothing of the epochs before is lost."""
+
+    def full(self, epoch, logs=None):
+        if epoch == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    workdir = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.callbacks.TensorBoard, "on_epoch_end", full)
+        result = run_here("train", *VAE, f"--workdir={workdir}")
+    assert result.returncode == 2 and "Traceback" not in result.stderr
+    assert "error: cannot read or write: No space left on device." in result.stderr
+    result = run_here("train", *VAE, f"--workdir={workdir}")
+    assert "goes on after epoch 2." in result.stdout
+    assert_same_run(whole, workdir)
 
 
 # The real thing.

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import zoo
 from zoo import files
+from zoo.callbacks import StopOnDivergence
 
 
 def build(data, **kwargs):
@@ -96,13 +97,16 @@ def test_a_killed_write_loses_nothing(moment, digits, images, tmp_path, monkeypa
     assert names(tmp_path / "run") == ["epoch-000003.npz", "epoch-000004.npz"]
 
 
-@pytest.mark.parametrize("damage", ["cut off", "changed", "empty"])
+@pytest.mark.parametrize("damage", ["cut off", "changed", "empty", "encrypted"])
 def test_a_damaged_file_is_told_and_passed_over(damage, trained, digits, images, capsys):
     model, directory = trained
     path = directory / "epoch-000003.npz"
     content = bytearray(path.read_bytes())
+    encrypted = bytearray(content)
+    encrypted[encrypted.find(b"PK\1\2") + 8] ^= 1  # a flag in the table of the archive
     content[len(content) // 2] ^= 255
-    path.write_bytes({"cut off": content[:-100], "changed": content, "empty": b""}[damage])
+    damaged = {"cut off": content[:-100], "changed": content, "encrypted": encrypted, "empty": b""}
+    path.write_bytes(damaged[damage])
     other = build(digits)
     assert fit(other, images, directory, 3) == 2
     assert f"'{path}' is damaged" in capsys.readouterr().err
@@ -145,6 +149,12 @@ def test_a_full_disk(owner, trained, digits, images, monkeypatch):
     assert_equal(model, other)
 
 
+def test_no_directory(digits, images, tmp_path):
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(zoo.UsageError, match="cannot write '.*run': File exists"):
+        build(digits).fit(images, callbacks=[zoo.Checkpoints(tmp_path / "run")], verbose=0)
+
+
 class Spoil(keras.callbacks.Callback):
     """Makes the model's weights NaN after a step."""
 
@@ -171,6 +181,22 @@ def test_divergence_names_the_step_the_term_and_the_checkpoint(digits, images, t
         model.fit(images[:40], batch_size=2, epochs=4, callbacks=callbacks, verbose=0)
     assert model.optimizer.iterations == 48  # nothing is trained after it
     assert names(tmp_path) == ["epoch-000001.npz", "epoch-000002.npz"]
+
+
+def test_divergence_is_told_by_the_first_step_and_before_the_validation(digits):
+    """Keras may run the checks of several steps at once, in any order."""
+    model = build(digits)
+    stop = StopOnDivergence()
+    stop.set_model(model)
+    stop.on_epoch_begin(0)
+    for batch in (6, 5, 7):
+        stop.on_train_batch_end(batch, {"mse": 1.0, "bound": np.nan})
+    assert model.stop_training
+    with pytest.raises(FloatingPointError, match="step 6: bound not finite"):
+        stop.on_test_begin()
+    stop.on_epoch_begin(1)
+    with pytest.raises(FloatingPointError, match="epoch 2, .*: val_bound not finite"):
+        stop.on_epoch_end(1, {"bound": 1.0, "val_bound": np.inf})
 
 
 def test_weights_that_are_not_finite_are_not_written(digits, images, tmp_path):

@@ -4,7 +4,6 @@ import json
 import pathlib
 import subprocess
 import sys
-import textwrap
 from concurrent import futures
 
 import grpc
@@ -48,35 +47,6 @@ def images():
 
 
 VISIBLE = zoo.data.mask("left", (8, 8, 1))
-
-
-def test_saved_model_cli(model, path, images, tmp_path):
-    """In a process in which the project cannot be imported."""
-    visible = np.broadcast_to(VISIBLE, (4, 8, 8, 1))
-    numbers = {"seed": np.array([0, 0], np.int32), "num_steps": np.array(5, np.int32)}
-    np.savez(tmp_path / "request.npz", x=images[:4], visible=visible, **numbers)
-    program = """
-        import sys
-        for name in ("zoo", "layers", "samplers"):
-            sys.modules[name] = None
-        from tensorflow.python.tools import saved_model_cli
-        saved_model_cli.main()
-    """
-    arguments = [
-        "run",
-        f"--dir={path}",
-        "--tag_set=serve",
-        "--signature_def=inpaint",
-        "--inputs=" + ";".join(f"{k}=request.npz[{k}]" for k in ("x", "visible", *numbers)),
-        "--outdir=answers",
-    ]
-    command = [sys.executable, "-c", textwrap.dedent(program), *arguments]
-    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
-    expected = model.inpaint(images[:4], VISIBLE, 0, num_steps=5)
-    for name in ("x", "mean"):
-        answer = np.load(tmp_path / "answers" / f"{name}.npy")
-        np.testing.assert_allclose(answer, expected[name], atol=1e-4)
-        np.testing.assert_array_equal(answer[visible], images[:4][visible])
 
 
 def test_the_default_is_sample(endpoints):

@@ -11,6 +11,7 @@ from zoo.binary_latent import (
     BinaryPosteriorModel,
     DirectedPosteriorModel,
     UndirectedPosteriorModel,
+    effective_sample_size,
     log_mean_exp,
 )
 from zoo.checks import check_count
@@ -36,7 +37,7 @@ class BinaryLatentModel(BinaryPosteriorModel):
       **kwargs: as the base.
     """
 
-    metric_names = ("bound", "mse", "divergence", "log_normalizer")
+    metric_names = ("bound", "mse", "divergence", "log_normalizer", "effective_sample_size")
 
     def __init__(
         self,
@@ -143,6 +144,7 @@ class BinaryLatentModel(BinaryPosteriorModel):
         if self.num_samples == 1:
             return {"bound": -tf.reduce_mean(log_weights)}, metrics
         shares = tf.stop_gradient(tf.nn.softmax(log_weights, 0))
+        metrics["effective_sample_size"] = effective_sample_size(shares)
         # Only the part of log w that q is in has a score term, which squares the share.
         doubly = self.warmup * shares**2 + (1 - self.warmup) * shares
         weighted = {"inference": doubly, "generation": shares}

@@ -10,6 +10,7 @@ from zoo.binary_latent import (
     BinaryPosteriorModel,
     DirectedPosteriorModel,
     UndirectedPosteriorModel,
+    effective_sample_size,
     log_mean_exp,
 )
 from zoo.checks import UsageError, check_count, check_images, check_positive
@@ -38,7 +39,7 @@ class StructuredModel(BinaryPosteriorModel):
       UsageError: as the base, or for such a relaxation.
     """
 
-    metric_names = ("bound", "mse", "entropy")
+    metric_names = ("bound", "mse", "entropy", "effective_sample_size")
 
     def __init__(
         self,
@@ -159,6 +160,10 @@ class StructuredModel(BinaryPosteriorModel):
         metrics = {"bound": bound}
         if self.posterior_part.normalised:
             metrics |= {"entropy": entropy}
+        if self.num_samples > 1:
+            metrics["effective_sample_size"] = effective_sample_size(
+                tf.nn.softmax(log_likelihood, 0)
+            )
         return {"bound": -bound - self.warmdown * entropy}, metrics
 
     @property
