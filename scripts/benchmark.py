@@ -204,8 +204,14 @@ def report_short_run(model, x, sizes):
             report_lanczos(model)
 
 
+def grey(sizes, shape):
+    """Data of one grey image, in which models are built."""
+    train = tf.data.Dataset.from_tensors({"x": tf.fill([1, *shape], 0.5)})
+    return data.Data(train, None, None, shape, 0, {"train": sizes.batch_size})
+
+
 def undirected(sizes):
-    facts = data.Data(None, None, None, (sizes.pixels,), 0, {"train": sizes.batch_size})
+    facts = grey(sizes, (sizes.pixels,))
     model = zoo.UndirectedDVAE.for_data(
         facts,
         latent_dims=[sizes.latent_dim] * 2,
@@ -283,7 +289,7 @@ SUBJECTS = {
 
 
 def compiled(method, sizes, **kwargs):
-    facts = data.Data(None, None, None, (sizes.pixels,), 0, {})
+    facts = grey(sizes, (sizes.pixels,))
     hidden = (sizes.units, sizes.units)
     if "latent_dims" not in kwargs:
         kwargs["latent_dim"] = sizes.latent_dim
@@ -293,7 +299,7 @@ def compiled(method, sizes, **kwargs):
 
 
 def top_down(method, sizes, **kwargs):
-    facts = data.Data(None, None, None, event_shape("short_run", sizes), 0, {})
+    facts = grey(sizes, event_shape("short_run", sizes))
     model = method.for_data(
         facts,
         latent_dims=[sizes.latent_dim] * 3,

@@ -164,7 +164,7 @@ def make_workdir(path: str, *, name: str = "workdir") -> pathlib.Path:
         with tempfile.TemporaryFile(dir=workdir):
             pass
     except OSError as error:
-        raise UsageError(f"{name}: cannot write to {path!r}: {error.strerror}.") from None
+        raise UsageError(f"{name}: cannot write to {str(path)!r}: {error.strerror}.") from None
     return workdir
 
 
