@@ -4,7 +4,7 @@ import pathlib
 import sys
 from collections.abc import Callable
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 from zoo.checks import UsageError, check_choice
@@ -47,7 +47,6 @@ def define_strategy() -> flags.FlagHolder:
 
 def run(main: Callable[[], None]) -> None:
     """Parses the flags and runs `main()`; a user's mistake ends in one line and exit status 2."""
-    flags.FLAGS.set_default("verbosity", -1)  # warnings, of which TensorFlow has enough
     app.run(lambda _: _told(main), flags_parser=lambda argv: _told(lambda: _parse(argv)))
 
 
@@ -73,6 +72,8 @@ def _parse(argv):
         if reason.isidentifier():  # of an override
             reason = f"there is no {reason!r} in it to be changed."
         raise UsageError(f"config: {reason}") from None
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)  # what TensorFlow tells below it is not for users
     if len(rest) > 1:
         raise UsageError(f"arguments must be flags like --name=value; {rest[1]!r} is not one.")
     return rest
