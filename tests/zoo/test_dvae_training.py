@@ -125,7 +125,8 @@ def test_chains_are_saved(digits, tmp_path, monkeypatch):
     model = zoo.UndirectedDVAE.for_data(digits, **zoo.UndirectedDVAE.tiny | {"num_samples": 2})
     model.compile(jit_compile=False)
     start = model.chains.numpy()
-    model.fit(digits.train.take(2), verbose=0)
+    history = model.fit(digits.train.take(2), verbose=0).history
+    assert 1 < history["effective_sample_size"][0] < 2
     assert set(np.unique(model.chains)) == {0, 1}
     assert 0 < (model.chains.numpy() != start).any((1, 2)).sum() <= 2 * 50
     model.save(tmp_path / "model.keras")
