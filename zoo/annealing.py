@@ -158,10 +158,19 @@ PROTOCOLS = {
 
 def log_mean_weight(log_weights: tf.Tensor) -> Estimate:
     """The log of the mean weight of chains [S, B], with its error by the delta method."""
+    log_mean = log_mean_exp(log_weights)
     num_chains = tf.cast(tf.shape(log_weights)[0], log_weights.dtype)
-    top = tf.reduce_max(log_weights, 0)
-    weights = tf.exp(log_weights - top)
-    mean, variance = tf.nn.moments(weights, [0])
     # The relative error of the mean weight is the error of its logarithm.
-    stderr = tf.sqrt(variance / (num_chains - 1)) / mean
-    return Estimate(top + tf.math.log(mean), stderr)
+    variance = tf.math.reduce_variance(tf.exp(log_weights - log_mean), 0)
+    return Estimate(log_mean, tf.sqrt(variance / (num_chains - 1)))
+
+
+def log_mean_exp(log_weights: tf.Tensor) -> tf.Tensor:
+    """The log of the mean weight over samples: [S, B] to [B]."""
+    count = tf.cast(tf.shape(log_weights)[0], log_weights.dtype)
+    return tf.reduce_logsumexp(log_weights, 0) - tf.math.log(count)
+
+
+def effective_sample_size(shares: tf.Tensor) -> tf.Tensor:
+    """Of so many samples, from weights that sum to one over them: [S, B] to [B]."""
+    return 1 / tf.reduce_sum(shares**2, 0)

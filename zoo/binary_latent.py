@@ -268,14 +268,3 @@ class UndirectedPosteriorModel(BinaryPosteriorModel):
             "num_relaxed_sweeps": self.posterior_part.num_relaxed_sweeps,
             "num_increments": self.posterior_part.num_increments,
         }
-
-
-def log_mean_exp(log_weights: tf.Tensor) -> tf.Tensor:
-    """The log of the mean weight over samples: [S, B] to [B]."""
-    count = tf.cast(tf.shape(log_weights)[0], log_weights.dtype)
-    return tf.reduce_logsumexp(log_weights, 0) - tf.math.log(count)
-
-
-def effective_sample_size(shares: tf.Tensor) -> tf.Tensor:
-    """Of so many samples, from weights that sum to one over them: [S, B] to [B]."""
-    return 1 / tf.reduce_sum(shares**2, 0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.checks import UsageError
 from zoo.distribution import broadcast, is_chief
-from zoo.files import PARTIAL, make_directory, written_whole
+from zoo.files import PARTIAL, written_whole
 
 _KEPT = 2
 
@@ -103,7 +103,6 @@ class Checkpoints(keras.callbacks.Callback):
                 )
         if not is_chief(self.model.distribute_strategy):
             return
-        make_directory(self.directory)
         with written_whole(self.directory / f"epoch-{epoch + 1:06d}.npz") as partial:
             np.savez(partial, *arrays)
         for path in self._paths()[_KEPT:]:

@@ -14,11 +14,14 @@ PARTIAL = ".partial-"  # what the names of unfinished files begin with
 def written_whole(path: pathlib.Path):
     """A path to write to, of the same ending; what is there in the end replaces `path`.
 
+    Its directory is made if missing.
+
     Raises:
       UsageError: naming `path` and the reason, if it cannot be written; an older file stays.
     """
     partial = path.with_name(PARTIAL + path.name)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         _to_disk(partial)
         os.replace(partial, path)
@@ -29,18 +32,6 @@ def written_whole(path: pathlib.Path):
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
-
-
-def make_directory(path: pathlib.Path) -> None:
-    """Makes a directory and those above it, where they are missing.
-
-    Raises:
-      UsageError: naming `path` and the reason, if it cannot be made.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot write {str(path)!r}: {error.strerror}.") from error
 
 
 def write_json(path: pathlib.Path, values: dict) -> None:

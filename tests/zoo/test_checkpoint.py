@@ -151,7 +151,7 @@ def test_a_full_disk(owner, trained, digits, images, monkeypatch):
 
 def test_no_directory(digits, images, tmp_path):
     (tmp_path / "run").write_text("a file")
-    with pytest.raises(zoo.UsageError, match="cannot write '.*run': File exists"):
+    with pytest.raises(zoo.UsageError, match="cannot write '.*epoch-000001.npz': File exists"):
         build(digits).fit(images, callbacks=[zoo.Checkpoints(tmp_path / "run")], verbose=0)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 import samplers
-from zoo.annealing import Annealing, log_mean_weight
+from zoo.annealing import Annealing, effective_sample_size, log_mean_weight
 from zoo.checks import UsageError, check_count
 from zoo.evaluation.chunks import collect, in_chunks
 
@@ -181,8 +181,7 @@ def importance_weighted_bound(
         )
         log_weights = tf.reshape(log_weights, [num_rounds * size, -1])[:num_samples]
         log_weights = tf.cast(log_weights, tf.float64)
-        log_ess = 2 * tf.reduce_logsumexp(log_weights, 0) - tf.reduce_logsumexp(2 * log_weights, 0)
-        return log_mean_weight(log_weights), tf.exp(log_ess)
+        return log_mean_weight(log_weights), effective_sample_size(tf.nn.softmax(log_weights, 0))
 
     title = f"Importance-weighted bound: {len(x)} images, {num_samples} samples"
     estimate, sizes = in_chunks(run, (x, np.arange(len(x))), chunk_size, title, verbose)

@@ -196,7 +196,7 @@ class AnnealedVAE(VAE):
     def sample_latents(self, batch, context, seed):
         result = self.anneal(batch["x"], context["posterior"], context["z"], seed)
         weights = self.weigh(result.log_weights)
-        bound = annealing.log_mean_weight(result.log_weights).log_likelihood
+        bound = annealing.log_mean_exp(result.log_weights)
         latents = WeightedSamples(
             z=result.state,
             weights=tf.cast(weights, result.step_size.dtype),
@@ -206,7 +206,7 @@ class AnnealedVAE(VAE):
         )
         diagnostics = {
             "importance_weighted_bound": latents.bound,
-            "effective_sample_size": 1 / tf.reduce_sum(latents.weights**2, 0),
+            "effective_sample_size": annealing.effective_sample_size(latents.weights),
         }
         return latents, diagnostics | self._accept_rate(latents.accept_prob)
 

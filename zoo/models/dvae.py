@@ -7,13 +7,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import samplers
-from zoo.binary_latent import (
-    BinaryPosteriorModel,
-    DirectedPosteriorModel,
-    UndirectedPosteriorModel,
-    effective_sample_size,
-    log_mean_exp,
-)
+from zoo.annealing import effective_sample_size, log_mean_exp
+from zoo.binary_latent import BinaryPosteriorModel, DirectedPosteriorModel, UndirectedPosteriorModel
 from zoo.checks import check_count
 from zoo.rbm_prior import RBMPrior
 from zoo.registry import register

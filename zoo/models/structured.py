@@ -6,12 +6,11 @@ import tensorflow as tf
 import samplers
 from samplers.random import Seed
 from zoo import data
+from zoo.annealing import effective_sample_size, log_mean_exp
 from zoo.binary_latent import (
     BinaryPosteriorModel,
     DirectedPosteriorModel,
     UndirectedPosteriorModel,
-    effective_sample_size,
-    log_mean_exp,
 )
 from zoo.checks import UsageError, check_count, check_images, check_positive
 from zoo.program import program
