@@ -54,18 +54,9 @@ def main() -> None:
             experiment.start_run(workdir, config, overwrite=OVERWRITE.value)
         checkpoints = zoo.Checkpoints(workdir / experiment.CHECKPOINTS)
         done = checkpoints.restore(model)
-        loggers = []
-        if chief:
-            if done:
-                print(f"{str(workdir)!r} goes on after epoch {done}.")
-            experiment.continue_metrics(workdir, done)
-            shown = collect(model, data.validation.take(1))[:10]
-            logs = workdir / "tensorboard"
-            loggers = [
-                keras.callbacks.CSVLogger(workdir / "metrics.csv", append=True),
-                keras.callbacks.TensorBoard(logs, write_graph=False),
-                callbacks.PictureLogger(logs, shown, every=max(1, config.epochs // 10)),
-            ]
+        if done and chief:
+            print(f"{str(workdir)!r} goes on after epoch {done}.")
+        loggers = _loggers(model, data, workdir, config.epochs, done) if chief else []
         model.fit(
             data.train,
             epochs=config.epochs,
@@ -80,6 +71,18 @@ def main() -> None:
     outputs.write_evaluation(model, data.test, workdir, seed=config.seed, **config.evaluation)
     outputs.write_pictures(model, data.test, workdir, config.seed)
     experiment.finish_run(workdir)
+
+
+def _loggers(model, data, workdir, num_epochs, done):
+    """What writes metrics and pictures after the epochs that are done."""
+    experiment.continue_metrics(workdir, done)
+    shown = collect(model, data.validation.take(1))[:10]
+    logs = workdir / "tensorboard"
+    return [
+        keras.callbacks.CSVLogger(workdir / "metrics.csv", append=True),
+        keras.callbacks.TensorBoard(logs, write_graph=False),
+        callbacks.PictureLogger(logs, shown, every=max(1, num_epochs // 10)),
+    ]
 
 
 if __name__ == "__main__":

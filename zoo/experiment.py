@@ -169,15 +169,15 @@ def make_workdir(path: str, *, name: str = "workdir") -> pathlib.Path:
 
 
 def start_run(
-    path: str, config: ml_collections.ConfigDict, *, overwrite: bool = False
-) -> pathlib.Path:
-    """The work directory of a new run, or of the unfinished run of the same config, to go on with.
+    workdir: pathlib.Path, config: ml_collections.ConfigDict, *, overwrite: bool = False
+) -> None:
+    """Makes the work directory of a new run, or leaves an unfinished one of the same config.
 
     A run is unfinished while it has a folder of checkpoints, until `finish_run`. What a finished
     run left is removed.
 
     Args:
-      path: of the directory, made if missing.
+      workdir: made if missing.
       config: of the run.
       overwrite: whether to remove an unfinished run, too.
 
@@ -185,16 +185,17 @@ def start_run(
       UsageError: if the directory cannot be written to, holds files of something else, or an
         unfinished run of another config.
     """
-    workdir = make_workdir(path)
-    _remove(workdir.glob(PARTIAL + "*"))
+    make_workdir(workdir)
     checkpoints = workdir / CHECKPOINTS
-    if checkpoints.is_dir() and not overwrite:
+    unfinished = checkpoints.is_dir() and not overwrite
+    if unfinished:
         _check_same(load_config(workdir), config, workdir)
-        return workdir
-    _remove_older_run(workdir)
-    write_json(workdir / "config.json", config.to_dict())
-    checkpoints.mkdir()
-    return workdir
+    else:
+        _remove_older_run(workdir)
+    _remove(workdir.glob(PARTIAL + "*"))  # what a killed run had not finished writing
+    if not unfinished:
+        write_json(workdir / "config.json", config.to_dict())
+        checkpoints.mkdir()
 
 
 def finish_run(workdir: pathlib.Path) -> None:

@@ -116,6 +116,8 @@ def write_inpainting(
     if num_steps is not None:
         check_count(num_steps=num_steps)
     if masks is None and model.visible is not None:
+        if coverage is not None:
+            raise UsageError("coverage must be left out for a model that has a mask of its own.")
         shown = {model.mask: model.visible}
     else:
         shown = {

@@ -68,12 +68,17 @@ def latencies(signature, request: dict, batch_size: int, *, seconds: float, **co
         for name, value in request.items()
     }
     inputs |= {k: tf.constant(v, tf.int32) for k, v in counts.items() if k in inputs}
-    taken = []
-    while len(taken) <= _NUM_WARMUPS or sum(taken[_NUM_WARMUPS:]) < seconds:
-        inputs["seed"] = tf.constant([0, len(taken)])
+
+    def ask(number):
+        inputs["seed"] = tf.constant([0, number])
         start = time.perf_counter()
         for output in signature(**inputs).values():
             output.numpy()
-        taken.append(time.perf_counter() - start)
-    taken = taken[_NUM_WARMUPS:]
+        return time.perf_counter() - start
+
+    for number in range(_NUM_WARMUPS):
+        ask(number)
+    taken, end = [], time.perf_counter() + seconds
+    while not taken or time.perf_counter() < end:
+        taken.append(ask(_NUM_WARMUPS + len(taken)))
     return Latencies(len(taken) / sum(taken), *np.percentile(np.array(taken) * 1e3, (50, 95, 99)))

@@ -61,3 +61,21 @@ def test_mlp_by_seed():
     assert not np.array_equal(one.get_weights()[0], other.get_weights()[0])
     assert one.output_shape == (None, 2, 2)
     np.testing.assert_array_equal(one.get_weights()[-1], bias.ravel())
+
+
+def test_mlp_sees_its_input_less_the_mean():
+    mean = np.array([[1.0], [-2.0], [0.5]])
+    x = np.random.default_rng(0).standard_normal((4, 3, 1))
+    plain, centred = (layers.mlp((3, 1), (5,), (2,), input_mean=m) for m in (None, mean))
+    np.testing.assert_allclose(centred(x + mean), plain(x), rtol=1e-5, atol=1e-6)
+    assert not np.allclose(centred(x), plain(x))
+
+
+def test_mlp_normalises_every_image_on_its_own():
+    x = np.random.default_rng(0).standard_normal((4, 6))
+    network = layers.mlp((6,), (50,), None, activation="linear", layer_normalisation=True)
+    features = network(x).numpy()
+    assert features.shape == (4, 50)  # without a last layer
+    np.testing.assert_allclose(features.mean(-1), 0, atol=1e-5)
+    np.testing.assert_allclose(features.std(-1), 1, atol=0.02)
+    np.testing.assert_allclose(network(x[:1])[0], features[0], rtol=1e-4, atol=1e-5)

@@ -64,6 +64,9 @@ def test_a_conditional_model_completes_what_it_is_for(tmp_path, digits):
     assert result.returncode == 0, result.stderr
     arrays = np.load(tmp_path / "inpainting_random.npz")
     np.testing.assert_array_equal(arrays["visible"], model.visible)
+    result = run_here("inpaint", f"--workdir={tmp_path}", "--coverage=0.3")
+    assert result.returncode == 2
+    assert "coverage must be left out for a model that has a mask of its own" in result.stderr
 
 
 def test_steps_are_the_models_by_default(workdir, monkeypatch):

@@ -13,16 +13,12 @@ import time
 
 import keras
 import pytest
-from programs import ROOT, TINY, assert_same_run, run_here
+from programs import ROOT, TINY, Killed, assert_same_run, run_here
 
 import zoo
 from zoo import outputs
 
 VAE = ["--config=vae_digits", *TINY, "--config.epochs=3"]
-
-
-class Killed(BaseException):
-    """In place of a signal that nothing catches."""
 
 
 def kill(*_, **__):
@@ -49,14 +45,13 @@ def test_goes_on_after_an_epoch(whole, tmp_path, monkeypatch):
     def second(self, epoch, logs=None):
         kill() if epoch else original(self, epoch, logs)
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(zoo.Checkpoints, "on_epoch_end", second)
-        run_here("train", *VAE, f"--workdir={tmp_path / 'run'}")
-    assert len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) == 3
-    result = run_here("train", *VAE, f"--workdir={tmp_path / 'run'}")
+    workdir = tmp_path / "run"
+    killed_run(workdir, monkeypatch, zoo.Checkpoints, "on_epoch_end", second)
+    assert len((workdir / "metrics.csv").read_text().splitlines()) == 3
+    result = run_here("train", *VAE, f"--workdir={workdir}")
     assert result.returncode == 0, result.stderr
     assert "goes on after epoch 1." in result.stdout
-    assert_same_run(whole, tmp_path / "run")
+    assert_same_run(whole, workdir)
 
 
 def test_goes_on_with_the_evaluation(whole, tmp_path, monkeypatch):

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 import workers
-from contract import build, fit, two_replicas, weights
 from programs import ROOT, TINY, assert_same_run, run_here
+from training import build, fit, two_replicas, weights
 
 import zoo
 from zoo import distribution
@@ -47,7 +47,7 @@ def test_one_process_is_the_chief_and_hears_itself():
 
 @pytest.mark.slow
 def test_workers_end_with_the_same_weights(digits, tmp_path):
-    """All models; those whose steps have no chain also with the weights of two replicas."""
+    """All models; the VAE, which has no chain, with those of two replicas, too."""
     processes = workers.start(ROOT / "tests/support/workers.py", tmp_path)
     for process in processes:
         _, told = process.communicate(timeout=1200)

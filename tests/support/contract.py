@@ -5,7 +5,6 @@ A model's own test file holds only what is special to its method. To join, a mod
 """
 
 import dataclasses
-import functools
 import math
 
 import keras
@@ -13,57 +12,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from serving import run_alone
+from training import (
+    BATCH,
+    assert_equal,
+    build,
+    conditions,
+    fit,
+    has_encoder,
+    mask,
+    train_images,
+    two_replicas,
+    weights,
+)
 
 import zoo
-
-BATCH = 50
-
-
-def build(method, data, *, optimizer="adam", jit_compile=False, **kwargs):
-    model = method.for_data(data, **method.tiny | kwargs)
-    optimizer = keras.optimizers.get(optimizer)
-    optimizer.learning_rate = 3e-3
-    model.compile(optimizer, jit_compile=jit_compile)
-    return model
-
-
-@functools.cache
-def two_replicas():
-    """One strategy for the process: the collective operations of two get in each other's way."""
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-
-def has_encoder(model):
-    return hasattr(model, "encoder")
-
-
-def conditions(model, images):
-    """What `sample` of a conditional model takes beside: the image that it completes."""
-    return {} if model.visible is None else {"x_visible": images[0]}
-
-
-def mask(model, data, name):
-    """A mask by name, or the only one that a conditional model takes."""
-    return zoo.data.mask(name, data.shape) if model.visible is None else model.visible
-
-
-def train_images(data, num_batches=4):
-    batches = [element["x"].numpy() for element in data.train.take(num_batches)]
-    return np.concatenate(batches)
-
-
-def fit(model, data, epochs=1, **kwargs):
-    return model.fit(train_images(data), batch_size=BATCH, epochs=epochs, verbose=0, **kwargs)
-
-
-def weights(model):
-    """Every variable of the model and its optimizer."""
-    return [v.numpy() for v in [*model.variables, *model.optimizer.variables]]
-
-
-def assert_equal(first, second):
-    for a, b in zip(first, second, strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 def builds_from_its_config(method, data, images, tmp_path):

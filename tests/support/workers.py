@@ -18,11 +18,11 @@ def free_ports(count):
     return ports
 
 
-def start(*command, count=2, **kwargs):
-    """The processes of a command, one for each worker; their output goes to their pipes."""
-    workers = [f"127.0.0.1:{port}" for port in free_ports(count)]
+def start(*command):
+    """Two processes of a command, one for each worker, whose errors can be read."""
+    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
     processes = []
-    for index in range(count):
+    for index in range(2):
         task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
         processes.append(
             subprocess.Popen(
@@ -32,7 +32,6 @@ def start(*command, count=2, **kwargs):
                 stderr=subprocess.PIPE,
                 text=True,
                 cwd=ROOT,
-                **kwargs,
             )
         )
     return processes
@@ -43,7 +42,7 @@ def train_all(folder):
     from zoo import distribution
 
     strategy = distribution.make_strategy("multi_worker")
-    import contract
+    import training
 
     import zoo
 
@@ -52,9 +51,9 @@ def train_all(folder):
     with distribution.together(strategy):
         for name in zoo.method_names():
             with strategy.scope():
-                model = contract.build(zoo.get_method(name), data, jit_compile=True)
-            contract.fit(model, data, epochs=2)
-            np.savez(f"{folder}/{name}-{index}.npz", *contract.weights(model))
+                model = training.build(zoo.get_method(name), data, jit_compile=True)
+            training.fit(model, data, epochs=2)
+            np.savez(f"{folder}/{name}-{index}.npz", *training.weights(model))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import tensorflow as tf
 from checking import z_scores
 from small_dvaes import DENSITIES, LATENT_DIMS, images, small, wrong
 
+import layers
 import samplers
 import zoo
 from zoo import binary_posteriors
@@ -155,3 +156,15 @@ def test_log_normalizer_is_fresh_in_validation(digits):
     compare()
     assert len(errors) == 3 and np.abs(errors).max() < 0.05
     assert abs(float(model.rbm_prior.log_normalizer) - 8 * np.log(2)) > 0.1
+
+
+def test_networks_start_at_the_mean_image(digits, images):
+    model = zoo.DVAE.for_data(digits, **zoo.DVAE.tiny)
+    mean = digits.mean_image
+    assert mean.shape == digits.shape and 0.2 < mean.mean() < 0.4
+    bias = model.decoder.get_weights()[-1].reshape(mean.shape)
+    inner = (mean > 1e-3) & (mean < 1 - 1e-3)
+    np.testing.assert_allclose(tf.sigmoid(bias)[inner], mean[inner], rtol=1e-4)
+    arguments = {"activation": "tanh", "layer_normalisation": True, "input_mean": mean}
+    expected = layers.mlp(digits.shape, zoo.DVAE.tiny["hidden"], None, **arguments)
+    np.testing.assert_allclose(model.encoder(images), expected(images), rtol=1e-5, atol=1e-6)

@@ -153,3 +153,12 @@ def test_models_keep_their_likelihood(likelihood, tmp_path):
 def test_what_is_refused(likelihood, message):
     with pytest.raises(zoo.UsageError, match=message):
         likelihoods.get_likelihood(likelihood)
+
+
+@pytest.mark.parametrize("name", ["bernoulli", "gaussian", "discretised_logistic"])
+def test_outputs_of_a_mean_have_that_mean(name):
+    likelihood = likelihoods.get_likelihood(name)
+    mean = np.array([0.1, 0.35, 0.5, 0.8], np.float32)
+    outputs = tf.constant(likelihood.outputs_of(mean), tf.float32)
+    np.testing.assert_allclose(likelihood.distribution(outputs).mean(), mean, atol=0.02)
+    assert np.isfinite(likelihood.outputs_of(np.array([0.0, 1.0]))).all()

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import tensorflow as tf
-from contract import two_replicas
+from training import two_replicas
 
 import samplers
 import zoo
