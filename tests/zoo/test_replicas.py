@@ -1,9 +1,10 @@
-"""Two replicas take the step of one with the whole batch, given equal noise (with SGD)."""
+"""Two replicas take the step of one with the whole batch: given equal noise, and on average."""
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
-from training import two_replicas
+from training import BATCH, build, two_replicas
 
 import samplers
 import zoo
@@ -38,3 +39,70 @@ def test_same_step_as_one_replica(images, monkeypatch):
         np.testing.assert_allclose(values, two_history[name], rtol=1e-4, err_msg=name)
     fresh = zoo.HMCDLGM.from_config(one.get_config())
     assert not np.allclose(one.trainable_variables[0], fresh.trainable_variables[0])
+
+
+NUM_STEPS = 200
+
+
+class Steps(keras.callbacks.Callback):
+    """Collects what each step writes, and takes it back but for the number of steps: equal steps
+    of independent noise."""
+
+    def on_train_begin(self, logs=None):
+        self.start, self.written = [v.numpy() for v in self.model.variables], []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.written.append([v.numpy() for v in self.model.variables])
+        for variable, value in zip(self.model.variables, self.start, strict=True):
+            variable.assign(value)
+
+    def changes(self):
+        """By variable, what the steps add to it, [NUM_STEPS, numbers in it]."""
+        for variable, start, *ends in zip(
+            self.model.variables, self.start, *self.written, strict=True
+        ):
+            if start.dtype.kind == "f":
+                yield variable.path, np.reshape(np.float64(ends) - start, [NUM_STEPS, -1])
+
+
+def steps_of(method, data, strategy, start=None, **kwargs):
+    """Steps of plain gradient descent on one batch, from the start of another model if given."""
+    with strategy.scope():
+        model = build(method, data, optimizer="sgd", **kwargs)
+    if start is not None:
+        for variable, value in zip(model.variables, start, strict=True):
+            variable.assign(value)
+    steps = Steps()
+    batch = data.train.take(1).unbatch().batch(BATCH, drop_remainder=True).take(1)
+    model.fit(batch.repeat(NUM_STEPS), callbacks=[steps], verbose=0)
+    return steps
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name == "VAE" else pytest.param(name, marks=pytest.mark.slow)
+        for name in zoo.method_names()
+    ],
+)
+def test_same_mean_step_as_one_replica(name, digits):
+    """Of every variable, chains and step sizes, too: along the mean change that a third run of
+    other seeds finds, where an error of scale shows, and along a random direction.
+    """
+    method, one = zoo.get_method(name), tf.distribute.get_strategy()
+    two = steps_of(method, digits, two_replicas())
+    whole, third = (steps_of(method, digits, one, two.start, seed=seed) for seed in (1, 2))
+    random, largest, sharpest = np.random.default_rng(0), 0.0, 0.0
+    for (path, x), (_, y), (_, z) in zip(
+        two.changes(), whole.changes(), third.changes(), strict=True
+    ):
+        for direction in (z.mean(0), random.normal(size=z.shape[1])):
+            a, b = x @ direction, y @ direction
+            if not np.ptp([a, b]):
+                continue
+            error = np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / NUM_STEPS)
+            difference = abs(a.mean() - b.mean()) / error
+            largest, sharpest = max(largest, difference), max(sharpest, abs(b.mean()) / error)
+            assert difference < 4, path
+    print(f"{name}: at most {largest:.1f} standard errors, where a mean has up to {sharpest:.0f}")
+    assert sharpest > 8  # so that twice or half the step would be seen
