@@ -3,7 +3,6 @@
 import pathlib
 import tempfile
 
-import keras
 import tensorflow as tf
 
 from zoo.base import GenerativeModel
@@ -29,16 +28,20 @@ def export(model: GenerativeModel, path: str) -> None:
     path = pathlib.Path(path)
     if path.exists() and not (path / "saved_model.pb").is_file():
         raise UsageError(f"path must be new or hold an older export; {str(path)!r} is neither.")
-    archive = keras.export.ExportArchive()
-    signatures = model.signatures()
-    for name, (endpoint, specs) in signatures.items():
-        archive.add_endpoint(name, _checked(endpoint, specs), specs)
+    endpoints = model.signatures()
+    # Not by Keras's ExportArchive, which would trace each endpoint twice.
+    signatures = {
+        name: tf.function(_checked(endpoint, specs), autograph=False).get_concrete_function(*specs)
+        for name, (endpoint, specs) in endpoints.items()
+    }
+    archive = tf.Module()
+    archive.used = [variable for function in signatures.values() for variable in function.variables]
+    default = next(iter(signatures.values()))
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".partial-") as partial:
         written = pathlib.Path(partial) / "export"
-        archive.write_out(str(written), verbose=False)
-        specs = {name: specs for name, (_, specs) in signatures.items()}
-        _write_warmup(written, specs, model.visible)
+        tf.saved_model.save(archive, str(written), signatures | {"serving_default": default})
+        _write_warmup(written, endpoints, model.visible)
         if path.exists():
             path.rename(f"{partial}/older")
         written.rename(path)
@@ -110,7 +113,7 @@ def _same(shape, other):
     )
 
 
-def _write_warmup(path, specs, visible):
+def _write_warmup(path, endpoints, visible):
     """A smallest request for each signature, as TensorFlow Serving reads them.
 
     A mask shows everything, unless the model takes one alone.
@@ -120,7 +123,7 @@ def _write_warmup(path, specs, visible):
     assets = path / "assets.extra"
     assets.mkdir()
     with tf.io.TFRecordWriter(str(assets / "tf_serving_warmup_requests")) as writer:
-        for name, inputs in specs.items():
+        for name, (_, inputs) in endpoints.items():
             log = prediction_log_pb2.PredictionLog()
             request = log.predict_log.request
             request.model_spec.signature_name = name

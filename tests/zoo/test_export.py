@@ -49,6 +49,19 @@ def images():
 VISIBLE = zoo.data.mask("left", (8, 8, 1))
 
 
+def test_endpoints_are_traced_once(model, tmp_path, monkeypatch):
+    """Which takes most of the time of an export."""
+    endpoints, traced = model.signatures(), []
+
+    def counted(name, endpoint):
+        return lambda *inputs: traced.append(name) or endpoint(*inputs)
+
+    counting = {name: (counted(name, e), specs) for name, (e, specs) in endpoints.items()}
+    monkeypatch.setattr(model, "signatures", lambda: counting)
+    zoo.export(model, tmp_path / "export")
+    assert traced == list(endpoints)
+
+
 def test_the_default_is_sample(endpoints):
     seed, number = tf.constant([0, 1]), tf.constant(3)
     first, second = (
