@@ -19,6 +19,7 @@ from samplers.density import (
     value_and_gradient,
     with_shapes_of,
 )
+from samplers.hmc import energy_error
 from samplers.random import Seed, fold_in, normal_like, uniform
 
 
@@ -51,12 +52,15 @@ class AISResult(NamedTuple):
         E[exp(log_weights)] is the ratio of the normalisers of the two ends.
       accept_prob: acceptance probability of every move, averaged over the first axis of the
         chains: [moves, 1, ...].
+      energy_error: abs(log acceptance ratio) of every move in nats, which of a Hamiltonian one is
+        abs(H_1 - H_0), 1000 at most; averaged likewise.
       step_size: the step sizes of every move, shape [moves, ...]: those given, or those tuned.
     """
 
     end: Point
     log_weights: tf.Tensor
     accept_prob: tf.Tensor
+    energy_error: tf.Tensor
     step_size: tf.Tensor
 
     @property
@@ -65,9 +69,9 @@ class AISResult(NamedTuple):
         return self.end.state
 
 
-# A reversible move: (evaluate, point, beta, step_size, seed) -> (point, acceptance probability of
-# every chain). It must leave exp(point.log_density(beta)) invariant; `evaluate` maps a state to a
-# `Point`. The step size broadcasts against the chains.
+# A reversible move: (evaluate, point, beta, step_size, seed) -> (point, log acceptance ratio of
+# every chain in nats). It must leave exp(point.log_density(beta)) invariant; `evaluate` maps a
+# state to a `Point`. The step size broadcasts against the chains.
 Move = Callable[..., tuple[Point, tf.Tensor]]
 
 
@@ -130,37 +134,41 @@ def annealed_importance_sampling(
         difference = tf.cast(point.log_final - point.log_initial, tf.float64)
         return log_weights + increments[t] * difference
 
-    def step(t, point, log_weights, correction, accepted, tuned):
+    def mean(value):
+        return tf.reduce_mean(value, axis=0, keepdims=True)
+
+    def step(t, point, log_weights, correction, accepted, errors, tuned):
         log_weights = weighed(log_weights, t, point)
         eps = step_size[t] * correction
-        point, accept_prob = move(
+        point, log_accept_ratio = move(
             lambda z: evaluate(initial_log_density, final_log_density, z),
             point,
             tf.cast(schedule[t + 1], one.dtype),
             eps,
             fold_in(seed, t),
         )
-        mean = tf.reduce_mean(accept_prob, axis=0, keepdims=True)
-        correction *= tf.exp(tuning_rate * (mean - target_accept))
-        accepted, tuned = accepted.write(t, mean), tuned.write(t, eps)
-        return t + 1, point, log_weights, correction, accepted, tuned
+        accept_prob = mean(tf.exp(tf.minimum(log_accept_ratio, 0.0)))
+        correction *= tf.exp(tuning_rate * (accept_prob - target_accept))
+        accepted, tuned = accepted.write(t, accept_prob), tuned.write(t, eps)
+        errors = errors.write(t, mean(energy_error(log_accept_ratio)))
+        return t + 1, point, log_weights, correction, accepted, errors, tuned
 
     log_weights = tf.zeros_like(one, tf.float64)
-    accept_prob = tuned_step_size = tf.zeros(tf.concat([[0], tf.shape(one[:1])], 0), one.dtype)
+    moves = [tf.zeros(tf.concat([[0], tf.shape(one[:1])], 0), one.dtype)] * 3
     if num_moves:
-        accepted, tuned = (
-            tf.TensorArray(one.dtype, num_moves, element_shape=one[:1].shape) for _ in range(2)
+        arrays = (
+            tf.TensorArray(one.dtype, num_moves, element_shape=one[:1].shape) for _ in range(3)
         )
-        _, point, log_weights, _, accepted, tuned = tf.while_loop(
+        _, point, log_weights, _, *arrays = tf.while_loop(
             lambda t, *_: t < num_moves,
             step,
-            (0, point, log_weights, one[:1], accepted, tuned),
+            (0, point, log_weights, one[:1], *arrays),
             parallel_iterations=1,
         )
-        accept_prob, tuned_step_size = accepted.stack(), tuned.stack()
+        moves = [array.stack() for array in arrays]
     if not last_move:
         log_weights = weighed(log_weights, num_moves, point)
-    return AISResult(point, log_weights, accept_prob, tuned_step_size)
+    return AISResult(point, log_weights, *moves)
 
 
 def evaluate(initial_log_density: LogDensity, final_log_density: LogDensity, state) -> Point:
@@ -199,7 +207,7 @@ def hamiltonian_move(
 
 
 def _transition(evaluate, point: Point, beta, step_size, num_leapfrog_steps, seed):
-    """One HMC transition at inverse temperature `beta`; also its acceptance probability."""
+    """One HMC transition at inverse temperature `beta`; also its log acceptance ratio."""
     num_chain_axes = point.log_final.shape.rank
     momentum = normal_like(point.state, fold_in(seed, "momentum"))
 
@@ -212,13 +220,13 @@ def _transition(evaluate, point: Point, beta, step_size, num_leapfrog_steps, see
     )
     log_ratio = energy(point, momentum) - energy(proposal, final_momentum)
     # Not a number means that the integrator diverged: reject.
-    log_ratio = tf.where(tf.math.is_finite(log_ratio), tf.minimum(log_ratio, 0.0), -float("inf"))
-    accept_prob = tf.exp(log_ratio)
-    accepted = uniform(tf.shape(log_ratio), fold_in(seed, "accept"), log_ratio.dtype) < accept_prob
+    log_ratio = tf.where(tf.math.is_finite(log_ratio), log_ratio, -float("inf"))
+    noise = uniform(tf.shape(log_ratio), fold_in(seed, "accept"), log_ratio.dtype)
+    accepted = noise < tf.exp(tf.minimum(log_ratio, 0.0))
     chosen = tf.nest.map_structure(
         lambda new, old: tf.where(per_chain(accepted, new), new, old), proposal, point
     )
-    return with_shapes_of(chosen, point), accept_prob
+    return with_shapes_of(chosen, point), log_ratio
 
 
 def _leapfrog(evaluate, point: Point, momentum, beta, step_size, num_leapfrog_steps):

@@ -74,8 +74,7 @@ def hmc(
         parts, results = with_shapes_of(moved, (parts, results))
         log_accept_ratio = results.log_accept_ratio
         accept_prob = tf.exp(tf.minimum(log_accept_ratio, 0.0))
-        bounded = tf.abs(log_accept_ratio) < _DIVERGED  # false for NaN, too
-        error += tf.where(bounded, tf.abs(log_accept_ratio), _DIVERGED)
+        error += energy_error(log_accept_ratio)
         # Robbins-Monro on the log step size: the gains shrink, and stop with the adaptation.
         gain = tf.where(i < num_adaptation_steps, tf.cast(i + 1, error.dtype) ** -0.5, 0.0)
         step_scale *= tf.exp(gain * (accept_prob - target_accept))
@@ -97,3 +96,9 @@ def hmc(
         energy_error=error / num_averaged,
         step_scale=step_scale,
     )
+
+
+def energy_error(log_accept_ratio: tf.Tensor) -> tf.Tensor:
+    """abs(H_1 - H_0) in nats of transitions, 1000 at most, and where it is not finite."""
+    error = tf.abs(log_accept_ratio)
+    return tf.where(error < _DIVERGED, error, _DIVERGED)  # false for NaN, too

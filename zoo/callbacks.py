@@ -66,6 +66,8 @@ class StopOnDivergence(keras.callbacks.Callback):
 class ChainHealth(keras.callbacks.Callback):
     """Warns, once in a run for each cause, when the chains of an epoch hardly moved or diverged.
 
+    The first of several epochs is let pass, since encoder and step sizes are then still far off.
+
     Args:
       min_accept_rate: below this mean acceptance probability chains are stuck.
       max_energy_error: above this mean, in nats, trajectories diverge; one that does counts as
@@ -78,6 +80,8 @@ class ChainHealth(keras.callbacks.Callback):
         self.told = set()
 
     def on_epoch_end(self, epoch, logs=None):
+        if epoch == 0 and self.params["epochs"] > 1:
+            return
         accept_rate, error = ((logs or {}).get(name) for name in ("accept_rate", "energy_error"))
         if accept_rate is not None and accept_rate < self.min_accept_rate:
             self._warn("accept_rate", f"epoch {epoch + 1}: accept_rate is {accept_rate:.3g}")

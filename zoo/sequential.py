@@ -8,6 +8,14 @@ import tensorflow_probability as tfp
 tfd = tfp.distributions
 
 
+def diagonal_gaussian(mean: tf.Tensor, stddev: tf.Tensor) -> tfd.Distribution:
+    """N(mean, diag stddev^2) over the last axis of [..., K].
+
+    Not TFP's MultivariateNormalDiag, whose bijectors keep every graph that they were used in.
+    """
+    return tfd.Independent(tfd.Normal(mean, stddev), 1)
+
+
 class SequentialGaussian(tfd.Distribution):
     """Gaussian layers drawn one after the other, each given those before: vectors [..., K].
 

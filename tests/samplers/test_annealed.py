@@ -96,6 +96,29 @@ def test_reverse_run_is_the_inverse():
     assert abs(z_scores(np.exp(result.log_weights.numpy().ravel()), 1.0)) < 4
 
 
+def test_energy_error():
+    """Of one move: exp(-error) is what was accepted uphill, and downhill it is no less."""
+
+    def move(step_size):
+        result = annealed.annealed_importance_sampling(
+            log_initial,
+            log_initial,
+            samplers.normal([1, 1000, DIMENSIONS], 0),
+            tf.constant([0.0, 0.5]),
+            step_size=step_size,
+            move=annealed.hamiltonian_move(3),
+            seed=1,
+        )
+        return result.accept_prob.numpy(), result.energy_error.numpy()
+
+    accept_prob, error = move(0.3)
+    uphill = accept_prob < 1
+    assert 0.2 < uphill.mean() < 0.8
+    np.testing.assert_allclose(np.exp(-error[uphill]), accept_prob[uphill], rtol=1e-5)
+    assert (error[~uphill] >= 0).all() and error[~uphill].mean() > 0.01
+    np.testing.assert_array_equal(move(1e9), [0 * error, 0 * error + 1000])
+
+
 def test_exact_start_has_zero_variance():
     """Between equal densities every weight is the ratio of the normalisers, whatever happens."""
     result = annealed.annealed_importance_sampling(

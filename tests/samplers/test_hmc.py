@@ -28,8 +28,8 @@ WRONG = {
         "point = evaluate(drift(point, momentum))._replace(grad_final=point.grad_final)",
     ),
     "gradient of a rejected proposal": (
-        "return with_shapes_of(chosen, point), accept_prob",
-        "return chosen._replace(grad_final=proposal.grad_final), accept_prob",
+        "return with_shapes_of(chosen, point), log_ratio",
+        "return chosen._replace(grad_final=proposal.grad_final), log_ratio",
     ),
     "no momentum refresh": ("fold_in(seed, t),", "fold_in(seed, 0),"),
     "one random number for the whole batch": ("uniform(tf.shape(log_ratio)", "uniform([]"),
@@ -44,7 +44,7 @@ WRONG = {
         "energy(point, momentum) - energy(proposal, final_momentum)",
         "energy(proposal, final_momentum) - energy(point, momentum)",
     ),
-    "everything accepted": (" < accept_prob", " < 2.0"),
+    "everything accepted": ("noise < tf.exp", "noise < 2 + tf.exp"),
     "old momentum in the acceptance": (
         "energy(proposal, final_momentum)",
         "energy(proposal, momentum)",

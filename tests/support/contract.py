@@ -22,6 +22,7 @@ from training import (
     mask,
     train_images,
     two_replicas,
+    variables,
     weights,
 )
 
@@ -44,13 +45,20 @@ def fit_lowers_the_objectives(method, data, images, tmp_path):
 
 
 def same_seed_same_weights(method, data, images, tmp_path):
-    """Compiled by XLA; `saves_loads_and_resumes` holds it without."""
-    one, two = (build(method, data, jit_compile=True) for _ in range(2))
+    """In a program of XLA; `saves_loads_and_resumes` holds it without, and of two programs."""
+    model, same = (build(method, data, jit_compile=True) for _ in range(2))
     other = build(method, data, seed=1)
-    for model in (one, two):
+    assert_equal(weights(model), weights(same))
+    assert not np.array_equal(model.trainable_variables[0], other.trainable_variables[0])
+    model.optimizer.build(model.trainable_variables)
+    start, ends = weights(model), []
+    for _ in range(2):
+        for variable, value in zip(variables(model), start, strict=True):
+            variable.assign(value)
         fit(model, data)
-    assert_equal(weights(one), weights(two))
-    assert not np.array_equal(one.trainable_variables[0], other.trainable_variables[0])
+        ends.append(weights(model))
+    assert_equal(*ends)
+    assert not all(np.array_equal(*pair) for pair in zip(start, ends[0], strict=True))
 
 
 def traces_the_step_once(method, data, images, tmp_path):
@@ -63,22 +71,27 @@ def traces_the_step_once(method, data, images, tmp_path):
 
 def saves_loads_and_resumes(method, data, images, tmp_path):
     """Two epochs are one epoch, a `.keras` file or a checkpoint, and one more; bit for bit."""
-    whole, half = build(method, data), build(method, data)
-    fit(whole, data, epochs=2)
+    model, after_one = build(method, data), []
+
+    def save(epoch, logs):
+        if epoch == 0:
+            model.save(tmp_path / "model.keras")
+            after_one.extend([weights(model), model.predict(images, verbose=0)])
+        else:
+            (tmp_path / "checkpoints" / "epoch-000002.npz").unlink()
+
     checkpoints = zoo.Checkpoints(tmp_path / "checkpoints")
-    fit(half, data, epochs=1, callbacks=[checkpoints])
-    half.save(tmp_path / "model.keras")
+    callbacks = [checkpoints, keras.callbacks.LambdaCallback(on_epoch_end=save)]
+    fit(model, data, epochs=2, callbacks=callbacks)
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert type(loaded) is method
-    assert_equal(weights(half), weights(loaded))
-    np.testing.assert_array_equal(
-        half.predict(images, verbose=0), loaded.predict(images, verbose=0)
-    )
+    assert_equal(weights(loaded), after_one[0])
+    np.testing.assert_array_equal(loaded.predict(images, verbose=0), after_one[1])
     for variable in (loaded.trainable_variables[0], *loaded.optimizer.variables):
         variable.assign(0 * variable)
     assert checkpoints.restore(loaded) == 1
     fit(loaded, data, epochs=2, initial_epoch=1)
-    assert_equal(weights(whole), weights(loaded))
+    assert_equal(weights(model), weights(loaded))
 
 
 def evaluation_writes_nothing(method, data, images, tmp_path):
@@ -93,8 +106,7 @@ def takes_what_keras_users_pass(method, data, images, tmp_path):
     x = train_images(data, 2)
     y = np.zeros(len(x), np.int32)
     model = build(method, data)
-    pipelines = [
-        (x,),
+    pipelines = [  # and `x` alone, as everywhere
         ({"x": x},),
         (x, y),
         (data.train.take(2),),
@@ -205,7 +217,7 @@ def trains_on_two_replicas(method, data, images, tmp_path):
     assert all(np.isfinite(value) for value in figures.values())
     with pytest.raises(zoo.UsageError, match="batch_size must be a multiple of the 2 replicas"):
         model.fit(images, batch_size=25, verbose=0)
-    for variable in [*model.variables, *model.optimizer.variables]:
+    for variable in variables(model):
         assert_equal(*[[r] for r in strategy.experimental_local_results(variable.value)])
 
 

@@ -48,9 +48,13 @@ def fit(model, data, epochs=1, **kwargs):
     return model.fit(train_images(data), batch_size=BATCH, epochs=epochs, verbose=0, **kwargs)
 
 
+def variables(model):
+    """Of the model and its optimizer."""
+    return [*model.variables, *model.optimizer.variables]
+
+
 def weights(model):
-    """Every variable of the model and its optimizer."""
-    return [v.numpy() for v in [*model.variables, *model.optimizer.variables]]
+    return [v.numpy() for v in variables(model)]
 
 
 def assert_equal(first, second):

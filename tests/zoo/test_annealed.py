@@ -71,15 +71,16 @@ def test_any_reversible_move_can_be_used():
     def random_walk(evaluate, point, beta, step_size, seed):
         noise = samplers.normal(tf.shape(point.state), samplers.fold_in(seed, "noise"))
         proposal = evaluate(point.state + step_size[..., None] * noise)
-        accept_prob = tf.exp(tf.minimum(proposal.log_density(beta) - point.log_density(beta), 0.0))
-        u = samplers.uniform(tf.shape(accept_prob), samplers.fold_in(seed, "accept"))
+        log_ratio = proposal.log_density(beta) - point.log_density(beta)
+        u = samplers.uniform(tf.shape(log_ratio), samplers.fold_in(seed, "accept"))
+        accepted = tf.math.log(u) < log_ratio
         return tf.nest.map_structure(
             lambda new, old: tf.where(
-                (u < accept_prob)[..., None] if new.shape.rank > 2 else u < accept_prob, new, old
+                accepted[..., None] if new.shape.rank > 2 else accepted, new, old
             ),
             proposal,
             point,
-        ), accept_prob
+        ), log_ratio
 
     model, x = linear_model(zoo.VAE, LAW), LAW.simulate(2)
     posterior, z = model._draw(tf.constant(x), 20_000, samplers.as_seed(0))

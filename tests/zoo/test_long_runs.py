@@ -1,10 +1,15 @@
-"""Memory does not grow with the number of training steps, with all that a run writes."""
+"""Memory does not grow with the number of training steps, nor with models that are gone."""
 
+import gc
 import subprocess
 import sys
 import textwrap
+import weakref
 
 import pytest
+import tensorflow as tf
+
+import zoo
 
 PROGRAM = """
     import pathlib, sys
@@ -55,3 +60,19 @@ def test_memory_after_200_and_2000_steps(name, tmp_path):
     assert late / early - 1 < 0.01
     # What compilation took is given back at some time, which would hide growth.
     assert late / settled - 1 < 0.01
+
+
+@pytest.mark.parametrize("method", [zoo.VAE, zoo.LadderVAE, zoo.ShortRun])
+def test_graphs_are_gone_with_their_functions(method, digits, images):
+    """That prior and posterior are in."""
+    layered = {zoo.VAE: {"upper_latent_dim": 2}, zoo.ShortRun: {"centred": True}}.get(method, {})
+    model = method.for_data(digits, **method.tiny | layered)
+
+    def log_joint(x):
+        z = model.prior.sample([1, tf.shape(x)[0]], seed=[0, 0])
+        weights = model.log_weights(x, 2, 0) if method is not zoo.ShortRun else 0.0
+        return model.log_joint(x, z) + weights
+
+    graph = weakref.ref(tf.function(log_joint).get_concrete_function(images).graph)
+    gc.collect()
+    assert graph() is None

@@ -84,6 +84,7 @@ class AnnealedVAE(VAE):
         "importance_weighted_bound",
         "effective_sample_size",
         "accept_rate",
+        "energy_error",
         "mean_step_size",
     )
     fixed = {}  # what a special case sets, by the names of the arguments
@@ -181,7 +182,7 @@ class AnnealedVAE(VAE):
             tf.math.log(weights),
             samplers.fold_in(seed, "resample"),
         )
-        return z, self._accept_rate(result.accept_prob[:, 0])
+        return z, self._move_diagnostics(result)
 
     # Training.
 
@@ -208,7 +209,7 @@ class AnnealedVAE(VAE):
             "importance_weighted_bound": latents.bound,
             "effective_sample_size": annealing.effective_sample_size(latents.weights),
         }
-        return latents, diagnostics | self._accept_rate(latents.accept_prob)
+        return latents, diagnostics | self._move_diagnostics(result)
 
     def objectives(self, batch, context, latents, seed):
         log_joint = self.log_joint(batch["x"], latents.z)
@@ -236,8 +237,14 @@ class AnnealedVAE(VAE):
         bounds = self.annealing["min_step_size"], self.annealing["max_step_size"]
         return [(self.step_size, tf.clip_by_value(step_size, *bounds))]
 
-    def _accept_rate(self, accept_prob):
-        return {"accept_rate": tf.reduce_mean(accept_prob, 0)} if self.num_moves else {}
+    def _move_diagnostics(self, result):
+        """What the moves tell of themselves, averaged over them: [B] each."""
+        if not self.num_moves:
+            return {}
+        return {
+            "accept_rate": tf.reduce_mean(result.accept_prob, [0, 1]),
+            "energy_error": tf.reduce_mean(result.energy_error, [0, 1]),
+        }
 
     def get_config(self):
         arguments = {k: v for k, v in self.annealing.items() if k not in self.fixed}

@@ -12,7 +12,7 @@ from zoo.checks import check_count, check_positive
 from zoo.deep_latent import top_down
 from zoo.models.vae import VAE
 from zoo.registry import register
-from zoo.sequential import SequentialGaussian
+from zoo.sequential import SequentialGaussian, diagonal_gaussian
 
 tfd = tfp.distributions
 
@@ -102,7 +102,7 @@ class LadderVAE(VAE):
                     shrink = 1 / (1 + tf.square(scale))
                     centre, scale = centre * shrink, scale * tf.sqrt(shrink)
                 top = False
-                return mean + stddev * choose(tfd.MultivariateNormalDiag(centre, scale))
+                return mean + stddev * choose(diagonal_gaussian(centre, scale))
 
             layers.descend(self.decoder, merged)
 

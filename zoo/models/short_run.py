@@ -14,7 +14,7 @@ from zoo.checks import UsageError, check_count, check_positive
 from zoo.deep_latent import DeepLatentGaussianModel, top_down
 from zoo.likelihoods import Likelihood
 from zoo.registry import register
-from zoo.sequential import SequentialGaussian
+from zoo.sequential import SequentialGaussian, diagonal_gaussian
 from zoo.step_size import StepSizeSearch, get_step_size_search
 
 tfd = tfp.distributions
@@ -134,7 +134,7 @@ class ShortRun(DeepLatentGaussianModel):
         def walk(choose):
             layers.descend(
                 self.decoder,
-                lambda mean, stddev: choose(tfd.MultivariateNormalDiag(mean, stddev)),
+                lambda mean, stddev: choose(diagonal_gaussian(mean, stddev)),
             )
 
         like = tf.zeros([self.latent_dim])

@@ -18,7 +18,7 @@ from zoo.checks import (
 from zoo.deep_latent import DeepLatentGaussianModel
 from zoo.likelihoods import Likelihood
 from zoo.registry import register
-from zoo.sequential import SequentialGaussian
+from zoo.sequential import SequentialGaussian, diagonal_gaussian
 
 tfd = tfp.distributions
 
@@ -177,7 +177,7 @@ class VAE(DeepLatentGaussianModel):
         upper = tf.zeros([self.layer_sizes[-1]])
 
         def walk(choose):
-            z = choose(tfd.MultivariateNormalDiag(upper, tf.ones_like(upper)))
+            z = choose(diagonal_gaussian(upper, tf.ones_like(upper)))
             choose(_gaussian(layers.fold(self.upper_decoder, z)))
 
         return SequentialGaussian(walk, self.layer_sizes, upper, last_first=True)
@@ -262,4 +262,4 @@ class VAE(DeepLatentGaussianModel):
 def _gaussian(parameters):
     """N(mu, diag sigma^2) of a network's output, mu and log sigma."""
     mean, log_scale = tf.split(parameters, 2, axis=-1)
-    return tfd.MultivariateNormalDiag(mean, tf.exp(tf.clip_by_value(log_scale, -7.0, 5.0)))
+    return diagonal_gaussian(mean, tf.exp(tf.clip_by_value(log_scale, -7.0, 5.0)))
