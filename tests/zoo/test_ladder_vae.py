@@ -99,7 +99,7 @@ def test_weights_are_those_of_the_model(digits, images):
         initial_stddev=0.8,
         likelihood={"name": "gaussian", "scale": 1.0},
     )
-    model.compile()
+    model.compile(jit_compile=False)
     weighted = zoo.evaluation.importance_weighted_bound(model, images[:20], num_samples=2000)
     protocol = {"num_chains": 8, "num_increments": 50, "verbose": False}
     annealed = zoo.evaluation.log_likelihood(model, images[:20], **protocol)

@@ -211,9 +211,5 @@ def test_geweke():
 
     assert deviation(tfp_kernel) < 1
     assert deviation(annealing_kernel()) < 1
-    for change in (
-        ("event_sum(squares, num_chain_axes) / 2", "0.0"),
-        ("(0, point, kick(momentum, point, 0.5))", "(0, point, kick(momentum, point, 1.0))"),
-        ("noise < tf.exp", "noise < 2 + tf.exp"),
-    ):
-        assert deviation(annealing_kernel(mutant("samplers.annealed", *change))) > 1
+    wrong = mutant("samplers.annealed", "noise < tf.exp", "noise < 2 + tf.exp")
+    assert deviation(annealing_kernel(wrong)) > 1
