@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import samplers
 from samplers.density import value_and_gradient
+from zoo.sequential import diagonal_gaussian
 from zoo.step_size import StepSizeSearch
 
 
@@ -40,7 +41,7 @@ def chain_of(model, run, x, z):
     """The chains alone, from the encoder's draws, with all that they tell."""
     posterior = model.posterior(x)
     mean, scale = posterior.mean(), posterior.stddev()
-    chain = program(model)(lambda seed: run(x, type(posterior)(mean, scale), z, seed))
+    chain = program(model)(lambda seed: run(x, diagonal_gaussian(mean, scale), z, seed))
     return lambda: chain(samplers.as_seed(0))
 
 
