@@ -94,7 +94,9 @@ class Annealing:
             self.num_leapfrog_steps, scale=initial.stddev(), jitter=0.5
         )
 
-        def anneal(state, betas, step_size, role, **kwargs):
+        # All runs are calls of one function, which is traced once.
+        @tf.function(autograph=False)
+        def anneal(state, betas, step_size, tuning_rate, seed):
             return samplers.annealed_importance_sampling(
                 initial.log_prob,
                 lambda z: model.log_joint(x, z),
@@ -102,22 +104,27 @@ class Annealing:
                 betas,
                 step_size=step_size,
                 move=move,
-                seed=samplers.fold_in(seed, role),
-                **kwargs,
+                tuning_rate=tuning_rate,
+                seed=seed,
             )
+
+        def run(state, betas, step_size, role, tuning_rate=0.0):
+            key = samplers.fold_in(seed, role)
+            return anneal(state, betas, step_size, tf.constant(tuning_rate, state.dtype), key)
 
         def draws(role):
             return initial.sample(self.num_chains, samplers.fold_in(seed, role))
 
-        pilot = anneal(draws("pilot"), betas, 0.5, "pilot moves", tuning_rate=0.1)
-        step_size = pilot.step_size
-        forward = anneal(draws("start"), betas, step_size, "moves")
+        start = draws("pilot")
+        untuned = tf.fill([self.num_increments, 1, tf.shape(x)[0]], tf.constant(0.5, start.dtype))
+        step_size = run(start, betas, untuned, "pilot moves", 0.1).step_size
+        forward = run(draws("start"), betas, step_size, "moves")
         if exact is None:
             return forward, None
         # The reverse run makes the moves of the same temperatures, and one more at 0, last.
         reverse = tf.concat([step_size[::-1][1:], step_size[:1]], 0)
         state = tf.repeat(exact[None], self.num_chains, axis=0)
-        return forward, anneal(state, betas[::-1], reverse, "reverse moves")
+        return forward, run(state, betas[::-1], reverse, "reverse moves")
 
 
 @dataclasses.dataclass(frozen=True)

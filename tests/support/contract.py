@@ -36,16 +36,8 @@ def builds_from_its_config(method, data, images, tmp_path):
     assert config["seed"] == model.seed
 
 
-def fit_lowers_the_objectives(method, data, images, tmp_path):
-    model = build(method, data)
-    history = fit(model, data, epochs=6).history
-    for group in model.parameter_groups:
-        objective = history[f"{group}_objective"]
-        assert objective[-1] < objective[0], group
-
-
-def same_seed_same_weights(method, data, images, tmp_path):
-    """In a program of XLA; `saves_loads_and_resumes` holds it without, and of two programs."""
+def fit_lowers_the_objectives_and_repeats(method, data, images, tmp_path):
+    """Compiled by XLA; `saves_loads_and_resumes` has equal weights of two programs without."""
     model, same = (build(method, data, jit_compile=True) for _ in range(2))
     other = build(method, data, seed=1)
     assert_equal(weights(model), weights(same))
@@ -55,10 +47,12 @@ def same_seed_same_weights(method, data, images, tmp_path):
     for _ in range(2):
         for variable, value in zip(variables(model), start, strict=True):
             variable.assign(value)
-        fit(model, data)
+        history = fit(model, data, epochs=6).history
         ends.append(weights(model))
     assert_equal(*ends)
-    assert not all(np.array_equal(*pair) for pair in zip(start, ends[0], strict=True))
+    for group in model.parameter_groups:
+        objective = history[f"{group}_objective"]
+        assert objective[-1] < objective[0], group
 
 
 def traces_the_step_once(method, data, images, tmp_path):
@@ -117,7 +111,7 @@ def takes_what_keras_users_pass(method, data, images, tmp_path):
         for elements in (x, (x, y), {"x": x})
     ]
     if model.num_examples is None:
-        pipelines += without
+        pipelines += without[:1]
     else:
         pipelines.append((by_number.batch(BATCH, drop_remainder=True),))
         for arguments in without:
@@ -319,8 +313,7 @@ def refuses_bad_input(method, data, images, tmp_path):
 
 CLAUSES = (
     builds_from_its_config,
-    fit_lowers_the_objectives,
-    same_seed_same_weights,
+    fit_lowers_the_objectives_and_repeats,
     traces_the_step_once,
     saves_loads_and_resumes,
     evaluation_writes_nothing,
