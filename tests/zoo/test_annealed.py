@@ -344,7 +344,7 @@ def two_layers(method=zoo.VAE, **kwargs):
     "clause",
     [
         contract.builds_from_its_config,
-        contract.fit_lowers_the_objectives,
+        contract.fit_lowers_the_objectives_and_repeats,
         contract.saves_loads_and_resumes,
         contract.answers_by_seed,
     ],
