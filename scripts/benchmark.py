@@ -39,9 +39,10 @@ from zoo.scripts import timing
 import layers
 import samplers
 import zoo
-from zoo import cli, data
-from zoo.checks import UsageError, check_count
-from zoo.step_size import StepSizeSearch
+from zoo import data
+from zoo.core.checks import UsageError, check_count
+from zoo.parts.step_size_search import StepSizeSearch
+from zoo.runs import cli
 
 METHODS = ("hmc_dlgm", "ais", "short_run", "undirected")
 SIZES = {  # what the flag says, and its default for each method

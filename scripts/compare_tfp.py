@@ -18,8 +18,8 @@ import tensorflow_probability as tfp
 from absl import flags
 
 import samplers
-from zoo import cli
-from zoo.checks import check_count, check_positive
+from zoo.core.checks import check_count, check_positive
+from zoo.runs import cli
 
 NUM_CHAINS = flags.DEFINE_integer("num_chains", 4096, "Chains of each.")
 NUM_INCREMENTS = flags.DEFINE_multi_integer("num_increments", [10, 100, 1000], "Temperatures.")

@@ -16,8 +16,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 from absl import flags
 
-from zoo import cli, evaluation, experiment, outputs
-from zoo.annealing import PROTOCOLS, SCHEDULES, STARTS
+from zoo import scores
+from zoo.core.annealing import PROTOCOLS, SCHEDULES, STARTS
+from zoo.runs import cli, experiment, outputs
 
 WORKDIR = cli.define_workdir()
 AGAINST = flags.DEFINE_string("against", None, "Another work directory, to compare with.")
@@ -47,7 +48,7 @@ def main() -> None:
     protocol = {"seed": config.seed} | config.evaluation.to_dict()
     protocol |= PROTOCOLS.get(NAMED.value, {})
     protocol |= {k: flag.value for k, flag in PROTOCOL.items() if flag.value is not None}
-    evaluation.check_protocol(**{k: v for k, v in protocol.items() if k != "seed"})
+    scores.check_protocol(**{k: v for k, v in protocol.items() if k != "seed"})
     data, model = experiment.load_data(config), experiment.load(WORKDIR.value)
     workdir = experiment.make_workdir(WORKDIR.value)
     outputs.write_evaluation(model, data.test, workdir, **protocol)

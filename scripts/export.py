@@ -9,7 +9,7 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import zoo
-from zoo import cli, experiment
+from zoo.runs import cli, experiment
 
 WORKDIR = cli.define_workdir()
 

@@ -15,9 +15,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from absl import flags
 
-from zoo import cli, evaluation, experiment
-from zoo.checks import UsageError
-from zoo.evaluation.frechet import inception_is_here
+from zoo import scores
+from zoo.core.checks import UsageError
+from zoo.runs import cli, experiment
+from zoo.scores.frechet import inception_is_here
 
 WORKDIR = cli.define_workdir()
 FEATURES = flags.DEFINE_enum(
@@ -39,7 +40,7 @@ NUM_IMAGES = flags.DEFINE_integer(
 LATENTS = flags.DEFINE_enum(
     "latents",
     "prior",
-    evaluation.LATENTS,
+    scores.LATENTS,
     "Where the model's latents come from: fitted is a Gaussian with the moments of those inferred "
     "for training images.",
 )
@@ -55,7 +56,7 @@ def main() -> None:
     config.seed, config.data.batch_size = 0, 50
     data = experiment.load_data(config)
     network = feature_network(data)
-    figures = evaluation.frechet(
+    figures = scores.frechet(
         model,
         data,
         network,
@@ -73,7 +74,7 @@ def main() -> None:
         print(f"  {name:<26}{figures[key]:10.4f}  {number} images")
 
 
-def feature_network(data) -> evaluation.FeatureNetwork:
+def feature_network(data) -> scores.FeatureNetwork:
     """The one that the flags ask for."""
     features = FEATURES.value
     if features == "auto":
@@ -81,8 +82,8 @@ def feature_network(data) -> evaluation.FeatureNetwork:
         features = "inception" if given else "small"
     if features == "inception":
         print("Features: InceptionV3 of Keras", flush=True)
-        return evaluation.inception_features(FID_WEIGHTS.value or "imagenet")
-    network = evaluation.classifier_features(data)
+        return scores.inception_features(FID_WEIGHTS.value or "imagenet")
+    network = scores.classifier_features(data)
     print(f"It classifies {network.accuracy:.1%} of the test images rightly.", flush=True)
     return network
 

@@ -19,10 +19,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import ast
 
 from absl import flags
+from zoo.scripts import studies  # noqa: F401 (registers them)
 
-from zoo import cli, experiment
-from zoo.checks import UsageError
-from zoo.evaluation import figures
+from zoo import analysis
+from zoo.core.checks import UsageError
+from zoo.runs import cli, experiment
 
 FIGURE = flags.DEFINE_list("figure", [], "Names of figures; without any, they are listed.")
 WORKDIR = flags.DEFINE_list("workdir", [], "Work directories that scripts/train.py wrote.")
@@ -33,16 +34,16 @@ SEED = flags.DEFINE_integer("seed", 0, "Seed of all draws.")
 
 def main() -> None:
     if not FIGURE.value:
-        for name, shows in figures.descriptions().items():
+        for name, shows in analysis.descriptions().items():
             print(f"{name:<30}{shows}")
         return
-    runs = figures.runs_of(WORKDIR.value)
+    runs = analysis.runs_of(WORKDIR.value)
     settings = {"seed": SEED.value} | dict(map(read_setting, SET.value))
     for name in FIGURE.value:
-        figures.check(name, runs, settings)
+        analysis.check(name, runs, settings)
     out = experiment.make_workdir(OUT.value, name="out")
     for name in FIGURE.value:
-        figures.write(figures.draw(name, runs, **settings), out, name)
+        analysis.write(analysis.draw(name, runs, **settings), out, name)
         print(f"{out / name}.png, {out / name}.csv")
 
 

@@ -21,8 +21,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from absl import flags
 
-from zoo import cli, experiment, outputs
 from zoo.data import MASKS
+from zoo.runs import cli, experiment, outputs
 
 WORKDIR = cli.define_workdir()
 MASK = flags.DEFINE_list(

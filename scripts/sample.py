@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from absl import flags
 
-from zoo import cli, experiment, outputs
+from zoo.runs import cli, experiment, outputs
 
 WORKDIR = cli.define_workdir()
 NUM_SAMPLES = flags.DEFINE_integer("num_samples", 100, "How many.")

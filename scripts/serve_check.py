@@ -15,7 +15,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import tensorflow as tf
 from absl import flags
 
-from zoo import cli, experiment, serving
+from zoo.runs import cli, experiment
+from zoo.serving import latency as serving
 
 WORKDIR = cli.define_workdir()
 BATCH_SIZES = flags.DEFINE_list("batch_sizes", "1,8,64", "Images in a request.")

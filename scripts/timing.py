@@ -10,8 +10,8 @@ import tensorflow as tf
 
 import samplers
 from samplers.density import value_and_gradient
-from zoo.sequential import diagonal_gaussian
-from zoo.step_size import StepSizeSearch
+from zoo.parts.sequential_gaussian import diagonal_gaussian
+from zoo.parts.step_size_search import StepSizeSearch
 
 
 def program(model):

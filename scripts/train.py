@@ -21,9 +21,10 @@ import keras
 from absl import flags
 
 import zoo
-from zoo import callbacks, cli, distribution, experiment, outputs
-from zoo.checks import UsageError
-from zoo.evaluation.chunks import collect
+from zoo.core import replicas
+from zoo.core.checks import UsageError
+from zoo.runs import callbacks, cli, experiment, outputs, strategies
+from zoo.scores.chunks import collect
 
 CONFIG = cli.define_config(pathlib.Path(__file__).parent / "configs", "hmc_dlgm_digits")
 STRATEGY = cli.define_strategy()
@@ -36,8 +37,8 @@ OVERWRITE = flags.DEFINE_boolean(
 
 
 def main() -> None:
-    strategy = distribution.make_strategy(STRATEGY.value)
-    chief = distribution.is_chief(strategy)  # the others train, and write nothing
+    strategy = strategies.make_strategy(STRATEGY.value)
+    chief = replicas.is_chief(strategy)  # the others train, and write nothing
     config = experiment.check_config(CONFIG.value)
     experiment.resolve_paths(config)
     data = experiment.load_data(config)
@@ -49,7 +50,7 @@ def main() -> None:
     workdir = pathlib.Path(WORKDIR.value or pathlib.Path("runs") / name.replace(":", "_"))
     with strategy.scope():
         model = experiment.build(config, data)
-    with distribution.together(strategy):
+    with strategies.together(strategy):
         if chief:
             experiment.start_run(workdir, config, overwrite=OVERWRITE.value)
         checkpoints = zoo.Checkpoints(workdir / experiment.CHECKPOINTS)

@@ -1,14 +1,15 @@
 """Deep latent-variable models trained with Markov chain Monte Carlo, as Keras models."""
 
-from zoo import data, evaluation, likelihoods, models
-from zoo.base import GenerativeModel
-from zoo.checkpoint import Checkpoints
-from zoo.checks import UsageError
-from zoo.experiment import load
-from zoo.export import export
-from zoo.latent import LatentVariableModel
+from zoo import data, models, scores
+from zoo.core.checks import UsageError
+from zoo.core.latent import LatentVariableModel
+from zoo.core.registry import get_method, method_names, register
+from zoo.core.trainable import GenerativeModel
 from zoo.models import *  # noqa: F403
-from zoo.registry import get_method, method_names, register
+from zoo.parts import likelihoods
+from zoo.runs.checkpoints import Checkpoints
+from zoo.runs.experiment import load
+from zoo.serving.export import export
 
 __version__ = "0.1.0"
 
@@ -18,7 +19,7 @@ __all__ = [
     "LatentVariableModel",
     "UsageError",
     "data",
-    "evaluation",
+    "scores",
     "export",
     "get_method",
     "likelihoods",

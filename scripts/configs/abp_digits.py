@@ -1,6 +1,6 @@
 """Alternating back-propagation (Han et al. 2017) on the embedded digits."""
 
-from zoo.configs import nijkamp_config
+from zoo.runs.config import nijkamp_config
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """AIS training (Ding and Freedman 2020, their T = 5) on the digits."""
 
-from zoo.configs import digits_config
+from zoo.runs.config import digits_config
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """GumBolt (Khoshaman and Amin 2018): an RBM prior, a concrete posterior, on the digits."""
 
-from zoo.configs import vahdat_config
+from zoo.runs.config import vahdat_config
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """DVAE# (Vahdat et al. 2018): an RBM prior, a posterior of power functions, on MNIST."""
 
-from zoo.configs import vahdat_config
+from zoo.runs.config import vahdat_config
 
 
 def get_config(preset: str = "paper"):

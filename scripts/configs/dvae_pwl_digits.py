@@ -1,6 +1,6 @@
 """A discrete VAE with an RBM prior, a directed piecewise linear posterior, on the digits."""
 
-from zoo.configs import vahdat_config
+from zoo.runs.config import vahdat_config
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """DVAE## (Vahdat et al. 2020): RBMs as prior and as posteriors, on the digits."""
 
-from zoo.configs import vahdat_config
+from zoo.runs.config import vahdat_config
 
 
 def get_config():

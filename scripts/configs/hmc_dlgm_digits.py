@@ -1,6 +1,6 @@
 """An HMC-DLGM (Hoffman 2017) on the embedded digits: the main job."""
 
-from zoo.configs import digits_config
+from zoo.runs.config import digits_config
 
 
 def get_config():

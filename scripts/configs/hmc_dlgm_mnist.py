@@ -1,6 +1,6 @@
 """An HMC-DLGM (Hoffman 2017) on MNIST; `hmc_dlgm_mnist:small` is smaller."""
 
-from zoo.configs import mnist_config
+from zoo.runs.config import mnist_config
 
 
 def get_config(preset="paper"):

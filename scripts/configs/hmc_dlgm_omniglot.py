@@ -1,6 +1,6 @@
 """An HMC-DLGM (Hoffman 2017) on Omniglot; `hmc_dlgm_omniglot:small` is smaller."""
 
-from zoo.configs import omniglot_config
+from zoo.runs.config import omniglot_config
 
 
 def get_config(preset="paper"):

@@ -1,6 +1,6 @@
 """The importance-weighted autoencoder (Burda et al. 2016) on the digits."""
 
-from zoo.configs import digits_config
+from zoo.runs.config import digits_config
 
 
 def get_config():

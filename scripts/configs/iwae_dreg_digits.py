@@ -1,6 +1,6 @@
 """IWAE with the doubly reparameterised gradient (Tucker et al. 2019) on the digits."""
 
-from zoo.configs import digits_config
+from zoo.runs.config import digits_config
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """IWAE with the doubly reparameterised gradient (Tucker et al. 2019) on Omniglot, or `:small`."""
 
-from zoo.configs import ding_config
+from zoo.runs.config import ding_config
 
 
 def get_config(preset="paper"):

@@ -1,6 +1,6 @@
 """The importance-weighted autoencoder (Burda et al. 2016) on Omniglot, or `:small`."""
 
-from zoo.configs import ding_config
+from zoo.runs.config import ding_config
 
 
 def get_config(preset="paper"):

@@ -1,6 +1,6 @@
 """A ladder VAE (Sønderby et al. 2016) on the embedded digits."""
 
-from zoo.configs import nijkamp_config
+from zoo.runs.config import nijkamp_config
 
 
 def get_config():

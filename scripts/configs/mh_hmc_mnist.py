@@ -1,6 +1,6 @@
 """MH-HMC, chains of equal weight (Ding and Freedman 2020, their T = 5) on MNIST, or `:small`."""
 
-from zoo.configs import ding_config
+from zoo.runs.config import ding_config
 
 
 def get_config(preset="paper"):

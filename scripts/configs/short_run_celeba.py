@@ -1,6 +1,6 @@
 """Short-run MCMC (Nijkamp et al. 2020) on CelebA, or `:small`, `:dense`."""
 
-from zoo.configs import nijkamp_config
+from zoo.runs.config import nijkamp_config
 
 
 def get_config(preset="paper"):

@@ -1,6 +1,6 @@
 """Short-run MCMC, independent latents (Nijkamp et al. 2020), CIFAR-10, or `:small`, `:dense`."""
 
-from zoo.configs import nijkamp_config
+from zoo.runs.config import nijkamp_config
 
 
 def get_config(preset="paper"):

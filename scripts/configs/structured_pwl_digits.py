@@ -1,6 +1,6 @@
 """Structured prediction with a directed q (Vahdat et al. 2020) on the embedded digits."""
 
-from zoo.configs import structured_config
+from zoo.runs.config import structured_config
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """Structured prediction with a directed q (Vahdat et al. 2020) on MNIST, or `:small`."""
 
-from zoo.configs import structured_config
+from zoo.runs.config import structured_config
 
 
 def get_config(preset="paper"):

@@ -1,6 +1,6 @@
 """A mean-field VAE on the embedded digits: the baseline of the HMC-DLGM."""
 
-from zoo.configs import digits_config
+from zoo.runs.config import digits_config
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """A mean-field VAE on MNIST, the baseline of the HMC-DLGM; `vae_mnist:small` is smaller."""
 
-from zoo.configs import mnist_config
+from zoo.runs.config import mnist_config
 
 
 def get_config(preset="paper"):

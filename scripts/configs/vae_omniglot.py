@@ -1,6 +1,6 @@
 """A mean-field VAE on Omniglot, the baseline of the HMC-DLGM; `vae_omniglot:small` is smaller."""
 
-from zoo.configs import omniglot_config
+from zoo.runs.config import omniglot_config
 
 
 def get_config(preset="paper"):

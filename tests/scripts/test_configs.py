@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import data, experiment
+from zoo import data
+from zoo.runs import experiment
 
 CONFIGS = sorted((pathlib.Path(__file__).parents[2] / "scripts/configs").glob("[!_]*.py"))
 SHAPES = {

@@ -9,15 +9,16 @@ import pytest
 from programs import run_here
 
 import zoo
-from zoo import evaluation, experiment, outputs
-from zoo.evaluation.frechet import INCEPTION_FILE
+from zoo import scores
+from zoo.runs import experiment, outputs
+from zoo.scores.frechet import INCEPTION_FILE
 
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory, digits):
     """What a run leaves and `fid` reads: here of no epoch at all."""
     workdir = tmp_path_factory.mktemp("runs") / "vae_digits"
-    config = zoo.configs.digits_config(name="VAE", latent_dim=2, hidden=(8,))
+    config = zoo.runs.config.digits_config(name="VAE", latent_dim=2, hidden=(8,))
     config.jit_compile = False
     model = experiment.build(config, digits)
     experiment.write_json(experiment.make_workdir(workdir) / "config.json", config.to_dict())
@@ -31,13 +32,13 @@ def networks(monkeypatch, tmp_path):
 
     Weights of InceptionV3 are not to be found, whatever this machine has.
     """
-    trained, train = [], evaluation.classifier_features
+    trained, train = [], scores.classifier_features
 
     def quickly(data):
         trained.append(train(data, num_batches=100, verbose=False))
         return trained[-1]
 
-    monkeypatch.setattr(evaluation, "classifier_features", quickly)
+    monkeypatch.setattr(scores, "classifier_features", quickly)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     return trained
 
@@ -57,7 +58,7 @@ def test_fid(workdir, networks, digits, tmp_path):
         assert f"classifies {networks[-1].accuracy:.1%} of the test images" in result.stdout
         figures.append(json.loads((path / "fid.json").read_text()))
     assert len(networks) == 2 and figures[0] == figures[1]
-    expected = evaluation.frechet(
+    expected = scores.frechet(
         zoo.load(str(workdir)), digits, networks[0], num_samples=150, seed=3, verbose=False
     )
     assert figures[0].pop("latents") == expected.pop("latents") == "prior"

@@ -6,7 +6,7 @@ import pytest
 from programs import run_here
 
 import zoo
-from zoo import experiment, outputs
+from zoo.runs import experiment, outputs
 
 
 def test_figures_are_listed(tmp_path):
@@ -19,7 +19,7 @@ def test_figures_are_listed(tmp_path):
 
 def test_figures_of_runs(tmp_path, digits):
     for name in ("VAE", "HMCDLGM"):
-        config = zoo.configs.digits_config(name=name)
+        config = zoo.runs.config.digits_config(name=name)
         model = zoo.get_method(name).for_data(digits, latent_dim=2, hidden=(4,))
         model.compile(jit_compile=False)
         workdir = experiment.make_workdir(tmp_path / name)

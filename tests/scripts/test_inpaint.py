@@ -8,15 +8,15 @@ import pytest
 from programs import run_here
 
 import zoo
-from zoo import experiment, outputs
 from zoo.data.masks import hidden_mse
+from zoo.runs import experiment, outputs
 
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory, digits):
     """What a training leaves, as far as inpainting reads it."""
     path = tmp_path_factory.mktemp("run")
-    config = zoo.configs.digits_config(name="VAE", latent_dim=2, hidden=(8,))
+    config = zoo.runs.config.digits_config(name="VAE", latent_dim=2, hidden=(8,))
     config.jit_compile = False
     outputs.write_model(experiment.build(config, digits), path)
     experiment.write_json(path / "config.json", config.to_dict())
@@ -54,7 +54,7 @@ def test_inpaint(workdir, images):
 
 
 def test_a_conditional_model_completes_what_it_is_for(tmp_path, digits):
-    config = zoo.configs.structured_config("digits", name="StructuredPrediction")
+    config = zoo.runs.config.structured_config("digits", name="StructuredPrediction")
     config.model.update(latent_dims=(2, 2), hidden=(4,), mask="random")
     config.seed, config.jit_compile = 3, False
     model = experiment.build(config, digits)

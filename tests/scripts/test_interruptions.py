@@ -16,7 +16,7 @@ import pytest
 from programs import ROOT, TINY, Killed, assert_same_run, run_here
 
 import zoo
-from zoo import outputs
+from zoo.runs import outputs
 
 VAE = ["--config=vae_digits", *TINY, "--config.epochs=3"]
 

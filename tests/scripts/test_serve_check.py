@@ -8,7 +8,7 @@ import tensorflow as tf
 from programs import run_here
 
 import zoo
-from zoo import serving
+from zoo.serving import latency as serving
 
 
 @pytest.fixture(scope="module")

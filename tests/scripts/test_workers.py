@@ -12,7 +12,8 @@ from programs import ROOT, TINY, assert_same_run, run_here
 from training import build, fit, two_replicas, weights
 
 import zoo
-from zoo import distribution
+from zoo.core import replicas
+from zoo.runs import strategies
 
 
 @pytest.mark.parametrize(
@@ -39,10 +40,10 @@ def test_a_wrong_cluster_is_told(config, monkeypatch):
 
 
 def test_one_process_is_the_chief_and_hears_itself():
-    strategy = distribution.make_strategy("none")
-    assert distribution.is_chief(strategy) and not distribution.is_multi_worker(strategy)
-    with distribution.together(strategy):
-        assert distribution.broadcast(strategy, [np.ones(2)])[0].sum() == 2
+    strategy = strategies.make_strategy("none")
+    assert replicas.is_chief(strategy) and not replicas.is_multi_worker(strategy)
+    with strategies.together(strategy):
+        assert strategies.broadcast(strategy, [np.ones(2)])[0].sum() == 2
 
 
 @pytest.mark.slow

@@ -77,7 +77,7 @@ def linear_model(method, law, *, shear=None, posterior="wrong", **kwargs):
         encoder.set_weights([kernel, np.concatenate([-(1 + law.bias) @ gain, log_scale])])
     else:
         encoder.set_weights([kernel, np.repeat([0.3, np.log(0.6)], NUM_LATENTS)])
-    kwargs = {"likelihood": zoo.likelihoods.Gaussian(law.scale)} | kwargs
+    kwargs = {"likelihood": zoo.parts.likelihoods.Gaussian(law.scale)} | kwargs
     model = method(encoder, decoder, shear=shear is not None, **kwargs)
     if shear is not None:
         model.shear.kernel.assign(shear)

@@ -14,7 +14,7 @@ from absl import app, flags
 from training import assert_equal, weights
 
 import zoo
-from zoo import cli
+from zoo.runs import cli
 
 ROOT = pathlib.Path(__file__).parents[2]
 TINY = [

@@ -6,7 +6,7 @@ import tensorflow as tf
 from checking import mutant
 from small_rbms import enumerated
 
-from zoo import registry
+from zoo.core import registry
 from zoo.models import dvae
 
 LATENT_DIMS, NUM_PIXELS, NUM_FEATURES, BATCH = (4, 4), 6, 5, 3

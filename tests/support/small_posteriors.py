@@ -7,7 +7,7 @@ from small_dvaes import BATCH, LATENT_DIMS, NUM_FEATURES, perturb, with_coupling
 from small_rbms import enumerated, parameters
 
 import samplers
-from zoo import binary_posteriors
+from zoo.parts import binary_posteriors
 
 FEATURES = tf.constant(
     np.tanh(np.random.default_rng(3).standard_normal((BATCH, NUM_FEATURES))), tf.float32

@@ -39,16 +39,16 @@ def start(*command):
 
 def train_all(folder):
     """In each worker: trains every model a little, and writes all its variables."""
-    from zoo import distribution
+    from zoo.runs import strategies
 
-    strategy = distribution.make_strategy("multi_worker")
+    strategy = strategies.make_strategy("multi_worker")
     import training
 
     import zoo
 
-    index = distribution.cluster()[1]
+    index = strategies.cluster()[1]
     data = zoo.data.load("digits")
-    with distribution.together(strategy):
+    with strategies.together(strategy):
         for name in zoo.method_names():
             with strategy.scope():
                 model = training.build(zoo.get_method(name), data, jit_compile=True)

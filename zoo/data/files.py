@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from zoo.checks import UsageError, check_images
+from zoo.core.checks import UsageError, check_images
 from zoo.data.splits import SPLITS, Prepare, Split, collected, held_out
 
 

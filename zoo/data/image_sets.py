@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from zoo.checks import UsageError, unknown_choice
+from zoo.core.checks import UsageError, unknown_choice
 from zoo.data.splits import SPLITS, Prepare, Split, collected, held_out
 
 

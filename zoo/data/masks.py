@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from zoo.checks import UsageError, check_choice, check_positive, check_visible
+from zoo.core.checks import UsageError, check_choice, check_positive, check_visible
 
 MASKS = ("left", "right", "top", "bottom", "box", "random", "pattern")
 HALVES = MASKS[:4]

@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 from sklearn.datasets import load_digits
 
-from zoo.checks import UsageError, check_count
+from zoo.core.checks import UsageError, check_count
+from zoo.core.pipeline import pipeline
 from zoo.data.files import read_images, read_npz
 from zoo.data.image_sets import read_tfds
-from zoo.data.pipeline import pipeline
 from zoo.data.splits import Prepare, Split, check_split, collected, held_out, preparation
 
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.checks import UsageError, check_images
+from zoo.core.checks import UsageError, check_images
 
 SPLITS = ("train", "validation", "test")
 Split = dict[str, np.ndarray]  # "x", and "y" where known; first axis the examples

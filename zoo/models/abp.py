@@ -4,10 +4,10 @@ import keras
 import tensorflow as tf
 
 import samplers
-from zoo.base import written_rows
-from zoo.checks import check_count
+from zoo.core.checks import check_count
+from zoo.core.registry import register
+from zoo.core.trainable import written_rows
 from zoo.models.short_run import ShortRun
-from zoo.registry import register
 
 
 @register(tiny={"latent_dims": (2, 2), "width": 16, "num_steps": 3})

@@ -14,10 +14,10 @@ import keras
 import tensorflow as tf
 
 import samplers
-from zoo import annealing
-from zoo.checks import UsageError, check_choice, check_count, check_positive
+from zoo.core import annealing
+from zoo.core.checks import UsageError, check_choice, check_count, check_positive
+from zoo.core.registry import register
 from zoo.models.vae import VAE
-from zoo.registry import register
 
 SCHEDULES = annealing.SCHEDULES | {"jump": samplers.jump_schedule}
 WEIGHTS = ("annealed", "equal")

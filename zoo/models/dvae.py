@@ -7,11 +7,15 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import samplers
-from zoo.annealing import effective_sample_size, log_mean_exp
-from zoo.binary_latent import BinaryPosteriorModel, DirectedPosteriorModel, UndirectedPosteriorModel
-from zoo.checks import check_count
-from zoo.rbm_prior import RBMPrior
-from zoo.registry import register
+from zoo.core.annealing import effective_sample_size, log_mean_exp
+from zoo.core.checks import check_count
+from zoo.core.registry import register
+from zoo.models.binary_latent import (
+    BinaryPosteriorModel,
+    DirectedPosteriorModel,
+    UndirectedPosteriorModel,
+)
+from zoo.parts.rbm_prior import RBMPrior
 
 tfd = tfp.distributions
 
@@ -26,7 +30,7 @@ class BinaryLatentModel(BinaryPosteriorModel):
 
     Args:
       warmup_steps: training steps in which w grows from 0 to 1; it is 1 in evaluation.
-      num_particles: of the prior, as `zoo.rbm_prior.RBMPrior`; the next two likewise.
+      num_particles: of the prior, as `zoo.parts.rbm_prior.RBMPrior`; the next two likewise.
       num_sweeps: Gibbs sweeps of the particles after a training step.
       particles: "population" or "persistent".
       **kwargs: as the base.

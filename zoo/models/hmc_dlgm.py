@@ -4,10 +4,10 @@ import keras
 import tensorflow as tf
 
 import samplers
-from zoo.checks import check_count, check_positive
-from zoo.latent import chain_diagnostics
+from zoo.core.checks import check_count, check_positive
+from zoo.core.latent import chain_diagnostics
+from zoo.core.registry import register
 from zoo.models.vae import VAE
-from zoo.registry import register
 
 
 @register(tiny={"latent_dim": 4, "hidden": (16,), "num_steps": 2})

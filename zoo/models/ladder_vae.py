@@ -8,11 +8,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import layers
-from zoo.checks import check_count, check_positive
-from zoo.deep_latent import top_down
+from zoo.core.checks import check_count, check_positive
+from zoo.core.registry import register
+from zoo.models.deep_latent import top_down
 from zoo.models.vae import VAE
-from zoo.registry import register
-from zoo.sequential import SequentialGaussian, diagonal_gaussian
+from zoo.parts.sequential_gaussian import SequentialGaussian, diagonal_gaussian
 
 tfd = tfp.distributions
 

@@ -9,13 +9,13 @@ import tensorflow_probability as tfp
 
 import layers
 import samplers
-from zoo.annealing import Annealing
-from zoo.checks import UsageError, check_count, check_positive
-from zoo.deep_latent import DeepLatentGaussianModel, top_down
-from zoo.likelihoods import Likelihood
-from zoo.registry import register
-from zoo.sequential import SequentialGaussian, diagonal_gaussian
-from zoo.step_size import StepSizeSearch, get_step_size_search
+from zoo.core.annealing import Annealing
+from zoo.core.checks import UsageError, check_count, check_positive
+from zoo.core.registry import register
+from zoo.models.deep_latent import DeepLatentGaussianModel, top_down
+from zoo.parts.likelihoods import Likelihood
+from zoo.parts.sequential_gaussian import SequentialGaussian, diagonal_gaussian
+from zoo.parts.step_size_search import StepSizeSearch, get_step_size_search
 
 tfd = tfp.distributions
 
@@ -37,8 +37,8 @@ class ShortRun(DeepLatentGaussianModel):
       num_steps: K.
       step_size: s, the standard deviation of a step's noise, or one for each of the steps;
         `samplers.langevin_step_size` gives it for other conventions.
-      step_size_search: how the step size is learned: a `zoo.step_size.StepSizeSearch`, or a
-        dictionary of its attributes; None keeps it.
+      step_size_search: how the step size is learned: a `StepSizeSearch`, or a dictionary
+        of its attributes; None keeps it.
       centred: whether chains move the latents z_l of a layered decoder, and not the noise e_l of
         z_l = mu_l + sigma_l e_l. The posterior is the same, what K steps make of it is not.
       **kwargs: `seed`.

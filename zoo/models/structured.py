@@ -6,15 +6,15 @@ import tensorflow as tf
 import samplers
 from samplers.random import Seed
 from zoo import data
-from zoo.annealing import effective_sample_size, log_mean_exp
-from zoo.binary_latent import (
+from zoo.core.annealing import effective_sample_size, log_mean_exp
+from zoo.core.checks import UsageError, check_count, check_images, check_positive
+from zoo.core.compiled import program
+from zoo.core.registry import register
+from zoo.models.binary_latent import (
     BinaryPosteriorModel,
     DirectedPosteriorModel,
     UndirectedPosteriorModel,
 )
-from zoo.checks import UsageError, check_count, check_images, check_positive
-from zoo.program import program
-from zoo.registry import register
 
 
 class StructuredModel(BinaryPosteriorModel):

@@ -10,15 +10,15 @@ import tensorflow_probability as tfp
 import layers
 import samplers
 from samplers.random import Seed
-from zoo.checks import (
+from zoo.core.checks import (
     UsageError,
     check_count,
     check_deterministic,
 )
-from zoo.deep_latent import DeepLatentGaussianModel
-from zoo.likelihoods import Likelihood
-from zoo.registry import register
-from zoo.sequential import SequentialGaussian, diagonal_gaussian
+from zoo.core.registry import register
+from zoo.models.deep_latent import DeepLatentGaussianModel
+from zoo.parts.likelihoods import Likelihood
+from zoo.parts.sequential_gaussian import SequentialGaussian, diagonal_gaussian
 
 tfd = tfp.distributions
 
@@ -40,7 +40,7 @@ class VAE(DeepLatentGaussianModel):
       decoder: Keras model from latents [N, K] to [N, ...event]: what the likelihood asks for.
       likelihood: "bernoulli" (the decoder gives logits), "gaussian" or "discretised_logistic" (it
         gives means in [-1, 1]), a dictionary of such a `name` and arguments, or an object of
-        `zoo.likelihoods`.
+        `zoo.parts.likelihoods`.
       shear: whether the decoder sees A z, with A a learned unit lower-triangular matrix.
       upper_encoder: Keras model from z_1 [N, K] to mu and log sigma of q(z_2 given z_1).
       upper_decoder: Keras model from z_2 to mu and log sigma [N, 2 K] of p(z_1 given z_2).

@@ -1,0 +1,197 @@
+"""Draws of implicit posteriors, and the figure of them."""
+
+import csv
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from checking import mutant
+
+import samplers
+import zoo
+from zoo import analysis
+
+# Picking a chain by its weight.
+
+NUM_DRAWS = 20_000
+# The last chain must never be picked. The second half of the draws has other weights.
+WEIGHTS = np.array([[0.1, 0.2, 0.7, 0.0], [0.55, 0.4, 0.05, 0.0]]).T
+PICKS = np.arange(4.0)[:, None] * np.ones(2 * NUM_DRAWS)
+
+
+def log_weights(offset=0.0):
+    """Of four chains for each of 2 NUM_DRAWS draws, neither normalised nor small."""
+    with np.errstate(divide="ignore"):
+        return tf.constant(np.repeat(np.log(WEIGHTS), NUM_DRAWS, axis=1) + offset)
+
+
+def z_scores(picked):
+    """Of the frequencies of the chains, in both halves of the draws."""
+    picked = np.asarray(picked).reshape(2, NUM_DRAWS).T
+    found = np.stack([(picked == k).mean(0) for k in range(4)])
+    assert (found[3] == 0).all()
+    p = WEIGHTS[:3]
+    return abs(found[:3] - p) / np.sqrt(p * (1 - p) / NUM_DRAWS)
+
+
+@pytest.mark.parametrize("offset", [0.0, -800.0, 800.0])
+def test_chains_are_picked_by_their_weights(offset):
+    assert z_scores(samplers.resample(tf.constant(PICKS), log_weights(offset), 1)).max() < 4
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("log_weights + gumbel", "tf.where(tf.math.is_inf(log_weights), log_weights, gumbel)"),
+        ("log_weights + gumbel", "log_weights - gumbel"),
+        ("log_weights + gumbel", "log_weights + 0.9 * gumbel"),
+        ("log_weights + gumbel", "log_weights + gumbel[:, :1]"),
+        ("log_weights + gumbel", "log_weights[:, :1] + gumbel"),
+        ("log_weights + gumbel", "log_weights"),
+    ],
+)
+def test_wrong_picks_are_found_out(old, new):
+    wrong = mutant("samplers.implicit", old, new)
+    assert z_scores(wrong.resample(tf.constant(PICKS), log_weights(), 1)).max() > 5
+
+
+def test_all_parts_come_from_the_chain_that_is_picked():
+    alone = samplers.resample(tf.constant(PICKS), log_weights(), 1)
+    wide = PICKS[..., None, None] + 10 * np.arange(6.0).reshape(2, 3)
+    parts = samplers.resample([tf.constant(PICKS, tf.int32), tf.constant(wide)], log_weights(), 1)
+    assert isinstance(parts, list) and z_scores(parts[0]).max() < 4
+    np.testing.assert_array_equal(parts[0], alone)
+    expected = alone[:, None, None] + 10 * np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(parts[1], expected)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_picked_does_not_leak(value):
+    state = np.stack([PICKS, PICKS], axis=-1)
+    state[3] = value
+    drawn = samplers.resample(tf.constant(state), log_weights(), 1)
+    expected = samplers.resample(tf.constant(PICKS), log_weights(), 1)
+    np.testing.assert_array_equal(drawn, np.stack([expected, expected], axis=-1))
+
+
+# The figure.
+
+
+@pytest.fixture(scope="module")
+def plot():
+    return analysis.draw(
+        "implicit_posteriors",
+        settings=((1, 1, 1), (1, 10, 1), (5, 1, 10)),
+        num_draws=40_000,
+        jit_compile=False,
+    )
+
+
+def table(plot):
+    """Means and standard errors [4, 2] of the table by (method, L, K, T)."""
+    assert plot.columns[5::2] == ("mean_1", "mean_2", "variance", "covariance")
+    return {row[:4]: np.array(row[5:]).reshape(4, 2) for row in plot.rows}
+
+
+# Variance and covariance of q_IS(1) in closed form, else from a program in plain NumPy.
+REFERENCES = {
+    ("IS", 0, 1, 1): (0.19, 0.0),
+    ("IS", 0, 10, 1): (0.2594, 0.1509),
+    ("IS", 0, 500, 1): (0.452, 0.348),
+    ("AIS", 5, 1, 10): (0.9425, 0.8330),
+    ("AIS", 5, 10, 10): (0.971, 0.871),
+}
+
+
+def z_scores_of_moments(plot, sampler):
+    found, stderr = table(plot)[sampler].T
+    return abs(found - [0, 0, *REFERENCES[sampler]]) / stderr
+
+
+@pytest.mark.parametrize("sampler", [("IS", 0, 1, 1), ("IS", 0, 10, 1), ("AIS", 5, 1, 10)])
+def test_moments(plot, sampler):
+    assert (4 * table(plot)[sampler][:, 1] < 0.03).all()
+    assert z_scores_of_moments(plot, sampler).max() < 4
+
+
+def test_standard_errors(plot):
+    """Of independent Gaussian draws, in closed form."""
+    errors = table(plot)["IS", 0, 1, 1][:, 1] * np.sqrt(40_000)
+    np.testing.assert_allclose(errors, [0.19**0.5, 0.19**0.5, 0.19, 0.19], rtol=0.03)
+
+
+def check_order(plot, costs):
+    """At equal cost annealing's covariance is nearer to that of the posterior."""
+    assert [row[4] for row in plot.rows] == costs * 2
+    found, stderr = np.array([row[-2:] for row in plot.rows]).reshape(2, -1, 2).transpose(2, 0, 1)
+    far = abs(0.9 - found)
+    assert (far[1] < far[0] - 4 * np.hypot(*stderr)).all()
+
+
+def test_annealing_is_nearer_at_equal_cost(plot):
+    check_order(plot, [1, 10, 50])
+
+
+@pytest.mark.slow
+def test_whole_figure():
+    """Compiled, as scripts/figures.py draws it."""
+    plot = analysis.draw("implicit_posteriors")
+    check_order(plot, [5, 50, 250, 500])
+    for sampler in (("IS", 0, 500, 1), ("AIS", 5, 1, 10), ("AIS", 5, 10, 10)):
+        assert z_scores_of_moments(plot, sampler).max() < 4, sampler
+
+
+def test_weights_matter(monkeypatch):
+    """Without them q_IS is the proposal, and the reference finds that out."""
+    wrong = mutant("samplers.implicit", "log_weights + gumbel", "gumbel")
+    monkeypatch.setattr(samplers, "implicit_posterior", wrong.implicit_posterior)
+    plot = analysis.draw(
+        "implicit_posteriors", settings=((1, 10, 1),), num_draws=4000, jit_compile=False
+    )
+    assert z_scores_of_moments(plot, ("IS", 0, 10, 1)).max() > 10
+
+
+def test_picture(plot):
+    titles = [axes.get_title() for axes in plot.figure.axes]
+    assert titles[2] == "IS, cost 50\nK = 50"
+    assert titles[5] == "AIS, cost 50\nL = 5, K = 1, T = 10"
+    for axes, row in zip(plot.figure.axes, plot.rows, strict=True):
+        points, inner, outer, _ = (line.get_xydata() for line in axes.get_lines())
+        assert points.shape == (1000, 2)
+        # Points of an ellipse are as many standard deviations from the middle.
+        for ellipse, radius in ((inner, 1), (outer, 2)):
+            square = np.einsum("ni,ij,nj->n", ellipse, np.linalg.inv([[1, 0.9], [0.9, 1]]), ellipse)
+            np.testing.assert_allclose(square, radius**2)
+        assert f"variance {row[9]:.3f} ± {row[10]:.3f}" in axes.texts[0].get_text()
+
+
+def test_files_and_seed(tmp_path):
+    plot, same, other = (
+        analysis.draw(
+            "implicit_posteriors", settings=((2, 3, 1),), num_draws=20, jit_compile=False, seed=seed
+        )
+        for seed in (0, 0, 1)
+    )
+    assert plot.rows == same.rows and plot.rows != other.rows
+    analysis.write(plot, tmp_path, "implicit_posteriors")
+    image = keras.utils.load_img(tmp_path / "implicit_posteriors.png")
+    assert keras.utils.img_to_array(image).std() > 10
+    with (tmp_path / "implicit_posteriors.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    assert tuple(header) == plot.columns and len(header) == 13
+    assert [row[:5] for row in rows] == [["IS", "0", "6", "1", "6"], ["AIS", "2", "3", "1", "6"]]
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"correlation": 1.0}, "correlation must lie between -1 and 1; it was 1.0"),
+        ({"num_draws": 1}, "num_draws must be at least 2"),
+        ({"step_size": 0.0}, "step_size must be greater than 0"),
+        ({"settings": ((0, 1, 1),)}, "num_leapfrog_steps must be greater than 0"),
+    ],
+)
+def test_bad_settings(settings, message):
+    with pytest.raises(zoo.UsageError, match=message):
+        analysis.draw("implicit_posteriors", **settings)

@@ -1,0 +1,167 @@
+"""Masks of several coverages, the error on what they hide, and the picture of completions."""
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo.analysis import pictures
+from zoo.data.masks import HALVES, MASKS, hidden_mse, mask
+
+SHAPES = [(8, 8, 1), (28, 28, 1), (9, 14, 3)]
+SHARES = [0.1, 0.3, 0.5, 0.75, 0.9]
+
+
+def hidden(name, shape, coverage=None, seed=0):
+    visible = mask(name, shape, seed, coverage)
+    assert visible.shape == shape and visible.dtype == bool
+    assert (visible == visible[..., :1]).all()
+    return ~visible[..., 0]
+
+
+@pytest.mark.parametrize("height", range(1, 34))
+def test_without_a_coverage_masks_are_as_ever(height):
+    """The formulas of version 0.1, written out again."""
+    width = 30 - height // 2
+    rows, columns = np.mgrid[:height, :width]
+    inside = (abs(2 * rows + 1 - height) <= height / 2) & (
+        abs(2 * columns + 1 - width) <= width / 2
+    )
+    at_random = np.random.default_rng(7).random((height, width)) < 0.5
+    np.testing.assert_array_equal(hidden("box", (height, width, 1)), inside)
+    np.testing.assert_array_equal(hidden("random", (height, width, 1), seed=7), at_random)
+    np.testing.assert_array_equal(hidden("left", (height, width, 1)), columns < width // 2)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("coverage", SHARES)
+def test_a_box_has_its_share_in_the_middle(shape, coverage):
+    covered = hidden("box", shape, coverage)
+    rows, columns = covered.any(1), covered.any(0)
+    np.testing.assert_array_equal(covered, np.outer(rows, columns))
+    # Whole columns: off by half a column at most.
+    assert abs(covered.sum() - coverage * covered.size) <= rows.sum() / 2
+    for side in (rows, columns):
+        before, after = side.argmax(), side[::-1].argmax()
+        assert after - before in (0, 1)
+        assert side.sum() == pytest.approx(len(side) * coverage**0.5, abs=1)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("coverage", SHARES)
+def test_a_pattern_has_exactly_its_share(shape, coverage):
+    for seed in range(5):
+        covered = hidden("pattern", shape, coverage, seed)
+        assert covered.sum() == round(coverage * covered.size)
+
+
+def test_a_pattern_is_of_blobs():
+    """A pixel is as its neighbour far more often than at random."""
+    alike = {
+        name: np.mean(
+            [
+                (c[1:] == c[:-1]).mean()
+                for c in (hidden(name, (28, 28, 1), 0.5, s) for s in range(10))
+            ]
+        )
+        for name in ("pattern", "random")
+    }
+    assert alike["pattern"] > 0.85 and alike["random"] < 0.55
+
+
+@pytest.mark.parametrize("coverage", SHARES)
+def test_pixels_are_hidden_at_random(coverage):
+    share = hidden("random", (100, 100, 1), coverage).mean()
+    assert abs(share - coverage) < 4 * np.sqrt(coverage * (1 - coverage) / 1e4)
+
+
+@pytest.mark.parametrize("name", ["random", "pattern"])
+def test_a_mask_is_a_function_of_its_seed(name):
+    first, same, other, negative = (hidden(name, (28, 28, 1), 0.4, seed) for seed in (3, 3, 4, -3))
+    np.testing.assert_array_equal(first, same)
+    assert not np.array_equal(first, other) and not np.array_equal(first, negative)
+    assert not (hidden(name, (28, 28, 1), 0.3, 3) & ~first).any()  # more coverage hides more
+
+
+def test_the_smallest_and_the_largest_coverage():
+    for name in ("box", "pattern"):
+        assert hidden(name, (8, 8, 1), 1e-6).sum() == 1
+        assert hidden(name, (8, 8, 1), 0.999).all()
+
+
+@pytest.mark.parametrize("coverage", [0, 1, -0.1, 1.5, 30, np.nan, np.inf, "half", True])
+def test_a_coverage_is_a_share(coverage):
+    for name in set(MASKS) - set(HALVES):
+        with pytest.raises(
+            zoo.UsageError, match="coverage must be (greater than 0|less than 1); it"
+        ):
+            mask(name, (8, 8, 1), coverage=coverage)
+
+
+@pytest.mark.parametrize("name", HALVES)
+def test_halves_refuse_a_coverage(name):
+    with pytest.raises(zoo.UsageError, match=f"coverage must be left out with the mask '{name}'"):
+        mask(name, (8, 8, 1), coverage=0.5)
+
+
+def test_hidden_mse_is_of_hidden_pixels_only():
+    rng = np.random.default_rng(0)
+    x = rng.random((3, 4, 5, 2)).astype(np.float32)
+    completed = rng.random((6, 3, 4, 5, 2)).astype(np.float32)
+    visible = mask("random", (4, 5, 2), coverage=0.3)
+    errors = hidden_mse(x, completed, visible)
+    assert errors.shape == (6, 3) and errors.dtype == np.float64
+    expected = np.mean((completed[4, 2] - x[2])[~visible] ** 2)
+    np.testing.assert_allclose(errors[4, 2], expected, rtol=1e-6)
+    for value in (0.0, 100.0, np.nan):
+        np.testing.assert_array_equal(
+            hidden_mse(x, np.where(visible, value, completed), visible), errors
+        )
+    assert (hidden_mse(x, np.where(visible, completed, x), visible) == 0).all()
+    np.testing.assert_allclose(hidden_mse(x, x + 0.5, visible), 0.25, rtol=1e-6)
+
+
+def test_hidden_mse_with_a_mask_for_each_image():
+    x = np.zeros((2, 4, 5, 1))
+    visible = np.stack([mask("top", (4, 5, 1)), mask("box", (4, 5, 1), coverage=0.3)])
+    completed = np.where(visible, 7.0, np.array([0.1, 0.2]).reshape(2, 1, 1, 1))
+    np.testing.assert_allclose(hidden_mse(x, completed, visible), [0.01, 0.04])
+    visible[1] = True
+    with pytest.raises(zoo.UsageError, match="visible must hide at least one pixel of each image"):
+        hidden_mse(x, completed, visible)
+
+
+def test_picture_of_completions():
+    rng = np.random.default_rng(0)
+    x = rng.random((2, 8, 8, 1)).astype(np.float32)
+    visible = mask("box", (8, 8, 1))
+    completions = np.where(visible, x, rng.random((5, 2, 8, 8, 1)).astype(np.float32))
+    rows = pictures.inpainting(x, visible, completions)
+    assert rows.shape == (8, 2, 8, 8, 1)
+    np.testing.assert_array_equal(rows[0], x)
+    np.testing.assert_array_equal(rows[1], np.where(visible, x, 0.5))
+    np.testing.assert_array_equal(rows[2:7], completions)
+    np.testing.assert_allclose(rows[7] / 2, completions.std(0), rtol=1e-6)
+    assert np.where(visible, rows[7], 0).max() < 1e-6
+    apart = np.stack([np.zeros_like(x), np.ones_like(x)])
+    assert (pictures.inpainting(x, visible, apart)[-1] == 1).all()
+    assert pictures.inpainting(x, visible, completions[:1]).shape == (3, 2, 8, 8, 1)
+
+
+class Recorder:
+    """Stands for a model; keeps what it is asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def inpaint(self, x, visible, seed, num_steps):
+        self.asked.append((tuple(seed.numpy()), num_steps))
+        return {"x": x, "mean": x}
+
+
+def test_number_of_steps_is_the_models_unless_given():
+    model, x = Recorder(), np.zeros((2, 8, 8, 1))
+    pictures.completions(model, x, x == 0, num_completions=2)
+    pictures.completions(model, x, x == 0, num_completions=2, num_steps=7)
+    assert [steps for _, steps in model.asked] == [None, None, 7, 7]
+    seeds = [seed for seed, _ in model.asked]
+    assert seeds[:2] == seeds[2:] and seeds[0] != seeds[1]

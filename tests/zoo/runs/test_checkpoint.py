@@ -1,0 +1,196 @@
+"""Checkpoints: whatever ends a run, or fills the disk, there is a whole one to go on from."""
+
+import errno
+import os
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from programs import Killed
+from training import assert_equal, weights
+
+import zoo
+from zoo.core import files
+from zoo.core.callbacks import StopOnDivergence
+
+
+def build(data, **kwargs):
+    model = zoo.VAE.for_data(data, **{"latent_dim": 2, "hidden": (4,)} | kwargs)
+    model.compile(keras.optimizers.Adam(1e-3), jit_compile=False)
+    return model
+
+
+def fit(model, images, directory, epochs):
+    checkpoints = zoo.Checkpoints(directory)
+    done = checkpoints.restore(model)
+    model.fit(
+        images,
+        batch_size=10,
+        epochs=epochs,
+        initial_epoch=done,
+        callbacks=[checkpoints],
+        verbose=0,
+    )
+    return done
+
+
+@pytest.fixture
+def trained(digits, images, tmp_path):
+    """A model after three epochs, and its directory."""
+    model = build(digits)
+    assert fit(model, images, tmp_path / "run", 3) == 0
+    return model, tmp_path / "run"
+
+
+def names(directory):
+    return sorted(path.name for path in directory.iterdir())
+
+
+def test_the_last_two_are_kept(trained, digits):
+    model, directory = trained
+    assert names(directory) == ["epoch-000002.npz", "epoch-000003.npz"]
+    other = build(digits)
+    assert zoo.Checkpoints(directory).restore(other) == 3
+    assert_equal(weights(model), weights(other))
+    assert zoo.Checkpoints(directory / "none").restore(other) == 0
+
+
+@pytest.mark.parametrize("moment", ["savez", "fsync", "replace", "unlink"])
+def test_a_killed_write_loses_nothing(moment, digits, images, tmp_path, monkeypatch):
+    """Of the third epoch's, whose file may be cut off: training goes on to the same weights."""
+    whole, killed, resumed = (build(digits) for _ in range(3))
+    fit(whole, images, tmp_path / "whole", 4)
+    owner = {"savez": np, "unlink": files.pathlib.Path}.get(moment, os)
+    original, calls = getattr(owner, moment), []
+    # The cleaning up after a failed write is not done by what is killed.
+    last = 3 if moment != "fsync" else 5
+
+    def kill(path, *args, **kwargs):
+        calls.append(path)
+        if len(calls) < last:
+            return original(path, *args, **kwargs)
+        if moment == "savez":
+            with open(path, "wb") as file:
+                file.write(b"PK")
+        monkeypatch.setattr(files.pathlib.Path, "unlink", lambda *_, **__: None)
+        raise Killed
+
+    monkeypatch.setattr(owner, moment, kill)
+    with pytest.raises(Killed):
+        fit(killed, images, tmp_path / "run", 4)
+    monkeypatch.undo()
+    assert fit(resumed, images, tmp_path / "run", 4) in (2, 3)
+    assert_equal(weights(whole), weights(resumed))
+    assert names(tmp_path / "run") == ["epoch-000003.npz", "epoch-000004.npz"]
+
+
+@pytest.mark.parametrize("damage", ["cut off", "changed", "empty", "encrypted"])
+def test_a_damaged_file_is_told_and_passed_over(damage, trained, digits, images, capsys):
+    model, directory = trained
+    path = directory / "epoch-000003.npz"
+    content = bytearray(path.read_bytes())
+    encrypted = bytearray(content)
+    encrypted[encrypted.find(b"PK\1\2") + 8] ^= 1  # a flag in the table of the archive
+    content[len(content) // 2] ^= 255
+    damaged = {"cut off": content[:-100], "changed": content, "encrypted": encrypted, "empty": b""}
+    path.write_bytes(damaged[damage])
+    other = build(digits)
+    assert fit(other, images, directory, 3) == 2
+    assert f"'{path}' is damaged" in capsys.readouterr().err
+    assert_equal(weights(model), weights(other))
+
+
+def test_all_files_damaged(trained, digits):
+    _, directory = trained
+    for path in directory.iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(zoo.UsageError, match="none in .* can be read; remove it to start anew"):
+        zoo.Checkpoints(directory).restore(build(digits))
+
+
+def test_another_model(trained, digits):
+    with pytest.raises(zoo.UsageError, match="is of another model or optimizer"):
+        zoo.Checkpoints(trained[1]).restore(build(digits, hidden=(5,)))
+
+
+def test_checkpoints_of_another_run_are_not_written_over(trained, digits, images):
+    with pytest.raises(zoo.UsageError, match="holds those of an earlier run; go on from them"):
+        build(digits).fit(images, callbacks=[zoo.Checkpoints(trained[1])], verbose=0)
+    assert names(trained[1]) == ["epoch-000002.npz", "epoch-000003.npz"]
+
+
+def full(*_, **__):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("owner", [np, os], ids=["write", "rename"])
+def test_a_full_disk(owner, trained, digits, images, monkeypatch):
+    model, directory = trained
+    monkeypatch.setattr(owner, "savez" if owner is np else "replace", full)
+    with pytest.raises(zoo.UsageError, match="cannot write .*epoch-000004.npz': No space left"):
+        fit(build(digits), images, directory, 5)
+    monkeypatch.undo()
+    assert names(directory) == ["epoch-000002.npz", "epoch-000003.npz"]
+    other = build(digits)
+    assert zoo.Checkpoints(directory).restore(other) == 3
+    assert_equal(weights(model), weights(other))
+
+
+def test_no_directory(digits, images, tmp_path):
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(zoo.UsageError, match="cannot write '.*epoch-000001.npz': File exists"):
+        build(digits).fit(images, callbacks=[zoo.Checkpoints(tmp_path / "run")], verbose=0)
+
+
+class Spoil(keras.callbacks.Callback):
+    """Makes the model's weights NaN after a step."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.optimizer.iterations == self.step:
+            self.model.trainable_variables[0].assign(
+                tf.fill(self.model.trainable_variables[0].shape, np.nan)
+            )
+
+
+def test_divergence_names_the_step_the_term_and_the_checkpoint(digits, images, tmp_path):
+    """Twenty steps in an epoch of forty rows, two at a time; and no checkpoint is written of it."""
+    model = build(digits)
+    checkpoints = zoo.Checkpoints(tmp_path)
+    with pytest.raises(
+        FloatingPointError,
+        match="epoch 3, step 48: bound, elbo_objective not finite.*is '.*epoch-000002.npz'",
+    ):
+        callbacks = [Spoil(47), checkpoints]
+        model.fit(images[:40], batch_size=2, epochs=4, callbacks=callbacks, verbose=0)
+    assert model.optimizer.iterations == 48  # nothing is trained after it
+    assert names(tmp_path) == ["epoch-000001.npz", "epoch-000002.npz"]
+
+
+def test_divergence_is_told_by_the_first_step_and_before_the_validation(digits):
+    """Keras may run the checks of several steps at once, in any order."""
+    model = build(digits)
+    stop = StopOnDivergence()
+    stop.set_model(model)
+    stop.on_epoch_begin(0)
+    for batch in (6, 5, 7):
+        stop.on_train_batch_end(batch, {"mse": 1.0, "bound": np.nan})
+    assert model.stop_training
+    with pytest.raises(FloatingPointError, match="step 6: bound not finite"):
+        stop.on_test_begin()
+    stop.on_epoch_begin(1)
+    with pytest.raises(FloatingPointError, match="epoch 2, .*: val_bound not finite"):
+        stop.on_epoch_end(1, {"bound": 1.0, "val_bound": np.inf})
+
+
+def test_weights_that_are_not_finite_are_not_written(digits, images, tmp_path):
+    """After the last step of an epoch, whose objective does not know yet."""
+    model = build(digits)
+    with pytest.raises(FloatingPointError, match="epoch 2: .* is not finite; the last good check"):
+        callbacks = [Spoil(40), zoo.Checkpoints(tmp_path)]
+        model.fit(images[:40], batch_size=2, epochs=4, callbacks=callbacks, verbose=0)
+    assert names(tmp_path) == ["epoch-000001.npz"]

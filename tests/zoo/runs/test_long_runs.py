@@ -1,0 +1,78 @@
+"""Memory does not grow with the number of training steps, nor with models that are gone."""
+
+import gc
+import subprocess
+import sys
+import textwrap
+import weakref
+
+import pytest
+import tensorflow as tf
+
+import zoo
+
+PROGRAM = """
+    import pathlib, sys
+    import keras
+    import zoo
+    from zoo.runs import callbacks
+
+    def resident():
+        status = pathlib.Path("/proc/self/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+    class Memory(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if self.model.optimizer.iterations in (200, 400, 2000):
+                print(resident())
+
+    data = zoo.data.load("digits")
+    method = zoo.get_method(sys.argv[1])
+    model = method.for_data(data, **method.tiny)
+    model.compile(jit_compile=True)
+    logs, images = sys.argv[2], next(iter(data.validation))["x"].numpy()
+    written = [
+        keras.callbacks.CSVLogger(logs + "/metrics.csv"),
+        keras.callbacks.TensorBoard(logs, write_graph=False),
+        callbacks.PictureLogger(logs, images, every=4),
+        zoo.Checkpoints(logs + "/checkpoints"),
+    ]
+    model.fit(
+        data.train.take(25),
+        epochs=80,
+        validation_data=data.validation,
+        callbacks=[*written, Memory()],
+        verbose=0,
+    )
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["VAE", "HMCDLGM", "AnnealedVAE", "ABP", "UndirectedDVAE"])
+def test_memory_after_200_and_2000_steps(name, tmp_path):
+    command = [sys.executable, "-c", textwrap.dedent(PROGRAM), name, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    early, settled, late = map(float, done.stdout.split())
+    print(
+        f"{name}: {early:.0f} MiB after 200 steps, {settled:.0f} after 400, {late:.0f} after 2,000"
+    )
+    assert late / early - 1 < 0.01
+    # What compilation took is given back at some time, which would hide growth.
+    assert late / settled - 1 < 0.01
+
+
+@pytest.mark.parametrize("method", [zoo.VAE, zoo.LadderVAE, zoo.ShortRun])
+def test_graphs_are_gone_with_their_functions(method, digits, images):
+    """That prior and posterior are in."""
+    layered = {zoo.VAE: {"upper_latent_dim": 2}, zoo.ShortRun: {"centred": True}}.get(method, {})
+    model = method.for_data(digits, **method.tiny | layered)
+
+    def log_joint(x):
+        z = model.prior.sample([1, tf.shape(x)[0]], seed=[0, 0])
+        weights = model.log_weights(x, 2, 0) if method is not zoo.ShortRun else 0.0
+        return model.log_joint(x, z) + weights
+
+    graph = weakref.ref(tf.function(log_joint).get_concrete_function(images).graph)
+    gc.collect()
+    assert graph() is None

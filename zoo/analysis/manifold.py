@@ -1,0 +1,48 @@
+"""A map of two latents."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from matplotlib.figure import Figure
+
+from zoo.analysis.figures import Plot, Run, register_figure
+from zoo.analysis.images import check_image_model, show_grid
+from zoo.analysis.latents import num_latents, prior_quantiles
+from zoo.core.checks import UsageError, check_count
+
+
+@register_figure
+def manifold(runs: Sequence[Run], *, side: int = 20, seed: int = 0) -> Plot:
+    """What two latents mean: expected images on a grid of the prior's quantiles.
+
+    z_0 grows to the right and z_1 upwards (Kingma and Welling 2014, figure 4). The table has the
+    latents of every image.
+
+    Args:
+      runs: models of images with two latents and the prior N(0, I).
+      side: quantiles of each latent, the midpoints of so many equal shares of the prior.
+      seed: unused, as nothing here is random.
+
+    Raises:
+      UsageError: for another number of latents.
+    """
+    check_count(side=side)
+    quantiles = prior_quantiles(side)
+    z_1, z_0 = np.meshgrid(quantiles[::-1], quantiles, indexing="ij")
+    z = tf.constant(np.stack([z_0, z_1], axis=-1), tf.float32)
+    figure = Figure(figsize=(5 * len(runs), 5.2), layout="constrained")
+    rows = []
+    for run, axes in zip(runs, figure.subplots(1, len(runs), squeeze=False)[0], strict=True):
+        check_image_model(run.model)
+        if (size := num_latents(run.model)) != 2:
+            raise UsageError(
+                f"model must have 2 latents for a map of them; {run.label} has {size}."
+            )
+        show_grid(axes, run.model.likelihood(z).mean().numpy())
+        axes.set(title=run.label, xlabel="quantile of z_0", ylabel="quantile of z_1")
+        rows += [
+            (run.label, row, column, *z[row, column].numpy().tolist())
+            for row, column in np.ndindex(side, side)
+        ]
+    return Plot(figure, ("model", "row", "column", "z_0", "z_1"), rows)

@@ -1,0 +1,50 @@
+"""Log-likelihood against the length of the chain."""
+
+import inspect
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from zoo.analysis.figures import Plot, Run, register_figure
+from zoo.core.registry import get_method
+from zoo.runs import outputs
+
+
+@register_figure
+def log_likelihood_by_num_steps(runs: Sequence[Run], *, seed: int = 0) -> Plot:
+    """What transitions of the chain buy: log-likelihood in nats per image against their number M.
+
+    A VAE is M = 0 (Hoffman 2017). Each point is a run, with the standard error over its test
+    images, as `scripts/train.py` or `scripts/evaluate.py` left them; the line joins the means of
+    the runs with the same M.
+
+    Args:
+      runs: scored on the same images by the same protocol.
+      seed: unused, as nothing here is random.
+
+    Raises:
+      UsageError: for runs that were not scored, or not alike.
+    """
+    outputs.check_scored_alike([run.workdir for run in runs], seeds=False)
+    rows = []
+    for run in runs:
+        figures, _ = outputs.read_log_likelihood(run.workdir)
+        score = figures["log_likelihood"], figures["log_likelihood_stderr"]
+        rows.append((run.workdir, _num_steps(run.config.model), *score))
+
+    num_steps, values, stderrs = np.array([row[1:] for row in rows], float).T
+    unique = np.unique(num_steps)
+    means = [values[num_steps == m].mean() for m in unique]
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.errorbar(num_steps, values, stderrs, fmt="o", capsize=3)
+    axes.plot(unique, means, color="C0", alpha=0.6)
+    axes.set(xlabel="transitions M", ylabel="log-likelihood, nats per image", xticks=unique)
+    return Plot(figure, ("workdir", "num_steps", "log_likelihood", "stderr"), rows)
+
+
+def _num_steps(model_config) -> int:
+    """M of a run: as its config says, else the method's default; 0 for a method without a chain."""
+    default = inspect.signature(get_method(model_config.name)).parameters.get("num_steps")
+    return model_config.get("num_steps", default.default if default is not None else 0)

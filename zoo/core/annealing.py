@@ -1,0 +1,183 @@
+"""How a model's latents are annealed from its prior or posterior to p(x, z): the AIS of scores."""
+
+import dataclasses
+from typing import NamedTuple
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import samplers
+from samplers.random import Seed
+from zoo.core.checks import check_choice, check_count
+
+SCHEDULES = {"linear": samplers.linear_schedule, "sigmoid": samplers.sigmoid_schedule}
+STARTS = ("prior", "posterior")
+
+
+class Estimate(NamedTuple):
+    """log p(x) of every image, in nats, [B] each.
+
+    Attributes:
+      log_likelihood: log of the mean weight over chains.
+      stderr: its Monte Carlo standard error over chains; NaN of a single one.
+    """
+
+    log_likelihood: tf.Tensor
+    stderr: tf.Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class Annealing:
+    """A protocol of annealed importance sampling (Neal 2001; Wu et al. 2017).
+
+    The chains of an image anneal from the prior, or from the model's posterior, to p(x, z). Their
+    step sizes are tuned in a pilot run of other chains and then frozen. With the pilot run the cost
+    is 2 num_chains num_increments num_leapfrog_steps gradients per image.
+
+    Attributes:
+      num_chains: S, over whose weights the mean is taken.
+      num_increments: T, steps between temperatures.
+      num_leapfrog_steps: of the move at each temperature.
+      start: "posterior" or "prior".
+      schedule: "sigmoid" or "linear".
+
+    Raises:
+      UsageError: for an attribute out of its range.
+    """
+
+    num_chains: int = 16
+    num_increments: int = 200
+    num_leapfrog_steps: int = 5
+    start: str = "posterior"
+    schedule: str = "sigmoid"
+
+    def __post_init__(self):
+        check_count(
+            num_chains=self.num_chains,
+            num_increments=self.num_increments,
+            num_leapfrog_steps=self.num_leapfrog_steps,
+        )
+        check_choice("start", self.start, STARTS)
+        check_choice("schedule", self.schedule, SCHEDULES)
+
+    def __str__(self):
+        return (
+            f"{self.num_chains} chains, {self.num_increments} {self.schedule} increments from the "
+            f"{self.start}, {self.num_leapfrog_steps} leapfrog steps"
+        )
+
+    def log_weights(self, model, x: tf.Tensor, seed: Seed) -> tf.Tensor:
+        """Log weights in nats whose mean weight estimates p(x), [S, B]."""
+        return self.run(model, x, seed)[0].log_weights
+
+    def run(
+        self, model, x: tf.Tensor, seed: Seed, exact: tf.Tensor | None = None
+    ) -> tuple[samplers.AISResult, samplers.AISResult | None]:
+        """Anneals forward and, given an exact posterior draw [B, ...] per image, back from it.
+
+        Args:
+          model: has `prior`, `log_joint` and, for this start, `posterior`.
+          x: what the model observes, [B, ...event].
+          seed: int or int32[2].
+          exact: z* ~ p(z given x), where all reverse chains begin.
+
+        Returns:
+          Chains [num_chains, B] of the forward run, and of the reverse run or None.
+        """
+        betas = SCHEDULES[self.schedule](self.num_increments)
+        if self.start == "posterior":
+            initial = model.posterior(x)
+        else:
+            initial = tfp.distributions.BatchBroadcast(model.prior, [tf.shape(x)[0]])
+
+        move = samplers.hamiltonian_move(
+            self.num_leapfrog_steps, scale=initial.stddev(), jitter=0.5
+        )
+
+        # All runs are calls of one function, which is traced once.
+        @tf.function(autograph=False)
+        def anneal(state, betas, step_size, tuning_rate, seed):
+            return samplers.annealed_importance_sampling(
+                initial.log_prob,
+                lambda z: model.log_joint(x, z),
+                state,
+                betas,
+                step_size=step_size,
+                move=move,
+                tuning_rate=tuning_rate,
+                seed=seed,
+            )
+
+        def run(state, betas, step_size, role, tuning_rate=0.0):
+            key = samplers.fold_in(seed, role)
+            return anneal(state, betas, step_size, tf.constant(tuning_rate, state.dtype), key)
+
+        def draws(role):
+            return initial.sample(self.num_chains, samplers.fold_in(seed, role))
+
+        start = draws("pilot")
+        untuned = tf.fill([self.num_increments, 1, tf.shape(x)[0]], tf.constant(0.5, start.dtype))
+        step_size = run(start, betas, untuned, "pilot moves", 0.1).step_size
+        forward = run(draws("start"), betas, step_size, "moves")
+        if exact is None:
+            return forward, None
+        # The reverse run makes the moves of the same temperatures, and one more at 0, last.
+        reverse = tf.concat([step_size[::-1][1:], step_size[:1]], 0)
+        state = tf.repeat(exact[None], self.num_chains, axis=0)
+        return forward, run(state, betas[::-1], reverse, "reverse moves")
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportanceSampling:
+    """Scores by the model's own `log_weights`, where z is discrete and nothing can be annealed.
+
+    Attributes:
+      num_samples: over whose weights the mean is taken.
+
+    Raises:
+      UsageError: for an attribute out of its range.
+    """
+
+    num_samples: int = 500
+
+    def __post_init__(self):
+        check_count(num_samples=self.num_samples)
+
+    def log_weights(self, model, x: tf.Tensor, seed: Seed) -> tf.Tensor:
+        """As `Annealing.log_weights`."""
+        return model.log_weights(x, self.num_samples, seed)
+
+
+def _without_start(annealing):
+    """All but where chains start, which is the model's affair."""
+    return {k: v for k, v in dataclasses.asdict(annealing).items() if k != "start"}
+
+
+# Protocols by name, as arguments of `Annealing`. "paper" is that of Ding and Freedman (2020), whose
+# cost is a hundred times that of "quick".
+PROTOCOLS = {
+    "quick": _without_start(Annealing()),
+    "paper": _without_start(
+        Annealing(num_increments=10_000, num_leapfrog_steps=10, schedule="linear")
+    ),
+}
+
+
+def log_mean_weight(log_weights: tf.Tensor) -> Estimate:
+    """The log of the mean weight of chains [S, B], with its error by the delta method."""
+    log_mean = log_mean_exp(log_weights)
+    num_chains = tf.cast(tf.shape(log_weights)[0], log_weights.dtype)
+    # The relative error of the mean weight is the error of its logarithm.
+    variance = tf.math.reduce_variance(tf.exp(log_weights - log_mean), 0)
+    return Estimate(log_mean, tf.sqrt(variance / (num_chains - 1)))
+
+
+def log_mean_exp(log_weights: tf.Tensor) -> tf.Tensor:
+    """The log of the mean weight over samples: [S, B] to [B]."""
+    count = tf.cast(tf.shape(log_weights)[0], log_weights.dtype)
+    return tf.reduce_logsumexp(log_weights, 0) - tf.math.log(count)
+
+
+def effective_sample_size(shares: tf.Tensor) -> tf.Tensor:
+    """Of so many samples, from weights that sum to one over them: [S, B] to [B]."""
+    return 1 / tf.reduce_sum(shares**2, 0)

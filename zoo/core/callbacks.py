@@ -1,0 +1,121 @@
+"""The callbacks that every `fit` of the zoo runs."""
+
+import math
+
+import keras
+from absl import logging
+
+from zoo.core.pipeline import epoch_variable
+
+
+class EpochSetter(keras.callbacks.Callback):
+    """Tells the data pipelines which epoch it is, since their order is a function of it."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        epoch_variable().assign(epoch)
+
+
+class RecoveryPoint(keras.callbacks.Callback):
+    """The base of callbacks that write what a training can go on from."""
+
+    @property
+    def last(self) -> str | None:
+        """The newest of what it has written, if there is any."""
+        raise NotImplementedError
+
+
+class StopOnDivergence(keras.callbacks.Callback):
+    """Ends a run at the first step whose objective is not finite, before later callbacks save it.
+
+    Args:
+      recovery: what this run can go on from, if it has that.
+
+    Raises:
+      FloatingPointError: naming the step, what is not finite, and the last good checkpoint.
+    """
+
+    async_safe = True  # Keras then runs it beside the training steps, which need not wait
+
+    def __init__(self, recovery: RecoveryPoint | None = None):
+        super().__init__()
+        self.recovery = recovery
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch, self.found = epoch, {}  # the metrics that are not finite, by step
+        self.first_step = int(self.model.optimizer.iterations.numpy())
+
+    def on_train_batch_end(self, batch, logs=None):
+        # Of several steps in several threads the first need not come first.
+        if broken := _not_finite(logs):
+            self.found[self.first_step + batch + 1] = broken
+            self.model.stop_training = True
+
+    def on_test_begin(self, logs=None):
+        self._stop()  # before time is spent on a validation
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not self.found and (broken := _not_finite(logs)):  # of the validation
+            self.found[int(self.model.optimizer.iterations.numpy())] = broken
+        self._stop()
+
+    def _stop(self):
+        if self.found:
+            step, broken = min(self.found.items())
+            raise FloatingPointError(
+                f"training diverged in epoch {self.epoch + 1}, step {step}: {', '.join(broken)} "
+                "not finite; a smaller learning rate or step size may help; "
+                f"{where_to_go_on(self.recovery)}."
+            )
+
+
+class ChainHealth(keras.callbacks.Callback):
+    """Warns, once in a run for each cause, when the chains of an epoch hardly moved or diverged.
+
+    The first of several epochs is let pass, since encoder and step sizes are then still far off.
+
+    Args:
+      min_accept_rate: below this mean acceptance probability chains are stuck.
+      max_energy_error: above this mean, in nats, trajectories diverge; one that does counts as
+        1000.
+    """
+
+    def __init__(self, min_accept_rate: float = 0.1, max_energy_error: float = 10.0):
+        super().__init__()
+        self.min_accept_rate, self.max_energy_error = min_accept_rate, max_energy_error
+        self.told = set()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 0 and self.params["epochs"] > 1:
+            return
+        accept_rate, error = ((logs or {}).get(name) for name in ("accept_rate", "energy_error"))
+        if accept_rate is not None and accept_rate < self.min_accept_rate:
+            self._warn("accept_rate", f"epoch {epoch + 1}: accept_rate is {accept_rate:.3g}")
+        if error is not None and error > self.max_energy_error:
+            self._warn("energy_error", f"epoch {epoch + 1}: energy_error is {error:.3g} nats")
+
+    def _warn(self, cause, observed):
+        if cause not in self.told:
+            self.told.add(cause)
+            logging.warning("%s; %s", observed, _ADVICE[cause])
+
+
+_ADVICE = {
+    "accept_rate": (
+        "chains hardly move: give smaller step sizes (step_size, min_step_size, max_step_size), "
+        "or a higher target_accept."
+    ),
+    "energy_error": (
+        "trajectories diverge: give smaller step sizes (step_size, min_step_size, max_step_size), "
+        "or a lower learning rate."
+    ),
+}
+
+
+def _not_finite(logs):
+    return [name for name, value in (logs or {}).items() if not math.isfinite(value)]
+
+
+def where_to_go_on(recovery: RecoveryPoint | None) -> str:
+    """Where to go on after a failure, as part of a sentence."""
+    last = recovery and recovery.last
+    return f"the last good checkpoint is {str(last)!r}" if last else "there is no checkpoint yet"

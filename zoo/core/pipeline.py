@@ -1,0 +1,179 @@
+"""Input pipelines: dictionaries with `x` and `index`, in an order by (seed, epoch)."""
+
+import contextlib
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+import samplers
+from zoo.core.checks import UsageError, check_count, check_images
+
+_BAD_PIXELS = "x must hold finite pixels in [0, 1]; the pipeline gave others."
+_BAD_INDEX = "index must be below the number of examples that the model keeps chains for."
+
+
+@functools.cache
+def epoch_variable() -> tf.Variable:
+    """The epoch that every shuffled pipeline reads; the callback `EpochSetter` writes it."""
+    with tf.init_scope(), tf.device("CPU:0"):
+        return tf.Variable(0, trainable=False, dtype=tf.int64, name="epoch")
+
+
+def pipeline(
+    arrays: dict[str, np.ndarray],
+    batch_size: int,
+    *,
+    seed: int | None = None,
+    drop_remainder: bool = False,
+) -> tf.data.Dataset:
+    """Batches of arrays that share their first axis, as dictionaries, with the example's `index`.
+
+    Args:
+      arrays: by name, each [N, ...]; `x` as pixels in [0, 1], or as bytes, which become these.
+      batch_size: examples in a batch.
+      seed: of the order, shuffled anew for every epoch; None keeps the order.
+      drop_remainder: leave out a last batch that is not full.
+    """
+    size = len(next(iter(arrays.values())))
+    with tf.device("CPU:0"):
+        tensors = {name: tf.constant(array) for name, array in arrays.items()}
+    num_batches = size // batch_size if drop_remainder else -(-size // batch_size)
+    if seed is not None:
+        # A variable, made here and not when the first element is asked for.
+        epoch = epoch_variable()
+
+    def order(_):
+        index = tf.range(size)
+        if seed is not None:
+            key = samplers.fold_in(seed, "order", epoch)
+            index = tf.random.experimental.stateless_shuffle(index, key)
+        return tf.data.Dataset.from_tensor_slices(index)
+
+    def gather(index):
+        batch = {name: tf.gather(value, index) for name, value in tensors.items()}
+        if batch["x"].dtype == tf.uint8:
+            batch["x"] = tf.cast(batch["x"], tf.float32) / 255
+        return batch | {"index": index}
+
+    # Every worker takes its part of each batch.
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return (
+        tf.data.Dataset.range(1)
+        .flat_map(order)
+        .batch(batch_size, drop_remainder=drop_remainder)
+        .map(gather)
+        .apply(tf.data.experimental.assert_cardinality(num_batches))
+        .prefetch(tf.data.AUTOTUNE)
+        .with_options(options)
+    )
+
+
+def as_pipeline(
+    x,
+    y=None,
+    event_shape: tuple[int, ...] = (),
+    batch_size: int | None = None,
+    *,
+    seed: int | None = None,
+    training: bool = False,
+    num_examples: int | None = None,
+) -> tf.data.Dataset:
+    """What a user passes to `fit` or `evaluate`, as a checked pipeline.
+
+    Where a method keeps chains for `num_examples`, every example must have its number, `index`.
+
+    Raises:
+      UsageError: for images that the model does not take, for no full batch, or for examples
+        without a number, or more than the method keeps chains for.
+    """
+    if isinstance(x, tf.data.Dataset):
+        if batch_size is not None:
+            raise UsageError("batch_size must be left out for a pipeline, which has its own.")
+        return _checked(x, event_shape, num_examples)
+    if x is None:
+        raise UsageError("x must be an array, a dictionary of arrays or a tf.data.Dataset.")
+    arrays = dict(x) if isinstance(x, dict) else {"x": x}
+    if "x" not in arrays:
+        raise UsageError(f"x must be a key of the dictionary of arrays; it had {sorted(arrays)}.")
+    arrays["x"] = check_images(arrays["x"], event_shape)
+    arrays.pop("index", None)
+    if y is not None:
+        arrays["y"] = y
+    for name in arrays:
+        arrays[name] = np.asarray(arrays[name])
+        if arrays[name].shape[:1] != (len(arrays["x"]),) or arrays[name].dtype == object:
+            raise UsageError(
+                f"{name} must hold one number for each of the {len(arrays['x'])} images; "
+                f"it was {list(arrays[name].shape)} of {arrays[name].dtype}."
+            )
+    batch_size = 32 if batch_size is None else batch_size
+    check_count(batch_size=batch_size)
+    if training and len(arrays["x"]) < batch_size:
+        raise UsageError(
+            f"x must fill at least one batch of batch_size={batch_size}; it had {len(arrays['x'])}."
+        )
+    if num_examples is not None and len(arrays["x"]) > num_examples:
+        raise UsageError(
+            f"x must hold at most the {num_examples} examples that the model keeps chains for; "
+            f"it had {len(arrays['x'])}."
+        )
+    return pipeline(arrays, batch_size, seed=seed, drop_remainder=training)
+
+
+def as_batch(data) -> dict[str, tf.Tensor]:
+    """One element of any accepted pipeline as a new dictionary with `x`."""
+    if isinstance(data, dict):
+        return dict(data)
+    if isinstance(data, (tuple, list)):
+        return dict(zip(("x", "y"), data, strict=False))
+    return {"x": data}
+
+
+def _checked(
+    dataset: tf.data.Dataset, event_shape: tuple[int, ...], num_examples: int | None
+) -> tf.data.Dataset:
+    if isinstance(dataset.element_spec, tuple) and len(dataset.element_spec) > 2:
+        raise UsageError("x must give images, (x, y) or dictionaries: sample weights are not used.")
+    if dataset.cardinality() == 0:
+        raise UsageError("x must hold at least one batch; the pipeline was empty.")
+    spec = as_batch(dataset.element_spec)
+    if "x" not in spec:
+        raise UsageError(f"x must be a key of the pipeline's batches; they had {sorted(spec)}.")
+    if num_examples is not None and "index" not in spec:
+        raise UsageError(
+            "x must give dictionaries with each example's number, index, by which the model keeps "
+            f"its chains; the pipeline's batches had {sorted(spec)}."
+        )
+    shape = spec["x"].shape
+    if shape.rank is not None and not shape[1:].is_compatible_with(event_shape):
+        raise UsageError(
+            f"x must have the shape {[None, *event_shape]}; the pipeline's was {shape.as_list()}."
+        )
+
+    def check(*data):
+        data = data if len(data) > 1 else data[0]
+        batch = as_batch(data)
+        x = tf.cast(batch["x"], tf.float32)
+        fine = tf.reduce_all((x >= 0) & (x <= 1))  # false for NaN, too
+        checks = [tf.debugging.Assert(fine, [_BAD_PIXELS])]
+        if num_examples is not None:
+            known = tf.reduce_all((batch["index"] >= 0) & (batch["index"] < num_examples))
+            checks.append(tf.debugging.Assert(known, [_BAD_INDEX]))
+        with tf.control_dependencies(checks):
+            return batch | {"x": tf.identity(x)}
+
+    return dataset.map(check)
+
+
+@contextlib.contextmanager
+def pipeline_errors():
+    """Tells bad pixels and numbers that a pipeline met on its way as a `UsageError`."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        for told in (_BAD_PIXELS, _BAD_INDEX):
+            if told in error.message:
+                raise UsageError(told) from None
+        raise

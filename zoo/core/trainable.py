@@ -1,0 +1,299 @@
+"""The base of every model: what can be fitted and sampled."""
+
+import copy
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import samplers
+from samplers.random import Seed
+from zoo.core.callbacks import ChainHealth, EpochSetter, RecoveryPoint, StopOnDivergence
+from zoo.core.checks import UsageError
+from zoo.core.pipeline import as_batch, as_pipeline, epoch_variable, pipeline_errors
+from zoo.core.replicas import is_multi_worker
+
+
+class GenerativeModel(keras.Model):
+    """Anything that can be fitted and sampled; owns the training step, Monte Carlo EM on one tape.
+
+    A method defines `amortise`, `sample_latents`, `objectives` and `parameter_groups`; where state
+    changes outside the optimizer, also `state_statistics` and `next_state`.
+
+    Every random number is a function of (`seed`, role, optimizer iteration, replica), so the same
+    seed on the same machine, compiled the same way, gives the same weights.
+
+    Args:
+      event_shape: shape of one observation.
+      seed: int, of the model's training and of its default draws.
+    """
+
+    metric_names: tuple[str, ...] = ()
+    visible: np.ndarray | None = None  # the one mask of a conditional model, bool, [...event]
+    num_examples: int | None = None  # for which it keeps chains, by `index`; None if it keeps none
+
+    def __init__(self, *, event_shape, seed: int = 0, **kwargs):
+        super().__init__(**kwargs)
+        samplers.as_seed(seed)
+        self.event_shape = tuple(event_shape)
+        self.seed = seed
+        self.compile_chains = True
+
+    # What a method says of itself.
+
+    @property
+    def parameter_groups(self) -> dict[str, list]:
+        """Which objective each trainable variable descends: disjoint and complete."""
+        raise NotImplementedError
+
+    def observe(self, x: tf.Tensor, seed: Seed) -> tf.Tensor:
+        """The observation that the model explains, given pixels in [0, 1]; same shape."""
+        return x
+
+    def amortise(self, batch: dict, seed: Seed) -> dict:
+        """Encoder outputs and draws that carry a gradient; {} if there are none."""
+        return {}
+
+    def sample_latents(self, batch: dict, context: dict, seed: Seed):
+        """The E half, off the tape: latents for the M half, and diagnostics of shape [B]."""
+        return None, {}
+
+    def objectives(self, batch: dict, context: dict, latents, seed: Seed) -> tuple[dict, dict]:
+        """The M half: a scalar that descends for each parameter group, and metrics to report."""
+        raise NotImplementedError
+
+    def state_statistics(self, batch: dict, latents, diagnostics: dict) -> dict[str, tf.Tensor]:
+        """What this replica has to say on the state, leading axis the batch; see `next_state`."""
+        return {}
+
+    def next_state(self, statistics: dict[str, tf.Tensor]) -> list[tuple]:
+        """(variable, new value) pairs, given the statistics of all replicas together."""
+        return []
+
+    def scheduled_state(self, iteration: tf.Tensor) -> list[tuple]:
+        """(variable, new value) pairs that follow from the number of training steps alone."""
+        return []
+
+    def sample(self, num_samples: int, seed: Seed = 0) -> dict[str, np.ndarray]:
+        """Draws from the model: `x` and its expectation `mean`, each [num_samples, ...event]."""
+        raise NotImplementedError
+
+    def signatures(self) -> dict[str, tuple]:
+        """The endpoints of an export, by name: a function, and the `TensorSpec`s of its inputs.
+
+        The first is also the default of a server.
+        """
+        raise NotImplementedError
+
+    # The training step.
+
+    def train_step(self, data):
+        """One step on a batch: draw latents, and let each parameter group descend its objective."""
+        batch = as_batch(data)
+        seed = self.seed_of("train", self.optimizer.iterations.value)
+        batch["x"] = self.observe(batch["x"], samplers.fold_in(seed, "observe"))
+        with tf.GradientTape(persistent=True) as tape:
+            context = self.amortise(batch, samplers.fold_in(seed, "amortise"))
+            with tape.stop_recording():
+                sample_latents = self.sample_latents
+                if self._compiles_the_chain_alone:
+                    sample_latents = tf.function(sample_latents, jit_compile=True, autograph=False)
+                latents, diagnostics = sample_latents(
+                    batch, context, samplers.fold_in(seed, "latents")
+                )
+            objectives, metrics = self.objectives(
+                batch, context, latents, samplers.fold_in(seed, "objectives")
+            )
+            descended = {
+                group: self._scaled(objectives[group] + _penalty(variables))
+                for group, variables in self.parameter_groups.items()
+            }
+        gradients, variables = [], []
+        for group, owned in self.parameter_groups.items():
+            gradients += tape.gradient(descended[group], owned)
+            variables += owned
+        # Without this TensorFlow's graph optimizer lets variables be written before they are read.
+        with tf.control_dependencies([*gradients, *metrics.values()]):
+            self.optimizer.apply(gradients, variables)
+        self._write_state(self.state_statistics(batch, latents, diagnostics))
+        metrics |= {f"{group}_objective": value for group, value in objectives.items()}
+        return self._track(metrics | diagnostics)
+
+    def seed_of(self, role: str, counter: tf.Tensor) -> tf.Tensor:
+        """The seed of a step, by its role and number, on this replica."""
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return samplers.fold_in(self.seed, role, counter, replica)
+
+    def share_done(self, num_steps: int) -> tf.Tensor:
+        """How much of so many training steps is done, from 0 to 1; 1 where there are none."""
+        if not num_steps:
+            return tf.constant(1.0)
+        return tf.minimum(tf.cast(self.optimizer.iterations, tf.float32) / num_steps, 1.0)
+
+    @property
+    def _compiles_the_chain_alone(self):
+        # A whole step that XLA compiles cannot read the variables of several replicas.
+        return self.compile_chains and not self.jit_compile
+
+    def _scaled(self, objective):
+        # Gradients are summed over replicas.
+        return objective / self.distribute_strategy.num_replicas_in_sync
+
+    def _write_state(self, statistics):
+        if self.distribute_strategy.num_replicas_in_sync > 1 and statistics:
+            replica = tf.distribute.get_replica_context()
+            if is_multi_worker(self.distribute_strategy):
+                with tf.device("CPU:0"):  # workers cannot gather what has no place
+                    statistics = {k: tf.identity(v) for k, v in statistics.items()}
+            statistics = {k: replica.all_gather(v, axis=0) for k, v in statistics.items()}
+        scheduled = self.scheduled_state(self.optimizer.iterations)
+        for variable, value in [*self.next_state(statistics), *scheduled]:
+            variable.assign(value)
+
+    def _track(self, metrics):
+        for name, value in metrics.items():
+            self.trackers[name].update_state(value)
+        results = {name: self.trackers[name].result() for name in metrics}
+        if is_multi_worker(self.distribute_strategy):
+            # Keras takes the mean over an axis that a number has not.
+            return {name: tf.reshape(value, [1]) for name, value in results.items()}
+        return results
+
+    # Keras.
+
+    def compile(self, optimizer="adam", jit_compile="auto", **kwargs):
+        """As `keras.Model.compile`, without a loss: the method brings its own objectives.
+
+        Args:
+          optimizer: one Keras optimizer (or its name) for all parameter groups.
+          jit_compile: whether XLA compiles the training step, and chains in evaluation and
+            sampling. "auto" means True. Under a `tf.distribute` strategy of several replicas the
+            chain alone is compiled, not the step.
+          **kwargs: `run_eagerly`, `steps_per_execution`.
+        """
+        if refused := set(kwargs) - {"run_eagerly", "steps_per_execution"}:
+            raise UsageError(
+                f"compile does not take {', '.join(sorted(refused))}: a method brings its own "
+                "objectives and metrics."
+            )
+        self._check_parameter_groups()
+        self.compile_chains = bool(jit_compile) and not kwargs.get("run_eagerly", False)
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        super().compile(optimizer, jit_compile=self.compile_chains and replicas == 1, **kwargs)
+        self._compile_arguments = {"jit_compile": jit_compile, **kwargs}
+        # Built now, so that the first step is traced once.
+        with self.distribute_strategy.scope():
+            self.optimizer.build(self.trainable_variables)
+            names = [f"{group}_objective" for group in self.parameter_groups]
+            self.trackers = {n: keras.metrics.Mean(n) for n in (*names, *self.metric_names)}
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return None
+        optimizer = keras.saving.serialize_keras_object(self.optimizer)
+        return {"optimizer": optimizer, **self._compile_arguments}
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    @property
+    def metrics(self):
+        return list(self.trackers.values()) if self.compiled else []
+
+    def fit(self, x=None, y=None, *, batch_size=None, validation_data=None, **kwargs):
+        """As `keras.Model.fit`: arrays, or a `tf.data` pipeline of arrays, pairs or dictionaries.
+
+        Arrays become a pipeline whose order is a function of (model seed, epoch); a last batch
+        that is not full is left out of the epoch.
+
+        Raises:
+          UsageError: for images of a wrong shape, not finite or outside [0, 1], for no full batch,
+            for examples without an `index` where the method keeps chains, or for `sample_weight`
+            and `class_weight`, which no method here defines.
+          FloatingPointError: after a step whose objective was not finite.
+        """
+        for name in ("sample_weight", "class_weight", "validation_split"):
+            if kwargs.pop(name, None) is not None:
+                raise UsageError(f"{name} is not supported; leave it out.")
+        shuffle = kwargs.pop("shuffle", True)
+        train = as_pipeline(
+            x,
+            y,
+            self.event_shape,
+            batch_size,
+            seed=self.seed if shuffle else None,
+            training=True,
+            num_examples=self.num_examples,
+        )
+        self._check_split(train)
+        validation_size = kwargs.pop("validation_batch_size", None) or batch_size
+        if validation_data is not None:
+            x, y, weights = keras.utils.unpack_x_y_sample_weight(validation_data)
+            if weights is not None:
+                raise UsageError("validation_data must be x or (x, y), without sample weights.")
+            size = None if isinstance(x, tf.data.Dataset) else validation_size
+            validation_data = as_pipeline(x, y, self.event_shape, size)
+        given = kwargs.pop("callbacks", None) or []
+        recovery = next((c for c in given if isinstance(c, RecoveryPoint)), None)
+        callbacks = [EpochSetter(), StopOnDivergence(recovery), ChainHealth(), *given]
+        try:
+            with pipeline_errors():
+                return super().fit(
+                    train,
+                    validation_data=validation_data,
+                    callbacks=callbacks,
+                    shuffle=False,  # the pipeline has its own order
+                    **kwargs,
+                )
+        finally:
+            # Outside a fit every pipeline runs in the order of epoch 0.
+            epoch_variable().assign(0)
+
+    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
+        """As `keras.Model.evaluate`, on what `fit` takes. Pure: nothing is adapted or written."""
+        if not kwargs.get("_use_cached_eval_dataset"):  # as Keras does in every epoch of a fit
+            x = as_pipeline(x, y, self.event_shape, batch_size)
+        with pipeline_errors():
+            return super().evaluate(x, batch_size=None, **kwargs)
+
+    def predict(self, x, batch_size=None, **kwargs):
+        """As `keras.Model.predict`, on what `fit` takes: reconstruction means, [N, ...event]."""
+        x = as_pipeline(x, None, self.event_shape, batch_size)
+        with pipeline_errors():
+            return super().predict(x, **kwargs)
+
+    def get_config(self):
+        return {"name": self.name, "seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config):
+        # A copy, since Keras takes the entries out as it reads them.
+        return cls(**keras.saving.deserialize_keras_object(copy.deepcopy(config)))
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: all is built already, and Keras takes no dictionaries of several workers."""
+
+    def _check_split(self, train):
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        size = as_batch(train.element_spec)["x"].shape[0]
+        if replicas > 1 and (size is None or size % replicas):
+            raise UsageError(
+                f"batch_size must be a multiple of the {replicas} replicas in every batch "
+                f"(drop_remainder=True); it was {size}."
+            )
+
+    def _check_parameter_groups(self):
+        owned = [v.path for group in self.parameter_groups.values() for v in group]
+        if sorted(owned) != sorted(v.path for v in self.trainable_variables):
+            raise ValueError("parameter_groups must hold every trainable variable exactly once.")
+
+
+def written_rows(variable, index: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """The value of a variable [N, ...] once rows [B, ...] have replaced those numbered `index`."""
+    return tf.tensor_scatter_nd_update(tf.convert_to_tensor(variable), index[:, None], rows)
+
+
+def _penalty(variables):
+    """The Keras regularisers of these variables."""
+    penalties = [v.regularizer(v) for v in variables if v.regularizer is not None]
+    return tf.add_n(penalties) if penalties else 0.0

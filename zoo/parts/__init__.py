@@ -1,0 +1,1 @@
+"""What models are put together from: priors, posteriors, likelihoods, chains that go on."""

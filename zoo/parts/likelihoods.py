@@ -1,0 +1,296 @@
+"""p(x given z): what a decoder's outputs mean, in pixels in [0, 1]."""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import samplers
+from zoo.core.checks import UsageError, check_choice, check_count, check_positive
+
+tfd = tfp.distributions
+
+
+class Likelihood(keras.layers.Layer):
+    """A distribution of independent pixels, given the outputs of a decoder of the same shape.
+
+    Attributes:
+      levels: grey levels that a pixel can have; None where it is a real number.
+    """
+
+    levels: int | None = None
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.built = True  # or Keras would build the whole model by a call of its own
+
+    def observe(self, x: tf.Tensor, seed: samplers.random.Seed) -> tf.Tensor:
+        """What the model explains of pixels in [0, 1]; same shape."""
+        return x
+
+    def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
+        """Independent pixels given the decoder's outputs."""
+        raise NotImplementedError
+
+    def outputs_of(self, mean: np.ndarray) -> np.ndarray:
+        """Decoder outputs given which the expected pixels are `mean`, or near to it."""
+        raise NotImplementedError
+
+    def scheduled_state(self, iteration: tf.Tensor) -> list[tuple]:
+        """(variable, new value) pairs after so many training steps: what is annealed."""
+        return []
+
+    def bits_per_dim(self, log_likelihood: float, num_dims: int) -> float | None:
+        """A log-likelihood of an image in nats as bits per pixel and channel; None without levels.
+
+        For a discrete likelihood the code length of its levels; for a density of pixels with
+        uniform noise in each level a bound on it (Theis, van den Oord and Bethge 2016, sec. 3.1).
+        """
+        return None if self.levels is None else -log_likelihood / (num_dims * math.log(2))
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Bernoulli(Likelihood):
+    """Binary pixels; the decoder gives logits.
+
+    Grey levels in [0, 1] are the probabilities from which binary images are drawn: training draws
+    anew at every step (dynamic binarisation, as Burda, Grosse and Salakhutdinov 2016).
+    """
+
+    levels = 2
+
+    def observe(self, x, seed):
+        """Draws binary images from grey levels; binary images stay what they are."""
+        return tf.cast(samplers.uniform(tf.shape(x), seed, x.dtype) < x, x.dtype)
+
+    def distribution(self, outputs):
+        return tfd.Bernoulli(logits=outputs, dtype=outputs.dtype)
+
+    def outputs_of(self, mean):
+        mean = np.clip(mean, 1e-3, 1 - 1e-3)  # a pixel that never changes has no logit
+        return np.log(mean / (1 - mean))
+
+
+class _LocationScale(Likelihood):
+    """Pixels about a mean that the decoder gives, with one scale for all of them.
+
+    Means and scale are in units of images mapped to [-1, 1].
+
+    Args:
+      scale: of the noise; where it starts, if it is learned.
+      learn_scale: whether the scale is trained with the decoder.
+    """
+
+    def __init__(self, scale: float = 0.1, learn_scale: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        check_positive(scale=scale)
+        self.initial_scale, self.learn_scale = scale, learn_scale
+        self.log_scale = self.add_weight(
+            name="log_scale",
+            shape=(),
+            initializer=keras.initializers.Constant(math.log(scale)),
+            trainable=learn_scale,
+        )
+
+    def outputs_of(self, mean):
+        return 2 * mean - 1
+
+    @property
+    def scale(self) -> tf.Tensor:
+        """Of the noise, in units of images in [-1, 1]."""
+        return tf.exp(tf.convert_to_tensor(self.log_scale))
+
+    def get_config(self):
+        config = {"scale": self.initial_scale, "learn_scale": self.learn_scale}
+        return super().get_config() | config
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Gaussian(_LocationScale):
+    """Real pixels with Gaussian noise.
+
+    The density is one over pixels in [0, 1]: the Jacobian of the map to [-1, 1], 2 per pixel, is
+    in it.
+
+    Args:
+      scale: standard deviation, in units of images in [-1, 1]; where it starts, if it is learned.
+      learn_scale: whether it is trained with the decoder.
+      levels: if given, images of so many grey levels get uniform noise about each level, as wide
+        as the distance of two, anew in every training step, so that the density bounds the bits per
+        pixel.
+      annealed_from: if given, training begins with this scale and anneals it to `scale`, linearly.
+      annealing_steps: training steps that this takes.
+    """
+
+    def __init__(
+        self,
+        scale: float = 0.1,
+        learn_scale: bool = False,
+        levels: int | None = None,
+        annealed_from: float | None = None,
+        annealing_steps: int = 10_000,
+        **kwargs,
+    ):
+        super().__init__(scale, learn_scale, **kwargs)
+        self.levels = levels if levels is None else _check_levels(levels)
+        check_count(annealing_steps=annealing_steps)
+        self.annealed_from, self.annealing_steps = annealed_from, annealing_steps
+        if annealed_from is not None:
+            check_positive(annealed_from=annealed_from)
+            if learn_scale:
+                raise UsageError("annealed_from anneals the scale, and learn_scale trains it.")
+            self.log_scale.assign(math.log(annealed_from))
+
+    def observe(self, x, seed):
+        if self.levels is None:
+            return x
+        noise = samplers.uniform(tf.shape(x), seed, x.dtype) - 0.5
+        return (tf.round(x * (self.levels - 1)) + noise) / (self.levels - 1)
+
+    def distribution(self, outputs):
+        scale = tf.cast(self.scale, outputs.dtype)
+        return tfd.Normal((outputs + 1) / 2, scale / 2)
+
+    def scheduled_state(self, iteration):
+        if self.annealed_from is None:
+            return []
+        done = tf.minimum(tf.cast(iteration, tf.float32) / self.annealing_steps, 1.0)
+        scale = self.annealed_from + done * (self.initial_scale - self.annealed_from)
+        return [(self.log_scale, tf.math.log(scale))]
+
+    def bits_per_dim(self, log_likelihood, num_dims):
+        if self.levels is None:
+            return None
+        return super().bits_per_dim(log_likelihood, num_dims) + math.log2(self.levels - 1)
+
+    def get_config(self):
+        config = {"levels": self.levels, "annealed_from": self.annealed_from}
+        return super().get_config() | config | {"annealing_steps": self.annealing_steps}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class DiscretisedLogistic(_LocationScale):
+    """Grey levels k / (levels - 1), with the mass that a logistic law has nearest to each.
+
+    The lowest and the highest level take the tails (Kingma et al. 2016, inverse autoregressive
+    flow, app. C; Salimans et al. 2017). Images are rounded to the nearest level.
+
+    Args:
+      scale: of the logistic law, in units of images in [-1, 1]; where it starts, if it is learned.
+      learn_scale: whether it is trained with the decoder.
+      levels: number of grey levels.
+    """
+
+    def __init__(self, scale: float = 0.1, learn_scale: bool = True, levels: int = 256, **kwargs):
+        super().__init__(scale, learn_scale, **kwargs)
+        self.levels = _check_levels(levels)
+
+    def observe(self, x, seed):
+        return tf.round(x * (self.levels - 1)) / (self.levels - 1)
+
+    def distribution(self, outputs):
+        scale = tf.cast(self.scale, outputs.dtype)
+        return _DiscretisedLogistic((outputs + 1) / 2, scale / 2, self.levels)
+
+    def get_config(self):
+        return super().get_config() | {"levels": self.levels}
+
+
+def _check_levels(levels):
+    check_count(levels=levels)
+    if levels < 2:
+        raise UsageError(f"levels must be at least 2; it was {levels}.")
+    return levels
+
+
+class _DiscretisedLogistic(tfd.Distribution):
+    """The law of `DiscretisedLogistic`, with location and scale in pixels in [0, 1]."""
+
+    def __init__(self, loc, scale, levels):
+        parameters = dict(locals())
+        self.loc, self.scale, self.levels = loc, scale, levels
+        super().__init__(
+            dtype=loc.dtype,
+            reparameterization_type=tfd.NOT_REPARAMETERIZED,
+            validate_args=False,
+            allow_nan_stats=True,
+            parameters=parameters,
+            name="DiscretisedLogistic",
+        )
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        return {
+            "loc": tfp.util.ParameterProperties(),
+            "scale": tfp.util.ParameterProperties(),
+            "levels": tfp.util.ParameterProperties(event_ndims=None),
+        }
+
+    def _event_shape(self):
+        return tf.TensorShape([])
+
+    def _log_prob(self, x):
+        # sigma(a) - sigma(b) = sigma(a) sigma(-b) (1 - exp(b - a)), at the ends of a level's cell.
+        half = 0.5 / (self.levels - 1)
+        below_upper = tf.math.log_sigmoid((x + half - self.loc) / self.scale)
+        above_lower = tf.math.log_sigmoid((self.loc - x + half) / self.scale)
+        inner = tf.math.log(-tf.math.expm1(-2 * half / self.scale))
+        lowest, highest = x < half, x > 1 - half
+        return (
+            tf.where(highest, 0.0, below_upper)
+            + tf.where(lowest, 0.0, above_lower)
+            + tf.where(lowest | highest, 0.0, inner)
+        )
+
+    def _sample_n(self, n, seed=None):
+        shape = tf.concat([[n], tf.shape(self.loc)], 0)
+        tiny = np.finfo(self.dtype.as_numpy_dtype).tiny
+        u = tfp.random.sanitize_seed(seed)
+        u = tf.random.stateless_uniform(shape, u, minval=tiny, dtype=self.dtype, alg="philox")
+        x = self.loc + self.scale * (tf.math.log(u) - tf.math.log1p(-u))
+        return tf.clip_by_value(tf.round(x * (self.levels - 1)) / (self.levels - 1), 0.0, 1.0)
+
+    def _mean(self):
+        # The sum over k of P(level > k), one level at a time: all at once need much memory, and so
+        # does a gradient through the loop. Its slope in the location comes from the same loop.
+        last = self.levels - 1
+        scale = tf.stop_gradient(self.scale)
+
+        @tf.custom_gradient
+        def mean(loc):
+            def add(k, total, slope):
+                above = tf.sigmoid((loc - (tf.cast(k, self.dtype) + 0.5) / last) / scale)
+                return k + 1, total + above, slope + above * (1 - above) / scale
+
+            start = 0, tf.zeros_like(loc), tf.zeros_like(loc)
+            _, total, slope = tf.while_loop(lambda k, *_: k < last, add, start)
+            return total / last, lambda upstream: upstream * slope / last
+
+        return mean(self.loc)
+
+
+LIKELIHOODS = {
+    "bernoulli": Bernoulli,
+    "gaussian": Gaussian,
+    "discretised_logistic": DiscretisedLogistic,
+}
+
+
+def get_likelihood(likelihood: str | dict | Likelihood) -> Likelihood:
+    """A likelihood by its name, by a dictionary of its `name` and arguments, or as it is.
+
+    Raises:
+      UsageError: for an unknown name, or arguments that it does not take.
+    """
+    if isinstance(likelihood, Likelihood):
+        return likelihood
+    arguments = dict(likelihood) if isinstance(likelihood, dict) else {"name": likelihood}
+    name = check_choice("likelihood", arguments.pop("name", None), LIKELIHOODS)
+    try:
+        return LIKELIHOODS[name](**arguments)
+    except UsageError:
+        raise
+    except (TypeError, ValueError) as error:  # Keras tells of unknown arguments by the latter
+        raise UsageError(f"likelihood: {name} does not take this: {error}") from None

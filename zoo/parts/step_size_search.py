@@ -1,0 +1,142 @@
+"""How the step size of short-run chains is learned (Nijkamp et al. 2020, section 4.3)."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+import samplers
+from samplers.random import Seed
+from zoo.core.checks import UsageError, check_choice, check_count, check_positive
+
+METHODS = ("fixed", "grid", "gradient")
+ENTROPIES = ("conditional", "marginal")
+LOG_DETS = ("exact", "lanczos")
+
+
+@dataclasses.dataclass(frozen=True)
+class StepSizeSearch:
+    """Minimises the mean over images of KL(q_s(z given x) || p(z given x)) in the step size s.
+
+    q_s is the law of the chain's last state. Its entropy is "conditional" on the noise, as the
+    paper computes it, from the log-determinants of the steps; or "marginal", from `num_chains`
+    chains of each image, for few latents. All step sizes are compared at the same noise.
+
+    Attributes:
+      method: "fixed" for no search; "grid" takes the best of `grid`; "gradient" is a step of Adam
+        on log s.
+      per_step: whether each of the K steps has a size of its own, by gradient.
+      interval: training steps from one search to the next, T_s.
+      num_images: of the batch, the first so many.
+      entropy: "conditional" or "marginal".
+      log_det: "exact", or "lanczos" for hundreds of latents (5 Hessian-vector products a step).
+      num_chains: of an image.
+      grid: step sizes, as the standard deviation of a step's noise.
+      learning_rate: of Adam.
+      clip: bound on the gradient in log s, nats.
+
+    Raises:
+      UsageError: for an attribute out of its range.
+    """
+
+    method: str = "fixed"
+    per_step: bool = False
+    interval: int = 100
+    num_images: int = 20
+    entropy: str = "conditional"
+    log_det: str = "exact"
+    num_chains: int = 1
+    grid: Sequence[float] = tuple(i / 100 for i in range(1, 16))
+    learning_rate: float = 0.05
+    clip: float = 100.0
+
+    def __post_init__(self):
+        check_choice("method", self.method, METHODS)
+        if self.method == "grid" and self.per_step:
+            raise UsageError("method must be 'gradient' for per_step; a grid has one size for all.")
+        check_choice("entropy", self.entropy, ENTROPIES)
+        check_choice("log_det", self.log_det, LOG_DETS)
+        check_count(interval=self.interval, num_images=self.num_images, num_chains=self.num_chains)
+        check_positive(learning_rate=self.learning_rate, clip=self.clip)
+        if not self.grid:
+            raise UsageError("grid must hold at least one step size; it was empty.")
+        for size in self.grid:
+            check_positive(grid=size)
+        object.__setattr__(self, "grid", tuple(self.grid))  # whatever a config brought
+        if self.entropy == "marginal" and self.num_chains < 2:
+            raise UsageError("num_chains must be at least 2 for the marginal entropy; it was 1.")
+
+    def objective(self, model, x: tf.Tensor, step_size: tf.Tensor, seed: Seed) -> tf.Tensor:
+        """The KL divergence of each image, less the unknown log p(x): nats, [B].
+
+        Minus the conditional one is a lower bound on log p(x), on average, where no step folds the
+        space: s^2 / 2 times the largest curvature of -log p(x, z) is below 1 everywhere.
+        """
+        start = model.prior.sample(
+            [self.num_chains, tf.shape(x)[0]], samplers.fold_in(seed, "prior")
+        )
+        arguments = {
+            "num_steps": model.num_steps,
+            "step_size": step_size,
+            "seed": samplers.fold_in(seed, "langevin"),
+        }
+
+        def log_joint(z):
+            return model.log_joint(x, z)
+
+        if self.entropy == "marginal":
+            per_chain = samplers.marginal_step_size_objective(log_joint, start, **arguments)
+        else:
+            per_chain = samplers.step_size_objective(
+                log_joint, start, initial=model.prior.log_prob, log_det=self.log_det, **arguments
+            )
+        return tf.reduce_mean(per_chain, 0)
+
+    def evidence(self, model, x: tf.Tensor, step_size: tf.Tensor, seed: Seed) -> tf.Tensor:
+        """What images have to say: the objective on the grid, [G], or its gradient in log s."""
+        x = x[: self.num_images]
+        if self.method == "gradient":
+            log_size = tf.math.log(step_size)
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(log_size)
+                value = tf.reduce_mean(self.objective(model, x, tf.exp(log_size), seed))
+            return tape.gradient(value, log_size)
+
+        def mean_objective(size):
+            return tf.reduce_mean(self.objective(model, x, size, seed))
+
+        # One after the other, so that memory does not grow with the grid.
+        return tf.map_fn(mean_objective, tf.constant(self.grid), parallel_iterations=1)
+
+    def improved(
+        self, step_size: tf.Tensor, moments: tf.Tensor, evidence: tf.Tensor, count: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The step size and Adam's moments, [2, ...], after the search number `count` from 1 on."""
+        if self.method == "grid":
+            # Not a number is the worst of all.
+            evidence = tf.where(tf.math.is_finite(evidence), evidence, tf.float32.max)
+            return tf.gather(tf.constant(self.grid), tf.argmin(evidence)), moments
+        # Where steps fold the space, its gradient has no variance: one outlier would stop Adam.
+        evidence = tf.where(tf.math.is_finite(evidence), evidence, 0.0)
+        evidence = tf.clip_by_value(evidence, -self.clip, self.clip)
+        first, second = tf.unstack(moments)
+        first = 0.9 * first + 0.1 * evidence
+        second = 0.99 * second + 0.01 * evidence**2
+        count = tf.cast(count, first.dtype)
+        unbiased = first / (1 - 0.9**count), second / (1 - 0.99**count)
+        change = self.learning_rate * unbiased[0] / (tf.sqrt(unbiased[1]) + 1e-8)
+        return step_size * tf.exp(-change), tf.stack([first, second])
+
+
+def get_step_size_search(search: dict | StepSizeSearch | None) -> StepSizeSearch:
+    """A search by a dictionary of its attributes, or as it is; None is "fixed".
+
+    Raises:
+      UsageError: for attributes that it does not have.
+    """
+    if isinstance(search, StepSizeSearch):
+        return search
+    try:
+        return StepSizeSearch(**search or {})
+    except TypeError as error:
+        raise UsageError(f"step_size_search does not take this: {error}") from None

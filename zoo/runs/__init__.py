@@ -1,0 +1,1 @@
+"""Experiments: configs, work directories, checkpoints, strategies and what programs share."""

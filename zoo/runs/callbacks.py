@@ -1,0 +1,41 @@
+"""A callback that logs pictures to TensorBoard."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo.analysis import pictures
+
+
+class PictureLogger(keras.callbacks.Callback):
+    """Writes grids of samples and reconstructions for TensorBoard.
+
+    Args:
+      log_dir: as of `keras.callbacks.TensorBoard`.
+      x: images to reconstruct, [N, ...event].
+      every: epochs between pictures; the last epoch of a fit is not left out.
+      seed: of all pictures, so that they show the model's change and no other.
+    """
+
+    def __init__(self, log_dir: str, x: np.ndarray, every: int = 10, seed: int = 0):
+        super().__init__()
+        self.log_dir, self.x, self.every, self.seed = str(log_dir), x, every, seed
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every and epoch + 1 != self.params["epochs"]:
+            return
+        drawn = {
+            "samples": pictures.square(
+                pictures.samples(self.model, self.x, seed=self.seed)["mean"]
+            ),
+            "reconstructions": pictures.reconstructions(self.model, self.x, self.seed),
+        }
+        with self.writer.as_default():
+            for name, rows in drawn.items():
+                tf.summary.image(name, pictures.image_grid(np.clip(rows, 0, 1))[None], step=epoch)
+
+    def on_train_begin(self, logs=None):
+        self.writer = tf.summary.create_file_writer(self.log_dir + "/pictures")
+
+    def on_train_end(self, logs=None):
+        self.writer.close()

@@ -1,0 +1,81 @@
+"""Exact scores of models with few bits as latents: sums over all their states."""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+import samplers
+from zoo.core.checks import UsageError, check_count
+from zoo.scores.chunks import collect, in_chunks
+
+
+class Enumeration(NamedTuple):
+    """What is exact of every image, nats, [N] each.
+
+    Attributes:
+      log_likelihood: log p(x).
+      divergence: KL(q(z given x) || p(z given x)); `log_likelihood` less it is the bound that one
+        sample of q estimates.
+      prior_divergence: KL(q(z given x) || p(z)), what training weighs.
+      num_states: exp of the entropy of p(z given x), the number of states that it spreads over.
+    """
+
+    log_likelihood: np.ndarray
+    divergence: np.ndarray
+    prior_divergence: np.ndarray
+    num_states: np.ndarray
+
+
+def enumerate_latents(
+    model, data, *, num_images: int | None = None, chunk_size: int = 10, seed: int = 0
+) -> Enumeration:
+    """Sums over all states of a model's binary latents.
+
+    Args:
+      model: a fitted model with binary latents and an RBM as prior, at most 20 bits in all.
+      data: an array or a pipeline of images; grey levels are binarised by `seed`, as
+        `importance_weighted_bound` does.
+      num_images: the first so many images; all by default.
+      chunk_size: images at a time.
+      seed: int.
+
+    Raises:
+      UsageError: for a model with other latents, or with more than 20.
+    """
+    check_count(chunk_size=chunk_size)
+    if not hasattr(model, "rbm_prior") or model.latent_dim > _MAX_BITS:
+        raise UsageError(
+            f"model must have at most {_MAX_BITS} binary latents with an RBM as prior; "
+            f"{model.name!r} has not."
+        )
+    x = collect(model, data, num_images)
+    x = model.observe(tf.constant(x), samplers.fold_in(seed, "observe")).numpy()
+    states = samplers.binary_states(model.latent_dim)[:, None]
+    pixels = tf.function(model.likelihood, autograph=False)(states)
+    rbm, (z1, z2) = model.rbm_prior.rbm, tf.split(states, model.latent_dims, axis=-1)
+    log_prior = _normalised(rbm.log_density(z1, z2))
+
+    @tf.function(autograph=False)
+    def run(x):
+        log_joint = log_prior + tf.cast(pixels.log_prob(x), tf.float64)
+        every_state = tf.repeat(states, tf.shape(x)[0], axis=1)
+        log_q = _normalised(model.posterior_part.log_density(model.parameters_of(x), every_state))
+        log_likelihood = tf.reduce_logsumexp(log_joint, 0)
+        log_posterior, q = log_joint - log_likelihood, tf.exp(log_q)
+        return Enumeration(
+            log_likelihood,
+            tf.reduce_sum(q * (log_q - log_posterior), 0),
+            tf.reduce_sum(q * (log_q - log_prior), 0),
+            tf.exp(-tf.reduce_sum(tf.exp(log_posterior) * log_posterior, 0)),
+        )
+
+    return in_chunks(run, (x,), chunk_size, "", verbose=False)
+
+
+_MAX_BITS = 20
+
+
+def _normalised(log_density):
+    log_density = tf.cast(log_density, tf.float64)
+    return log_density - tf.reduce_logsumexp(log_density, 0)
