@@ -24,7 +24,7 @@ def main() -> None:
     model = experiment.load(WORKDIR.value)
     workdir = experiment.make_workdir(WORKDIR.value)
     images = None
-    if model.visible is not None:
+    if model.sample_fields:
         images = experiment.load_data(experiment.load_config(WORKDIR.value)).test
     outputs.write_samples(model, workdir, NUM_SAMPLES.value, SEED.value, images)
 

@@ -65,7 +65,7 @@ def write_pictures(model, images: tf.data.Dataset, workdir: pathlib.Path, seed: 
     Of a conditional model the samples are completions of the first image.
     """
     x = collect(model, images)[:10]
-    visible = data.mask("bottom", model.event_shape) if model.visible is None else model.visible
+    (visible,) = data.completion_masks(model, ["bottom"]).values()
     samples = pictures.samples(model, x, seed=seed)
     completions = pictures.completions(model, x, visible, seed)
     _write_picture(workdir / "samples.png", pictures.square(samples["mean"]))
@@ -77,7 +77,7 @@ def write_samples(
     model, workdir: pathlib.Path, num_samples: int, seed: int, images: tf.data.Dataset | None = None
 ) -> None:
     """Writes samples.png and samples.npz; a conditional model completes the first of `images`."""
-    x = None if model.visible is None else collect(model, images, 1)
+    x = collect(model, images, 1) if model.sample_fields else None
     draws = pictures.samples(model, x, num_samples, seed)
     _write_arrays(workdir / "samples.npz", draws)
     _write_picture(workdir / "samples.png", pictures.square(draws["mean"]))
@@ -116,14 +116,7 @@ def write_inpainting(
     check_count(num_images=num_images, num_completions=num_completions)
     if num_steps is not None:
         check_count(num_steps=num_steps)
-    if masks is None and model.visible is not None:
-        if coverage is not None:
-            raise UsageError("coverage must be left out for a model that has a mask of its own.")
-        shown = {model.mask: model.visible}
-    else:
-        shown = {
-            name: data.mask(name, model.event_shape, seed, coverage) for name in masks or ["left"]
-        }
+    shown = data.completion_masks(model, masks, seed, coverage)
     for name, visible in shown.items():
         if visible.all():
             raise UsageError(f"coverage must be larger: the mask {name!r} hides no pixel.")

@@ -15,7 +15,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 import zoo
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[3]
 EVERY_MODEL = [
     pytest.param(name, marks=() if name == "HMCDLGM" else pytest.mark.slow)
     for name in zoo.method_names()
