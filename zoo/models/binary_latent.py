@@ -68,8 +68,8 @@ class BinaryLatentModel(DeepLatentModel):
             posterior, latent_dims=latent_dims, seed=self.seed + 2000, name="posterior"
         )
         self.posterior_part.check_relaxation(self.relaxation)
-        self.posterior_part.build((None, *encoder.output_shape[1:]))
         self.posterior_part.make_state(num_samples, self.seed)
+        self.posterior_part.build((None, *encoder.output_shape[1:]))
 
     @classmethod
     def for_data(
