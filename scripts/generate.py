@@ -37,13 +37,13 @@ class Config(NamedTuple):
       name: of its file.
       summary: the first line of its docstring.
       method: the name of its model class.
-      choices: what may follow the name behind a colon; the first is the default.
+      choices: the presets of each data set, by its name.
     """
 
     name: str
     summary: str
     method: str
-    choices: tuple[str, ...]
+    choices: dict[str, tuple[str, ...]]
 
 
 def main() -> None:
@@ -92,8 +92,8 @@ def read_configs(folder: pathlib.Path) -> list[Config]:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         summary = module.__doc__.strip().splitlines()[0]
-        method = module.get_config(module.CHOICES[0]).model.name
-        configs.append(Config(path.stem, summary, method, tuple(module.CHOICES)))
+        method = module.get_config(next(iter(module.CHOICES))).model.name
+        configs.append(Config(path.stem, summary, method, module.CHOICES))
     return configs
 
 
@@ -141,14 +141,18 @@ def page_of_configs(configs: list[Config]) -> str:
         "# Configs",
         "",
         "`scripts/generate.py` writes this page from `scripts/configs`. `--config=NAME` trains on the",
-        "first of the choices, and `--config=NAME:CHOICE` on another one, such as",
-        "`--config=hmc_dlgm:mnist:small`; [programs.md](programs.md#configs) tells more.",
+        "first of the data sets, and `--config=NAME:DATA` on another one, with the first of its presets;",
+        "`--config=NAME:DATA:PRESET` takes another preset, such as `--config=hmc_dlgm:mnist:small`.",
+        "[programs.md](programs.md#configs) tells more.",
         "",
-        "| config | trains | class | choices |",
+        "| config | trains | class | data sets: presets |",
         "|---|---|---|---|",
     ]
     for config in configs:
-        choices = ", ".join(f"`{choice}`" for choice in config.choices)
+        choices = "; ".join(
+            f"`{data}`{': ' if presets else ''}{', '.join(presets)}"
+            for data, presets in config.choices.items()
+        )
         lines.append(
             f"| `{config.name}` | {config.summary.rstrip('.')} | `zoo.{config.method}` | {choices} |"
         )

@@ -37,11 +37,11 @@ def test_every_page_and_picture_is_linked():
 
 
 def test_configs_and_tests_of_commands_exist():
-    configs = {
-        f"{config.name}{choice and ':'}{choice}"
-        for config in generate.read_configs(ROOT / "scripts" / "configs")
-        for choice in ("", *config.choices)
-    }
+    configs = set()
+    for config in generate.read_configs(ROOT / "scripts" / "configs"):
+        configs.add(config.name)
+        for data, presets in config.choices.items():
+            configs |= {f"{config.name}:{data}", *(f"{config.name}:{data}:{p}" for p in presets)}
     text = "\n".join(text for path, text in TEXTS.items() if path.name != "CHANGELOG.md")
     named = set(re.findall(r"--config=([a-z][\w:]*)(?![\w:./$]|\{)", text))
     assert named and named <= configs
