@@ -29,7 +29,9 @@ def forget():
 def folder(tmp_path_factory):
     """A folder with the package of the page, on the path of Python."""
     folder = tmp_path_factory.mktemp("outside")
-    files = re.findall(r"^`(mymethods/\S+)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)
+    files = re.findall(
+        r"^`(mymethods/\S+)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE
+    )
     listed = re.findall(r"^(mymethods/\S+\.py) ", PAGE, re.MULTILINE)
     assert [name for name, _ in files] == listed and len(files) == 3
     for name, text in files:

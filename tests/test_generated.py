@@ -37,7 +37,9 @@ def test_rows_of_a_method():
         "Old": Method("An old method", (Paper(("Ed, E.",), "T", 1999),)),
         "Mine": Method("One without a paper", ()),
     }
-    configs = [generate.Config("mine", "It trains", "Mine", {"digits": (), "mnist": ("paper", "small")})]
+    configs = [
+        generate.Config("mine", "It trains", "Mine", {"digits": (), "mnist": ("paper", "small")})
+    ]
     assert generate.table_of_methods(methods, configs)[2:] == [
         "| `zoo.Old` | An old method | Ed 1999 |  |",
         "| `zoo.New` | A new method | Ada et al. 2021; Ada and Bob 2020 |  |",
