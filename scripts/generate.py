@@ -3,9 +3,9 @@
     python scripts/generate.py
     python scripts/generate.py --check
 
-The first writes the table in README.md, the references in CITATION.cff and docs/configs.md, from the
-registry of methods and from scripts/configs; nothing else writes them. The second writes nothing,
-and names the files that are stale. Methods that are registered outside the zoo are left out.
+The first writes the table in README.md, the references in CITATION.cff and docs/configs.md, from
+the registry of methods and from scripts/configs; nothing else writes them. The second writes
+nothing, and names the files that are stale. Methods from outside the zoo are left out.
 """
 
 import os
@@ -26,6 +26,17 @@ from zoo.runs import cli
 
 ROOT = pathlib.Path(__file__).parents[1]
 BEGIN, END = "methods: written by scripts/generate.py", "methods: end"
+CONFIGS_HEAD = """
+# Configs
+
+`scripts/generate.py` writes this page from `scripts/configs`. `--config=NAME` trains on the first
+of the data sets, and `--config=NAME:DATA` on another one, with the first of its presets;
+`--config=NAME:DATA:PRESET` takes another preset, such as `--config=hmc_dlgm:mnist:small`.
+[programs.md](programs.md#configs) tells more.
+
+| config | trains | class | data sets: presets |
+|---|---|---|---|
+"""
 
 CHECK = flags.DEFINE_boolean("check", False, "Whether to name stale files instead of writing them.")
 
@@ -137,25 +148,14 @@ def references(papers: Iterable[registry.Paper]) -> list[str]:
 
 def page_of_configs(configs: list[Config]) -> str:
     """The text of docs/configs.md."""
-    lines = [
-        "# Configs",
-        "",
-        "`scripts/generate.py` writes this page from `scripts/configs`. `--config=NAME` trains on the",
-        "first of the data sets, and `--config=NAME:DATA` on another one, with the first of its presets;",
-        "`--config=NAME:DATA:PRESET` takes another preset, such as `--config=hmc_dlgm:mnist:small`.",
-        "[programs.md](programs.md#configs) tells more.",
-        "",
-        "| config | trains | class | data sets: presets |",
-        "|---|---|---|---|",
-    ]
+    lines = CONFIGS_HEAD.strip().splitlines()
     for config in configs:
         choices = "; ".join(
             f"`{data}`{': ' if presets else ''}{', '.join(presets)}"
             for data, presets in config.choices.items()
         )
-        lines.append(
-            f"| `{config.name}` | {config.summary.rstrip('.')} | `zoo.{config.method}` | {choices} |"
-        )
+        summary = config.summary.rstrip(".")
+        lines.append(f"| `{config.name}` | {summary} | `zoo.{config.method}` | {choices} |")
     return "\n".join(lines) + "\n"
 
 

@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
     files = re.findall(
         r"^`(mymethods/\S+)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE
     )
-    listed = re.findall(r"^(mymethods/\S+\.py) ", PAGE, re.MULTILINE)
+    listed = re.findall(r"^(mymethods/\S+\.py) ", PAGE, re.M)
     assert [name for name, _ in files] == listed and len(files) == 3
     for name, text in files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -58,6 +58,6 @@ def test_the_programs_train_and_ask_it(folder):
     assert type(model).__name__ == NAME and model.chain["num_steps"] == 10
 
 
-@pytest.mark.parametrize("name", re.findall(r"^def (test_\w+)\(\):", PAGE, re.MULTILINE))
+@pytest.mark.parametrize("name", re.findall(r"^def (test_\w+)\(\):", PAGE, re.M))
 def test_its_own_tests_pass(folder, name):
     getattr(importlib.import_module("mymethods.tests.test_langevin_vae"), name)()
