@@ -18,7 +18,7 @@ from absl import flags
 from zoo import scores
 from zoo.core.checks import UsageError
 from zoo.runs import cli, experiment
-from zoo.scores.frechet import inception_is_here
+from zoo.scores.feature_networks import inception_is_here
 
 WORKDIR = cli.define_workdir()
 FEATURES = flags.DEFINE_enum(

@@ -12,10 +12,9 @@ import tensorflow as tf
 
 import samplers
 from samplers.random import Seed
+from zoo.core.abilities import defines
 from zoo.core.checks import UsageError, check_count, check_positive
-from zoo.parts.rbm_prior import RBMPrior
-from zoo.parts.undirected_posterior import UndirectedPosterior
-from zoo.scores.chunks import in_chunks, observed
+from zoo.scores.chunks import in_chunks, preprocessed
 
 _MAX_ENUMERATED = 16  # units of a side
 _MAX_ROUNDS = 100
@@ -27,7 +26,7 @@ class MeanFieldModes(NamedTuple):
 
     Attributes:
       means: fixed points of mean field, z1 and then z2, [M, n1 + n2].
-      shares: of the draws that end in each, [M].
+      shares: the shares of the draws that end in each, [M].
       divergences: KL(product of Bernoullis of these means || RBM), nats, [M].
       stderr: standard error of all divergences, that of log Z, nats; 0 where it was enumerated.
     """
@@ -39,40 +38,51 @@ class MeanFieldModes(NamedTuple):
 
 
 def prior_rbm(model) -> samplers.RBM:
-    """The prior of a model.
+    """The prior of a model that is an RBM.
+
+    Args:
+      model: a model of bits, such as `zoo.DVAE`.
+
+    Returns:
+      The RBM.
 
     Raises:
       UsageError: for a model whose prior is no RBM.
     """
-    if not isinstance(getattr(model, "rbm_prior", None), RBMPrior):
+    if not defines(model, "prior_rbm"):
         raise UsageError(
             f"model must have an RBM as its prior, as zoo.DVAE; {model.name!r} has not."
         )
-    return model.rbm_prior.rbm
+    return model.prior_rbm
 
 
 def has_posterior_rbms(model) -> bool:
-    """Whether the posteriors of a model are RBMs, too."""
-    return isinstance(getattr(model, "posterior_part", None), UndirectedPosterior)
+    """Returns whether the posteriors of a model are RBMs, too."""
+    return defines(model, "parameters_of") and defines(model.posterior_part, "rbms")
 
 
 def posterior_rbms(model, x: np.ndarray, seed: Seed = 0) -> samplers.RBM:
-    """The posteriors of images [B, ...event], a batch of RBMs.
+    """The posteriors of images, which are RBMs.
 
     Args:
-      model: with undirected posteriors.
-      x: pixels in [0, 1], binarised by `seed` where the model explains binary images.
+      model: a model with undirected posteriors.
+      x: images [B, ...event], pixels in [0, 1], binarised by `seed` where the model explains
+        binary images.
       seed: int or int32[2].
+
+    Returns:
+      A batch [B] of RBMs.
 
     Raises:
       UsageError: for a model whose posteriors are no RBMs.
     """
     if not has_posterior_rbms(model):
         raise UsageError(
-            "model must have RBMs as its posteriors, as zoo.UndirectedDVAE; "
+            'model must have RBMs as its posteriors, as zoo.DVAE(posterior="undirected"); '
             f"{model.name!r} has not."
         )
-    return model.parameters_of(tf.constant(observed(model, x, seed)))
+    explained = preprocessed(model, {"x": x}, seed)["x"]
+    return model.posterior_part.rbms(model.parameters_of(tf.constant(explained)))
 
 
 def mean_field_modes(
@@ -177,17 +187,20 @@ def log_normalizer_estimates(
     jit_compile: bool = True,
     seed: Seed = 0,
 ) -> np.ndarray:
-    """Independent estimates of log Z by annealing, nats, float64, [len(num_increments), R, B].
+    """Estimates log Z of RBMs by annealing, several times independently.
 
     Args:
       rbm: one, or a batch [B] of them.
       num_increments: numbers T of annealing steps.
-      num_chains: of an estimate, the log of their mean weight.
+      num_chains: chains of an estimate, which is the log of their mean weight.
       num_repeats: R, estimates of each RBM with each number of steps.
       start: of annealing, "zero" or "bias", as `samplers.rbm_annealed_importance_sampling`.
       chunk_size: RBMs at a time.
       jit_compile: whether XLA compiles the program.
       seed: int or int32[2].
+
+    Returns:
+      The estimates, nats, float64, [len(num_increments), R, B].
 
     Raises:
       UsageError: for a count that is not positive.
@@ -206,7 +219,7 @@ def log_normalizer_estimates(
             seed=samplers.fold_in(seed, "log normalizer", size, index[0]),
         )
         log_weights = tf.reshape(chains.log_weights, [num_chains, num_repeats, -1])
-        return samplers.log_mean_weight(log_weights).log_likelihood
+        return samplers.log_mean_weight(log_weights).log_mean
 
     estimates = []
     for size in num_increments:
@@ -222,13 +235,16 @@ def log_normalizer_estimates(
 def reference_log_normalizer(
     rbm: samplers.RBM, *, num_increments: int = 2**14, **settings
 ) -> tuple[np.ndarray, str]:
-    """log Z to compare estimates with, nats, float64, [B], and a word on where it is from.
+    """Computes log Z of RBMs to compare estimates with.
 
     Args:
       rbm: one, or a batch [B] of them.
       num_increments: annealing steps where both sides have more than 16 units; all states of the
         smaller side are enumerated where it has fewer.
       **settings: of annealing, as `log_normalizer_estimates`, whose mean over repeats is taken.
+
+    Returns:
+      log Z, nats, float64, [B], and a word on where it is from.
     """
     if not _can_be_enumerated(rbm):
         estimates = log_normalizer_estimates(rbm, [num_increments], **settings)

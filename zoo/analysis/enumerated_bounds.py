@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from zoo.analysis.figures import Plot, Run, register_figure
-from zoo.runs import experiment
+from zoo.analysis.registry import Plot, Run, register_figure
 from zoo.scores.enumeration import enumerate_latents
 
 
@@ -24,13 +23,14 @@ def enumerated_bounds(runs: Sequence[Run], *, num_images: int | None = None, see
       num_images: the first so many test images; all by default.
       seed: of the binarisation.
 
+    Returns:
+      The picture, and a table with a row for each run.
+
     Raises:
       UsageError: for other models.
     """
     found = [
-        enumerate_latents(
-            run.model, experiment.load_data(run.config).test, num_images=num_images, seed=seed
-        )
+        enumerate_latents(run.model, run.data.test, num_images=num_images, seed=seed)
         for run in runs
     ]
     rows = []
