@@ -188,9 +188,6 @@ def short_run(sizes):
 
 
 def report_short_run(model, batch, sizes):
-    def compare_cpu(title, first, second):
-        compare(title, first, second, clock=time.process_time)
-
     z = model.prior.sample([1, sizes.batch_size], samplers.as_seed(0))
     chain = timing.langevin_of(model, batch, z)
     floor = timing.floor_of(model, batch, z, sizes.num_steps)
@@ -241,20 +238,14 @@ def report_undirected(model, batch, sizes):
     for name, subject in subjects.items():
         sweeps = timing.gibbs_of(model, *subject)
         products, numbers = timing.products_of(model, *subject), timing.numbers_of(model, *subject)
-        compare(
+        compare_cpu(
             f"{name} / (products + numbers)",
             sweeps,
             lambda products=products, numbers=numbers: (products(), numbers()),
-            clock=time.process_time,
         )
     step = timing.train_step(model, batch)
     directed = compiled(zoo.DVAE, sizes, latent_dims=[sizes.latent_dim] * 2)
-    compare(
-        "fit step / that of one group",
-        step,
-        timing.train_step(directed, batch),
-        clock=time.process_time,
-    )
+    compare_cpu("fit step / that of one group", step, timing.train_step(directed, batch))
 
 
 def report_lanczos(model):
@@ -335,6 +326,11 @@ def num_gradients(sizes):
 
 def compare(title, first, second, **kwargs):
     timing.compare(title, first, second, PAIRS.value, **kwargs)
+
+
+def compare_cpu(title, first, second):
+    """As `compare`, in processor time."""
+    compare(title, first, second, clock=time.process_time)
 
 
 def report_memory(method):

@@ -34,17 +34,18 @@ def collect_batch(model, data, num_images: int | None = None) -> dict[str, np.nd
     """
     if num_images is not None:
         check_positive(num_images=num_images)
+    fields = {name: field for name, field in model.fields.items() if not field.training_only}
     if isinstance(data, tf.data.Dataset):
         batches, size = [], 0
         for element in data:
-            batches.append({k: v for k, v in as_batch(element).items() if k in model.fields})
+            batches.append({k: v for k, v in as_batch(element).items() if k in fields})
             size += len(batches[-1]["x"])
             if num_images is not None and size >= num_images:
                 break
         if not batches:
             raise UsageError("data must hold at least one image; the pipeline was empty.")
         data = tf.nest.map_structure(lambda *parts: np.concatenate(parts), *batches)
-    batch = check_batch(model.fields, as_batch(data))
+    batch = check_batch(fields, as_batch(data))
     size = len(batch["x"])
     if num_images is not None and size < num_images:
         raise UsageError(f"num_images must be at most {size}, all of them; it was {num_images}.")

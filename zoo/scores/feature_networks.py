@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 import samplers
-from zoo.core.checks import UsageError, check_count, check_images
+from zoo.core.checks import UsageError, check_count
+from zoo.core.fields import PixelField
 from zoo.data import Data
 from zoo.scores.chunks import in_chunks
 
@@ -52,7 +53,7 @@ class FeatureNetwork:
           UsageError: for images that are not in [0, 1], or that the network does not take.
         """
         check_count(chunk_size=chunk_size)
-        images = check_images(images, self.event_shape, "images")
+        images = PixelField(self.event_shape or np.shape(images)[1:]).check("images", images)
         title = f"{self.score}: features of {len(images)} images"
         return in_chunks(self._run, (images,), chunk_size, title, verbose).T
 

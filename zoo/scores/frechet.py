@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 import samplers
-from zoo.core.checks import UsageError, check_choice, check_count, check_shape
+from zoo.core.checks import UsageError, check_choice, check_count
 from zoo.core.generative import GenerativeModel
 from zoo.data import Data
 from zoo.scores.chunks import collect, collect_batch, in_chunks
@@ -147,7 +147,7 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
 
 def _fitted(name, features):
     """The mean [F] and an R, [min(N, F), F], of which R^T R is the unbiased covariance."""
-    features = check_shape(features, None, name).astype(np.float64)
+    features = np.asarray(features, np.float64)
     if features.ndim != 2 or len(features) < 2:
         raise UsageError(
             f"{name} must be at least two examples, [N, F]; it was {list(features.shape)}."
