@@ -49,7 +49,7 @@ def enumerated_bounds(runs: Sequence[Run], *, num_images: int | None = None, see
     axes.set(ylabel="nats per image", ylim=(0.9 * surprise.min(), 1.05 * (surprise + gap).max()))
     axes.tick_params(axis="x", rotation=30)
     axes.legend(loc="lower right")
-    names = ("log_likelihood", "divergence", "prior_kl", "num_states", "gain")
+    names = ("log_likelihood", "kl", "prior_kl", "num_states", "gain")
     return Plot(figure, ("run", *(c for n in names for c in (n, f"{n}_stderr"))), rows)
 
 

@@ -73,7 +73,7 @@ def rbm_modes(
             rows += [
                 (
                     *(run.label, part.name, k if part.name == "posterior" else ""),
-                    *(len(m.shares), m.shares[0], m.divergences.min(), m.stderr),
+                    *(len(m.shares), m.shares[0], m.kl.min(), m.stderr),
                 )
                 for k, m in enumerate(modes)
             ]
@@ -91,21 +91,21 @@ def rbm_modes(
         _draw_posteriors(*panels[1:], posteriors, colors)
     for axes in panels:  # below, where nothing is drawn
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
-    columns = ("run", "rbm", "image", "num_modes", "largest_share", "divergence", "stderr")
+    columns = ("run", "rbm", "image", "num_modes", "largest_share", "kl", "stderr")
     return Plot(figure, columns, rows)
 
 
 def _draw_posteriors(left, right, posteriors, colors):
-    """The numbers of modes, and histograms of least divergences."""
-    shares, labels, divergences = {}, {}, {}
+    """The numbers of modes, and histograms of the least KL."""
+    shares, labels, kl = {}, {}, {}
     for label, modes in posteriors.items():
         shares[label] = np.bincount([len(m.shares) for m in modes])[1:] / len(modes)
         labels[label] = f"{label}: {shares[label][0]:.0%} have a single mode"
-        divergences[label] = [m.divergences.min() for m in modes]
+        kl[label] = [m.kl.min() for m in modes]
     _draw_bars(left, shares, colors, labels)
     left.set(title="posteriors", xlabel="number of modes", ylabel="share of images")
-    edges = np.histogram_bin_edges(np.concatenate(list(divergences.values())), 20)
-    for label, values in divergences.items():
+    edges = np.histogram_bin_edges(np.concatenate(list(kl.values())), 20)
+    for label, values in kl.items():
         right.hist(
             values,
             edges,

@@ -27,13 +27,13 @@ class MeanFieldModes(NamedTuple):
     Attributes:
       means: fixed points of mean field, z1 and then z2, [M, n1 + n2].
       shares: the shares of the draws that end in each, [M].
-      divergences: KL(product of Bernoullis of these means || RBM), nats, [M].
-      stderr: standard error of all divergences, that of log Z, nats; 0 where it was enumerated.
+      kl: KL(product of Bernoullis of these means || RBM), nats, [M].
+      stderr: the standard error of all of these, that of log Z, nats; 0 where it was enumerated.
     """
 
     means: np.ndarray
     shares: np.ndarray
-    divergences: np.ndarray
+    kl: np.ndarray
     stderr: float
 
 
@@ -136,13 +136,13 @@ def mean_field_modes(
         u = samplers.fast_uniform(tf.shape(chains.z1), samplers.fold_in(key, "nudge"))
         means = _fixed_points(rbm, 0.99 * chains.z1 + 0.01 * u, tolerance / 100)
         log_normalizer, stderr = samplers.log_mean_weight(chains.log_weights)
-        divergences = tf.cast(samplers.mean_field_divergence(rbm, *means), tf.float64)
-        return tf.transpose(tf.concat(means, -1), [0, 2, 1]), divergences, log_normalizer, stderr
+        kl = tf.cast(samplers.mean_field_divergence(rbm, *means), tf.float64)  # less log Z
+        return tf.transpose(tf.concat(means, -1), [0, 2, 1]), kl, log_normalizer, stderr
 
-    points, divergences, log_normalizers, stderrs = _each(run, rbm, chunk_size)
+    points, kl, log_normalizers, stderrs = _each(run, rbm, chunk_size)
     if _can_be_enumerated(rbm):
         log_normalizers, stderrs = reference_log_normalizer(rbm)[0], 0 * stderrs
-    found = np.moveaxis(points, -1, 0), (divergences + log_normalizers).T, stderrs.tolist()
+    found = np.moveaxis(points, -1, 0), (kl + log_normalizers).T, stderrs.tolist()
     return [_distinct(*of_one, tolerance) for of_one in zip(*found, strict=True)]
 
 
@@ -163,7 +163,7 @@ def _fixed_points(rbm, mean1, precision):
     return samplers.mean_field(rbm, mean1, 1)
 
 
-def _distinct(points, divergences, stderr, tolerance) -> MeanFieldModes:
+def _distinct(points, kl, stderr, tolerance) -> MeanFieldModes:
     """The modes among fixed points [S, n], of each the first point that was found."""
     left, first, shares = np.arange(len(points)), [], []
     while len(left):
@@ -173,7 +173,7 @@ def _distinct(points, divergences, stderr, tolerance) -> MeanFieldModes:
         left = left[~near]
     order = np.argsort(shares, kind="stable")[::-1]
     first = np.array(first)[order]
-    return MeanFieldModes(points[first], np.array(shares)[order], divergences[first], stderr)
+    return MeanFieldModes(points[first], np.array(shares)[order], kl[first], stderr)
 
 
 def log_normalizer_estimates(

@@ -34,10 +34,10 @@ def z_scores(variance, law, num_chains=4, num_draws=100):
     return abs(variance - exact) / stderr
 
 
-def test_hmc_finds_what_a_constant_encoder_hides():
-    """Compiled by XLA, as the tests below are not."""
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_hmc_finds_what_a_constant_encoder_hides(jit_compile):
     model = linear_model(zoo.VAE, LAW)
-    model.compile(jit_compile=True)
+    model.compile(jit_compile=jit_compile)
     found = scores.active_units(model, X, chunk_size=250, verbose=False)
     assert z_scores(found.hmc_variance, LAW).max() < 4
     np.testing.assert_allclose(found.hmc_variance, exact_variance(LAW), rtol=0.04)
