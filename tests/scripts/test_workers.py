@@ -42,7 +42,7 @@ def test_a_wrong_cluster_is_told(config, monkeypatch):
 def test_one_process_is_the_chief_and_hears_itself():
     strategy = strategies.make_strategy("none")
     assert replicas.is_chief(strategy) and not replicas.is_multi_worker(strategy)
-    with strategies.together(strategy):
+    with strategies.watching_workers(strategy):
         assert strategies.broadcast(strategy, [np.ones(2)])[0].sum() == 2
 
 

@@ -1,0 +1,22 @@
+"""Which version of the zoo wrote a file."""
+
+from zoo.core.checks import UsageError
+
+VERSION = "0.2.0"
+
+
+def check(version: str | None, what: str) -> None:
+    """Refuses what another version wrote; the first one, 0.1.0, did not say so in its files.
+
+    Args:
+      version: as the file says it; None where it does not.
+      what: was read, the subject of the sentence.
+
+    Raises:
+      UsageError: naming the version that wrote it.
+    """
+    if version != VERSION:
+        raise UsageError(
+            f"{what} was written by version {version or '0.1.0'} of the zoo, and this is "
+            f"{VERSION}; load it with that version, or train it again."
+        )
