@@ -69,7 +69,7 @@ def test_workers_end_with_the_same_weights(digits, tmp_path):
 @pytest.mark.slow
 def test_a_killed_worker_ends_the_other(tmp_path):
     """With one clear line, in less than a minute; started again, they end as without it."""
-    command = [ROOT / "scripts/train.py", "--strategy=multi_worker", "--config=hmc_dlgm_digits"]
+    command = [ROOT / "scripts/train.py", "--strategy=multi_worker", "--config=hmc_dlgm"]
     command += [*TINY, "--config.epochs=30"]
     for process in workers.start(*command, f"--workdir={tmp_path / 'whole'}"):
         _, told = process.communicate(timeout=300)

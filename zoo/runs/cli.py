@@ -133,7 +133,10 @@ def _taken(argv, name):
 
 
 def _last_words(error):
-    text = str(error).replace("\\n", "\n").replace("\\'", "'").strip("\"' \n")
+    # Some errors show what they are told as Python would write it.
+    text = str(error).replace("\\n", "\n").replace("\\'", "'")
+    while text[:1] in ("'", '"') and text[-1:] == text[:1] and len(text) > 1:
+        text = text[1:-1]
     return " ".join(text.split())
 
 

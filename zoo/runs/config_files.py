@@ -33,13 +33,15 @@ def read_config_file(path: pathlib.Path) -> ConfigFile:
     """What a config file says of itself; it is run.
 
     Raises:
-      UsageError: for a file that is none of Python.
+      UsageError: for a file that is none of Python, or has no `get_config`.
     """
     if path.suffix != ".py":
         raise UsageError(f"config: {str(path)!r} is no Python file.")
     spec = importlib.util.spec_from_file_location(f"{path.stem}_config", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    if not hasattr(module, "get_config"):
+        raise UsageError(f"config: {str(path)!r} must define a function get_config; it does not.")
     title = (module.__doc__ or "").strip().partition("\n")[0]
     return ConfigFile(path, title, getattr(module, "CHOICES", None))
 

@@ -38,7 +38,8 @@ def resolve(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     defaults = {
         "data": _defaults([data.load], but=("seed", "verbose")),
         "model": method_defaults(get_method(config.model.name)),
-        "optimizer": _defaults([make_optimizer, optimizer.__init__], but=("name",)),
+        "optimizer": _defaults([optimizer.__init__], but=("name",))
+        | _defaults([make_optimizer], but=("name",)),
         "evaluation": {f.name: f.default for f in dataclasses.fields(Annealing)}
         | _defaults([scores.report], but=("seed", "verbose")),
     }
@@ -59,7 +60,7 @@ def method_defaults(method: type) -> dict:
     Returns:
       A plain value for each argument, by name.
     """
-    own = [cls for cls in method.__mro__ if not cls.__module__.startswith("keras.")]
+    own = method.__mro__[: method.__mro__.index(keras.Model)]
     makers = [vars(cls)["for_data"].__func__ for cls in own if "for_data" in vars(cls)]
     constructors = [vars(cls)["__init__"] for cls in own if "__init__" in vars(cls)]
     but = ("seed", *getattr(method, "fixed", ()))  # what a special case of another method sets
@@ -74,19 +75,26 @@ def _defaults(functions: Iterable[Callable], but: tuple[str, ...]) -> dict:
         for parameter in parameters:
             if parameter.name not in (*found, *but) and _is_plain(parameter):
                 found[parameter.name] = parameter.default
-        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        if not _passes_on(function):
             break
     return found
 
 
+def _passes_on(function) -> bool:
+    """Whether a method gives what else it takes to the same method of the next class."""
+    parameters = inspect.signature(function).parameters.values()
+    takes_more = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    return takes_more and {"super", function.__name__} <= set(function.__code__.co_names)
+
+
 def _is_plain(parameter) -> bool:
-    """Whether an argument has a default that a file can hold, and is no network."""
-    kinds = typing.get_args(parameter.annotation) or [parameter.annotation]
-    if any(isinstance(kind, type) and issubclass(kind, keras.layers.Layer) for kind in kinds):
-        return False
+    """Whether an argument has a default that a file can hold, and is not a network left out."""
     default = parameter.default
+    if default is None:
+        kinds = typing.get_args(parameter.annotation) or [parameter.annotation]
+        return not any(isinstance(k, type) and issubclass(k, keras.layers.Layer) for k in kinds)
     parts = default if isinstance(default, list | tuple) else [default]
-    return all(part is None or isinstance(part, bool | int | float | str) for part in parts)
+    return all(isinstance(part, bool | int | float | str) for part in parts)
 
 
 def _absolute(path):

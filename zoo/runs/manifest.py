@@ -104,6 +104,7 @@ def _write(workdir, listed):
 
 def _plain(name):
     """A name, once it is known to lead nowhere else."""
-    if not isinstance(name, str) or pathlib.PurePath(name).name != name or name == MANIFEST:
+    nowhere = ("", "..", MANIFEST)
+    if not isinstance(name, str) or pathlib.PurePath(name).name != name or name in nowhere:
         raise ValueError(f"{name!r} is not the name of a file")
     return name
