@@ -1,6 +1,13 @@
 """Markov chain samplers over plain log densities: tensors, a seed and a callable, never a model."""
 
 from samplers.annealed import AISResult, annealed_importance_sampling, hamiltonian_move
+from samplers.density import value_and_gradient
+from samplers.estimators import (
+    LogMeanWeight,
+    effective_sample_size,
+    log_mean_exp,
+    log_mean_weight,
+)
 from samplers.hmc import HMCResult, hmc
 from samplers.implicit import implicit_posterior, resample
 from samplers.langevin import langevin, langevin_step, langevin_step_size
@@ -47,6 +54,7 @@ __all__ = [
     "Concrete",
     "Exponential",
     "HMCResult",
+    "LogMeanWeight",
     "PiecewiseLinear",
     "Power",
     "RBM",
@@ -58,6 +66,7 @@ __all__ = [
     "annealed_importance_sampling",
     "as_seed",
     "binary_states",
+    "effective_sample_size",
     "exact_log_det",
     "exact_log_normalizer",
     "fast_uniform",
@@ -74,6 +83,8 @@ __all__ = [
     "langevin_step",
     "langevin_step_size",
     "linear_schedule",
+    "log_mean_exp",
+    "log_mean_weight",
     "marginal_step_size_objective",
     "mean_field",
     "mean_field_divergence",
@@ -88,4 +99,5 @@ __all__ = [
     "step_size_objective",
     "systematic_resampling",
     "uniform",
+    "value_and_gradient",
 ]

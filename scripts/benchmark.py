@@ -267,8 +267,8 @@ def report_lanczos(model):
 
     @timing.program(model)
     def hessians():
-        z, _ = model.infer(x, 1, 0)
-        return samplers.hessian(lambda z: model.log_joint(x, z), z)
+        z, _ = model.infer({"x": x}, 1, 0)
+        return samplers.hessian(lambda z: model.log_joint({"x": x}, z), z)
 
     error = np.abs(objectives("lanczos") - objectives("exact")).mean(1)
     # A chain of step size s diverges in N(0, 1 / c) for s > 2 / sqrt(c).

@@ -7,10 +7,10 @@ import time
 
 import numpy as np
 import tensorflow as tf
+from zoo.parts.gaussians import diagonal_gaussian
 
 import samplers
 from samplers.density import value_and_gradient
-from zoo.parts.sequential_gaussian import diagonal_gaussian
 from zoo.parts.step_size_search import StepSizeSearch
 
 
@@ -32,14 +32,14 @@ def num_chains(model):
 
 def starts(model, x):
     """Where the chains start: draws of the encoder, [S, B, K]."""
-    posterior = model.posterior(x)
+    posterior = model.posterior_distribution({"x": x})
     mean, scale = posterior.mean(), posterior.stddev()
     return mean + scale * samplers.normal([num_chains(model), *mean.shape], 0)
 
 
 def chain_of(model, run, x, z):
     """The chains alone, from the encoder's draws, with all that they tell."""
-    posterior = model.posterior(x)
+    posterior = model.posterior_distribution({"x": x})
     mean, scale = posterior.mean(), posterior.stddev()
     chain = program(model)(lambda seed: run(x, diagonal_gaussian(mean, scale), z, seed))
     return lambda: chain(samplers.as_seed(0))
@@ -57,7 +57,7 @@ def floor_of(model, x, z, num_gradients):
     @program(model)
     def floor(num_gradients):
         def step(i, z):
-            _, gradient = value_and_gradient(lambda z: model.log_joint(x, z), z)
+            _, gradient = value_and_gradient(lambda z: model.log_joint({"x": x}, z), z)
             return i + 1, z + 1e-3 * gradient
 
         return tf.while_loop(lambda i, _: i < num_gradients, step, (0, z))[1]
@@ -69,8 +69,8 @@ def passes_of(model, x, z):
     """The gradients of log p(x, z) for the decoder, of the one-sample bound for an encoder."""
     groups = model.parameter_groups
     objectives = {
-        "generation": lambda: model.log_joint(x, z),
-        "inference": lambda: model.log_weights(x, 1, 0),
+        "generation": lambda: model.log_joint({"x": x}, z),
+        "inference": lambda: model.log_weights({"x": x}, 1, 0),
     }
 
     @program(model)

@@ -53,14 +53,15 @@ def main() -> None:
         return
     strategy = strategies.make_strategy(STRATEGY.value)
     chief = replicas.is_chief(strategy)  # the others train, and write nothing
-    config = resolve(check_config(CONFIG.value))
+    given = check_config(CONFIG.value)
+    config = resolve(given)
     data = load_data(config)
     num_images, num_tested = config.evaluation.num_images, data.num_examples["test"]
     if num_images is not None and num_images > num_tested:
         raise UsageError(f"num_images must be at most {num_tested}; it was {num_images}.")
     path = WORKDIR.value or str(pathlib.Path("runs") / cli.config_name())
     with strategy.scope():
-        model = build(config, data)
+        model = build(given, data)
     with strategies.watching_workers(strategy):
         if chief:
             files = [LOGS, *writers.file_names()]

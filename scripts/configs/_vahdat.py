@@ -11,6 +11,13 @@ from ml_collections.config_dict import placeholder
 from zoo.runs.config import base_config
 
 CHOICES = {"digits": (), "mnist": ("paper", "small")}
+DIRECTED = {"name": "directed", "num_groups": 1}
+UNDIRECTED = {
+    "name": "undirected",
+    "num_posterior_sweeps": 10,
+    "num_relaxed_sweeps": 1,
+    "num_increments": 100,
+}
 
 _NUM_BATCHES = {"digits": 12, "mnist": 540}  # of 100 images, in an epoch
 

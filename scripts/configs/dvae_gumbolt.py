@@ -7,7 +7,9 @@ CHOICES = _vahdat.CHOICES
 
 
 def get_config(choice=""):
-    relaxation = {"name": "concrete", "beta": 10.0}
     return _vahdat.config(
-        *choose(choice, CHOICES), name="DVAE", num_groups=1, relaxation=relaxation
+        *choose(choice, CHOICES),
+        name="DVAE",
+        posterior=_vahdat.DIRECTED,
+        relaxation={"name": "concrete", "beta": 10.0},
     )

@@ -7,4 +7,4 @@ CHOICES = _vahdat.CHOICES
 
 
 def get_config(choice=""):
-    return _vahdat.config(*choose(choice, CHOICES), name="DVAE", num_groups=1)
+    return _vahdat.config(*choose(choice, CHOICES), name="DVAE", posterior=_vahdat.DIRECTED)

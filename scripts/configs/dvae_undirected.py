@@ -7,10 +7,4 @@ CHOICES = _vahdat.CHOICES
 
 
 def get_config(choice=""):
-    return _vahdat.config(
-        *choose(choice, CHOICES),
-        name="UndirectedDVAE",
-        num_posterior_sweeps=10,
-        num_relaxed_sweeps=1,
-        num_increments=100,
-    )
+    return _vahdat.config(*choose(choice, CHOICES), name="DVAE", posterior=_vahdat.UNDIRECTED)

@@ -8,5 +8,5 @@ CHOICES = _vahdat.CHOICES
 
 def get_config(choice=""):
     return _vahdat.structured_config(
-        *choose(choice, CHOICES), name="StructuredPrediction", num_groups=1
+        *choose(choice, CHOICES), name="StructuredPrediction", posterior=_vahdat.DIRECTED
     )

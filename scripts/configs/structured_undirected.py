@@ -8,5 +8,5 @@ CHOICES = _vahdat.CHOICES
 
 def get_config(choice=""):
     return _vahdat.structured_config(
-        *choose(choice, CHOICES), name="UndirectedStructuredPrediction", num_posterior_sweeps=10
+        *choose(choice, CHOICES), name="StructuredPrediction", posterior=_vahdat.UNDIRECTED
     )

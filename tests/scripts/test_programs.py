@@ -135,7 +135,8 @@ def test_the_command_knows_all_programs(monkeypatch, capsys):
     told = capsys.readouterr().out
     assert "inpaint     Completes half-seen test images" in told
     files = (ROOT / "scripts").glob("[!_]*.py")
-    assert set(console.PROGRAMS) == {p.stem for p in files if "cli.run(main)" in p.read_text()}
+    programs = {path.stem for path in files if "cli.run(main)" in path.read_text()}
+    assert set(console.PROGRAMS) == programs - {"generate"}  # which writes the repository's files
     monkeypatch.setattr(sys, "argv", ["mcmc-zoo", "trian"])
     with pytest.raises(SystemExit):
         console.main()

@@ -39,14 +39,14 @@ def enumerated_bounds(runs: Sequence[Run], *, num_images: int | None = None, see
     axes = figure.subplots()
     labels = [run.label for run in runs]
     surprise = np.array([-values.log_likelihood.mean() for values in found])
-    gap = np.array([values.divergence.mean() for values in found])
+    gap = np.array([values.kl.mean() for values in found])
     errors = [_stderr(values.log_likelihood) for values in found]
     axes.bar(labels, surprise, yerr=errors, capsize=4, label="-log p(x)")
     axes.bar(labels, gap, bottom=surprise, label="KL(q || p(z given x))")
     axes.set(ylabel="nats per image", ylim=(0.9 * surprise.min(), 1.05 * (surprise + gap).max()))
     axes.tick_params(axis="x", rotation=30)
     axes.legend(loc="lower right")
-    names = ("log_likelihood", "divergence", "prior_divergence", "num_states", "gain")
+    names = ("log_likelihood", "divergence", "prior_kl", "num_states", "gain")
     return Plot(figure, ("run", *(c for n in names for c in (n, f"{n}_stderr"))), rows)
 
 

@@ -11,7 +11,7 @@ from zoo.core.checks import UsageError
 
 def check_image_model(model) -> None:
     """Refuses a model whose observations are not images."""
-    shape = model.event_shape
+    shape = model.fields["x"].shape
     if len(shape) != 3 or shape[-1] not in (1, 3):
         raise UsageError(
             "model must be one of images [height, width, 1 or 3] to be shown; "

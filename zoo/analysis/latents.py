@@ -97,7 +97,7 @@ def jacobian(model, *, num_draws: int = 1000, chunk_size: int = 20, seed: Seed =
     def add_chunk(start, mean, gram):
         z = samplers.normal([chunk_size, size], samplers.fold_in(seed, "jacobian", start))
         z = tf.repeat(z[None], size, axis=0)
-        columns = _directional_derivative(lambda z: model.likelihood(z).mean(), z, directions)
+        columns = _directional_derivative(lambda z: model.expected(z), z, directions)
         columns = tf.reshape(tf.cast(columns, tf.float64), [size, chunk_size, -1])
         counts = tf.cast(start + tf.range(chunk_size) < num_draws, tf.float64)
         mean += tf.einsum("knd,n->dk", columns, counts)
@@ -106,7 +106,7 @@ def jacobian(model, *, num_draws: int = 1000, chunk_size: int = 20, seed: Seed =
 
     @tf.function(jit_compile=model.compile_chains, autograph=False)
     def run():
-        num_pixels = int(np.prod(model.event_shape))
+        num_pixels = int(np.prod(model.fields["x"].shape))
         mean = tf.zeros([num_pixels, size], tf.float64)
         gram = tf.zeros([size, size], tf.float64)
         return tf.while_loop(
@@ -185,7 +185,7 @@ def leading_directions(
         fresh = samplers.normal([num_averaged, num_draws, size], samplers.fold_in(seed, "fresh"))
         rotated = tf.where(tf.range(size) < kept, rotated, fresh)
         z = tf.linalg.matmul(rotated, rotation, transpose_b=True)
-        mean = tf.reduce_mean(tf.cast(model.likelihood(z).mean(), tf.float64), axis=0)
+        mean = tf.reduce_mean(tf.cast(model.expected(z), tf.float64), axis=0)
         return tf.cast(mean, tf.float32)
 
     return np.stack([run(tf.constant(c)).numpy() for c in num_kept], axis=1)

@@ -193,4 +193,4 @@ def _replaced(model, kept, fresh, chosen):
 
 def _images(model, noise) -> np.ndarray:
     """Expected images of noise [..., K]; also of models whose chains move latents instead."""
-    return model.pixels.distribution(layers.fold(model.decoder, noise)).mean().numpy()
+    return model.observation_model.distribution(layers.fold(model.decoder, noise)).mean().numpy()

@@ -39,7 +39,7 @@ def manifold(runs: Sequence[Run], *, side: int = 20, seed: int = 0) -> Plot:
             raise UsageError(
                 f"model must have 2 latents for a map of them; {run.label} has {size}."
             )
-        show_grid(axes, run.model.likelihood(z).mean().numpy())
+        show_grid(axes, run.model.expected(z).numpy())
         axes.set(title=run.label, xlabel="quantile of z_0", ylabel="quantile of z_1")
         rows += [
             (run.label, row, column, *z[row, column].numpy().tolist())

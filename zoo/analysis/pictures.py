@@ -44,7 +44,7 @@ def square(images: np.ndarray) -> np.ndarray:
 
 def samples(model, x: np.ndarray, num_samples: int = 100, seed: int = 0) -> dict[str, np.ndarray]:
     """What `model.sample` draws; of a conditional model completions of the first image of `x`."""
-    given = {} if model.visible is None else {"x_visible": x[0]}
+    given = dict.fromkeys(model.sample_fields, x[0] if len(model.sample_fields) else None)
     return model.sample(num_samples, seed, **given)
 
 

@@ -12,11 +12,10 @@ import tensorflow as tf
 
 import samplers
 from samplers.random import Seed
-from zoo.core.annealing import log_mean_weight
 from zoo.core.checks import UsageError, check_count, check_positive
-from zoo.parts.binary_posteriors import UndirectedPosterior
 from zoo.parts.rbm_prior import RBMPrior
-from zoo.scores.chunks import in_chunks
+from zoo.parts.undirected_posterior import UndirectedPosterior
+from zoo.scores.chunks import in_chunks, observed
 
 _MAX_ENUMERATED = 16  # units of a side
 _MAX_ROUNDS = 100
@@ -73,7 +72,7 @@ def posterior_rbms(model, x: np.ndarray, seed: Seed = 0) -> samplers.RBM:
             "model must have RBMs as its posteriors, as zoo.UndirectedDVAE; "
             f"{model.name!r} has not."
         )
-    return model.parameters_of(model.observe(tf.constant(x), samplers.fold_in(seed, "observe")))
+    return model.parameters_of(tf.constant(observed(model, x, seed)))
 
 
 def mean_field_modes(
@@ -126,7 +125,7 @@ def mean_field_modes(
         )
         u = samplers.fast_uniform(tf.shape(chains.z1), samplers.fold_in(key, "nudge"))
         means = _fixed_points(rbm, 0.99 * chains.z1 + 0.01 * u, tolerance / 100)
-        log_normalizer, stderr = log_mean_weight(chains.log_weights)
+        log_normalizer, stderr = samplers.log_mean_weight(chains.log_weights)
         divergences = tf.cast(samplers.mean_field_divergence(rbm, *means), tf.float64)
         return tf.transpose(tf.concat(means, -1), [0, 2, 1]), divergences, log_normalizer, stderr
 
@@ -207,7 +206,7 @@ def log_normalizer_estimates(
             seed=samplers.fold_in(seed, "log normalizer", size, index[0]),
         )
         log_weights = tf.reshape(chains.log_weights, [num_chains, num_repeats, -1])
-        return log_mean_weight(log_weights).log_likelihood
+        return samplers.log_mean_weight(log_weights).log_likelihood
 
     estimates = []
     for size in num_increments:

@@ -168,12 +168,12 @@ def step_size_objective(
 
 def _along_grid(model, x, grid, searches, seed) -> dict[str, np.ndarray]:
     """Every objective, and the squared error, at each step size for each image: [G, B]."""
-    observed = model.observe(tf.constant(x), samplers.fold_in(seed, "observe"))
-    event_axes = tf.range(1, len(model.event_shape) + 1)
+    batch = model.preprocess({"x": tf.constant(x)}, samplers.fold_in(seed, "observe"))
+    event_axes = tf.range(1, len(model.fields["x"].shape) + 1)
 
     def mse(size):
-        z = _chain(model, observed, size, seed)
-        return tf.reduce_mean(tf.square(model.likelihood(z).mean()[0] - x), event_axes)
+        z = _chain(model, batch, size, seed)
+        return tf.reduce_mean(tf.square(model.expected(z)[0] - x), event_axes)
 
     def mapped(function):
         @tf.function(jit_compile=model.compile_chains, autograph=False)
@@ -183,17 +183,17 @@ def _along_grid(model, x, grid, searches, seed) -> dict[str, np.ndarray]:
         return run(tf.constant(grid, tf.float32)).numpy().astype(np.float64)
 
     values = {
-        name: mapped(lambda size, s=search: s.objective(model, observed, size, seed))
+        name: mapped(lambda size, s=search: s.objective(model, batch, size, seed))
         for name, search in searches.items()
     }
     return values | {"mse": mapped(mse)}
 
 
-def _chain(model, x, step_size, seed):
+def _chain(model, batch, step_size, seed):
     """The chain of `StepSizeSearch.objective`, one for each image: [1, B, K]."""
-    start = model.prior.sample([1, tf.shape(x)[0]], samplers.fold_in(seed, "prior"))
+    start = model.prior.sample([1, tf.shape(batch["x"])[0]], samplers.fold_in(seed, "prior"))
     return samplers.langevin(
-        lambda z: model.log_joint(x, z),
+        lambda z: model.log_joint(batch, z),
         start,
         num_steps=model.num_steps,
         step_size=step_size,
@@ -203,12 +203,12 @@ def _chain(model, x, step_size, seed):
 
 def _curvatures(model, x, seed) -> np.ndarray:
     """The largest eigenvalue of minus the Hessian of log p(x, z) at each chain's end, [B]."""
-    observed = model.observe(tf.constant(x), samplers.fold_in(seed, "observe"))
+    batch = model.preprocess({"x": tf.constant(x)}, samplers.fold_in(seed, "observe"))
 
     @tf.function(jit_compile=model.compile_chains, autograph=False)
     def run(step_size):
-        z = _chain(model, observed, step_size, seed)
-        return samplers.hessian(lambda z: model.log_joint(observed, z), z)[0]
+        z = _chain(model, batch, step_size, seed)
+        return samplers.hessian(lambda z: model.log_joint(batch, z), z)[0]
 
     hessians = run(tf.convert_to_tensor(model.step_size)).numpy().astype(np.float64)
     return -np.linalg.eigvalsh(hessians)[:, 0]

@@ -1,7 +1,6 @@
 """How a model's latents are annealed from its prior or posterior to p(x, z): the AIS of scores."""
 
 import dataclasses
-from typing import NamedTuple
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -12,18 +11,6 @@ from zoo.core.checks import check_choice, check_count
 
 SCHEDULES = {"linear": samplers.linear_schedule, "sigmoid": samplers.sigmoid_schedule}
 STARTS = ("prior", "posterior")
-
-
-class Estimate(NamedTuple):
-    """log p(x) of every image, in nats, [B] each.
-
-    Attributes:
-      log_likelihood: log of the mean weight over chains.
-      stderr: its Monte Carlo standard error over chains; NaN of a single one.
-    """
-
-    log_likelihood: tf.Tensor
-    stderr: tf.Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,29 +53,29 @@ class Annealing:
             f"{self.start}, {self.num_leapfrog_steps} leapfrog steps"
         )
 
-    def log_weights(self, model, x: tf.Tensor, seed: Seed) -> tf.Tensor:
+    def log_weights(self, model, batch: dict, seed: Seed) -> tf.Tensor:
         """Log weights in nats whose mean weight estimates p(x), [S, B]."""
-        return self.run(model, x, seed)[0].log_weights
+        return self.run(model, batch, seed)[0].log_weights
 
     def run(
-        self, model, x: tf.Tensor, seed: Seed, exact: tf.Tensor | None = None
+        self, model, batch: dict, seed: Seed, exact: tf.Tensor | None = None
     ) -> tuple[samplers.AISResult, samplers.AISResult | None]:
         """Anneals forward and, given an exact posterior draw [B, ...] per image, back from it.
 
         Args:
-          model: has `prior`, `log_joint` and, for this start, `posterior`.
-          x: what the model observes, [B, ...event].
+          model: has `prior`, `log_joint` and, for this start, `posterior_distribution`.
+          batch: what the model explains, [B, ...] each.
           seed: int or int32[2].
           exact: z* ~ p(z given x), where all reverse chains begin.
 
         Returns:
           Chains [num_chains, B] of the forward run, and of the reverse run or None.
         """
-        betas = SCHEDULES[self.schedule](self.num_increments)
+        betas, size = SCHEDULES[self.schedule](self.num_increments), tf.shape(batch["x"])[0]
         if self.start == "posterior":
-            initial = model.posterior(x)
+            initial = model.posterior_distribution(batch)
         else:
-            initial = tfp.distributions.BatchBroadcast(model.prior, [tf.shape(x)[0]])
+            initial = tfp.distributions.BatchBroadcast(model.prior, [size])
 
         move = samplers.hamiltonian_move(
             self.num_leapfrog_steps, scale=initial.stddev(), jitter=0.5
@@ -99,7 +86,7 @@ class Annealing:
         def anneal(state, betas, step_size, tuning_rate, seed):
             return samplers.annealed_importance_sampling(
                 initial.log_prob,
-                lambda z: model.log_joint(x, z),
+                lambda z: model.log_joint(batch, z),
                 state,
                 betas,
                 step_size=step_size,
@@ -116,7 +103,7 @@ class Annealing:
             return initial.sample(self.num_chains, samplers.fold_in(seed, role))
 
         start = draws("pilot")
-        untuned = tf.fill([self.num_increments, 1, tf.shape(x)[0]], tf.constant(0.5, start.dtype))
+        untuned = tf.fill([self.num_increments, 1, size], tf.constant(0.5, start.dtype))
         step_size = run(start, betas, untuned, "pilot moves", 0.1).step_size
         forward = run(draws("start"), betas, step_size, "moves")
         if exact is None:
@@ -143,9 +130,9 @@ class ImportanceSampling:
     def __post_init__(self):
         check_count(num_samples=self.num_samples)
 
-    def log_weights(self, model, x: tf.Tensor, seed: Seed) -> tf.Tensor:
+    def log_weights(self, model, batch: dict, seed: Seed) -> tf.Tensor:
         """As `Annealing.log_weights`."""
-        return model.log_weights(x, self.num_samples, seed)
+        return model.log_weights(batch, self.num_samples, seed)
 
 
 def _without_start(annealing):
@@ -161,23 +148,3 @@ PROTOCOLS = {
         Annealing(num_increments=10_000, num_leapfrog_steps=10, schedule="linear")
     ),
 }
-
-
-def log_mean_weight(log_weights: tf.Tensor) -> Estimate:
-    """The log of the mean weight of chains [S, B], with its error by the delta method."""
-    log_mean = log_mean_exp(log_weights)
-    num_chains = tf.cast(tf.shape(log_weights)[0], log_weights.dtype)
-    # The relative error of the mean weight is the error of its logarithm.
-    variance = tf.math.reduce_variance(tf.exp(log_weights - log_mean), 0)
-    return Estimate(log_mean, tf.sqrt(variance / (num_chains - 1)))
-
-
-def log_mean_exp(log_weights: tf.Tensor) -> tf.Tensor:
-    """The log of the mean weight over samples: [S, B] to [B]."""
-    count = tf.cast(tf.shape(log_weights)[0], log_weights.dtype)
-    return tf.reduce_logsumexp(log_weights, 0) - tf.math.log(count)
-
-
-def effective_sample_size(shares: tf.Tensor) -> tf.Tensor:
-    """Of so many samples, from weights that sum to one over them: [S, B] to [B]."""
-    return 1 / tf.reduce_sum(shares**2, 0)

@@ -5,6 +5,7 @@ import math
 import keras
 from absl import logging
 
+import samplers
 from zoo.core.pipeline import epoch_variable
 
 
@@ -66,6 +67,16 @@ class StopOnDivergence(keras.callbacks.Callback):
                 "not finite; a smaller learning rate or step size may help; "
                 f"{where_to_go_on(self.recovery)}."
             )
+
+
+class ScorePreparation(keras.callbacks.Callback):
+    """Lets the model estimate what its scores need, before every validation and in the end."""
+
+    def on_test_begin(self, logs=None):
+        self.model.prepare_for_scores(samplers.fold_in(self.model.seed, "log normalizer"))
+
+    def on_train_end(self, logs=None):
+        self.on_test_begin()
 
 
 class ChainHealth(keras.callbacks.Callback):

@@ -63,7 +63,9 @@ def check_images(x, event_shape: tuple[int, ...] | None = None, name: str = "x")
     return x
 
 
-def check_shape(x, event_shape: tuple[int, ...] | None, name: str = "x") -> np.ndarray:
+def check_shape(
+    x, event_shape: tuple[int, ...] | None, name: str = "x", least_rank: int = 2
+) -> np.ndarray:
     """Numbers, once they are known to be a batch [N, ...event] of at least one example."""
     x = np.asarray(x)
     if x.dtype.kind not in "fiub":
@@ -71,19 +73,21 @@ def check_shape(x, event_shape: tuple[int, ...] | None, name: str = "x") -> np.n
     if event_shape is not None and x.shape[1:] != tuple(event_shape):
         wanted = ", ".join(["N", *map(str, event_shape)])
         raise UsageError(f"{name} must have the shape [{wanted}]; it was {list(x.shape)}.")
-    if x.ndim < 2 or x.shape[0] == 0:
+    if x.ndim < least_rank or x.shape[0] == 0:
         raise UsageError(f"{name} must be a batch of at least one example; it was {list(x.shape)}.")
     return x
 
 
-def check_visible(visible, event_shape: tuple[int, ...], batch: int) -> np.ndarray:
+def check_visible(
+    visible, event_shape: tuple[int, ...], batch: int, name: str = "visible"
+) -> np.ndarray:
     """A mask as bool [B, ...event]; one mask [...event] serves the whole batch."""
     visible = np.asarray(visible)
     if visible.dtype != bool:
-        raise UsageError(f"visible must be a boolean mask; its dtype was {visible.dtype}.")
+        raise UsageError(f"{name} must be a boolean mask; its dtype was {visible.dtype}.")
     if visible.shape not in (event_shape, (batch, *event_shape)):
         raise UsageError(
-            f"visible must have the shape {list(event_shape)} or {[batch, *event_shape]}; "
+            f"{name} must have the shape {list(event_shape)} or {[batch, *event_shape]}; "
             f"it was {list(visible.shape)}."
         )
     return np.broadcast_to(visible, (batch, *event_shape))

@@ -5,7 +5,7 @@ import functools
 import tensorflow as tf
 
 
-class program:  # noqa: N801 (a decorator)
+class compiled_method:  # noqa: N801 (a decorator)
     """Decorates a model's method: it is traced once per shape, and compiled as the model is.
 
     Whether XLA compiles it follows the model's `compile_chains`, which `compile(jit_compile=...)`

@@ -1,4 +1,4 @@
-"""Input pipelines: dictionaries with `x` and `index`, in an order by (seed, epoch)."""
+"""Input pipelines: batches of checked fields, in an order that is a function of (seed, epoch)."""
 
 import contextlib
 import functools
@@ -8,9 +8,7 @@ import tensorflow as tf
 
 import samplers
 from zoo.core.checks import UsageError, check_count, check_images
-
-_BAD_PIXELS = "x must hold finite pixels in [0, 1]; the pipeline gave others."
-_BAD_INDEX = "index must be below the number of examples that the model keeps chains for."
+from zoo.core.fields import Field
 
 
 @functools.cache
@@ -73,31 +71,39 @@ def pipeline(
 def as_pipeline(
     x,
     y=None,
-    event_shape: tuple[int, ...] = (),
+    fields: dict[str, Field] | None = None,
     batch_size: int | None = None,
     *,
     seed: int | None = None,
     training: bool = False,
-    num_examples: int | None = None,
 ) -> tf.data.Dataset:
-    """What a user passes to `fit` or `evaluate`, as a checked pipeline.
+    """What a user passes to `fit` or `evaluate`, as a pipeline of the checked fields.
 
-    Where a method keeps chains for `num_examples`, every example must have its number, `index`.
+    Args:
+      x: an array, a dictionary of arrays or a pipeline.
+      y: an array, if there is one.
+      fields: those that the model takes, by name.
+      batch_size: of arrays.
+      seed: of the order of arrays; None keeps it.
+      training: whether fields that only training looks at are needed, and batches must be full.
 
     Raises:
-      UsageError: for images that the model does not take, for no full batch, or for examples
-        without a number, or more than the method keeps chains for.
+      UsageError: for a field that is missing or that its check refuses, or for no full batch.
     """
+    fields = fields or {}
+    if not training:
+        fields = {name: field for name, field in fields.items() if not field.training_only}
     if isinstance(x, tf.data.Dataset):
         if batch_size is not None:
             raise UsageError("batch_size must be left out for a pipeline, which has its own.")
-        return _checked(x, event_shape, num_examples)
+        return _checked(x, fields)
     if x is None:
         raise UsageError("x must be an array, a dictionary of arrays or a tf.data.Dataset.")
     arrays = dict(x) if isinstance(x, dict) else {"x": x}
     if "x" not in arrays:
         raise UsageError(f"x must be a key of the dictionary of arrays; it had {sorted(arrays)}.")
-    arrays["x"] = check_images(arrays["x"], event_shape)
+    check_x = fields["x"].check if "x" in fields else lambda name, x: check_images(x, None, name)
+    arrays["x"] = check_x("x", arrays["x"])
     arrays.pop("index", None)
     if y is not None:
         arrays["y"] = y
@@ -108,16 +114,17 @@ def as_pipeline(
                 f"{name} must hold one number for each of the {len(arrays['x'])} images; "
                 f"it was {list(arrays[name].shape)} of {arrays[name].dtype}."
             )
+    arrays["index"] = np.arange(len(arrays["x"]), dtype=np.int32)
+    for name, field in fields.items():
+        if name not in arrays:
+            raise UsageError(f"{name} must be given, {field.purpose}; it was missing.")
+        if name != "x":
+            arrays[name] = field.check(name, arrays[name])
     batch_size = 32 if batch_size is None else batch_size
     check_count(batch_size=batch_size)
     if training and len(arrays["x"]) < batch_size:
         raise UsageError(
             f"x must fill at least one batch of batch_size={batch_size}; it had {len(arrays['x'])}."
-        )
-    if num_examples is not None and len(arrays["x"]) > num_examples:
-        raise UsageError(
-            f"x must hold at most the {num_examples} examples that the model keeps chains for; "
-            f"it had {len(arrays['x'])}."
         )
     return pipeline(arrays, batch_size, seed=seed, drop_remainder=training)
 
@@ -131,49 +138,51 @@ def as_batch(data) -> dict[str, tf.Tensor]:
     return {"x": data}
 
 
-def _checked(
-    dataset: tf.data.Dataset, event_shape: tuple[int, ...], num_examples: int | None
-) -> tf.data.Dataset:
+def _checked(dataset: tf.data.Dataset, fields: dict[str, Field]) -> tf.data.Dataset:
     if isinstance(dataset.element_spec, tuple) and len(dataset.element_spec) > 2:
         raise UsageError("x must give images, (x, y) or dictionaries: sample weights are not used.")
     if dataset.cardinality() == 0:
         raise UsageError("x must hold at least one batch; the pipeline was empty.")
-    spec = as_batch(dataset.element_spec)
-    if "x" not in spec:
-        raise UsageError(f"x must be a key of the pipeline's batches; they had {sorted(spec)}.")
-    if num_examples is not None and "index" not in spec:
-        raise UsageError(
-            "x must give dictionaries with each example's number, index, by which the model keeps "
-            f"its chains; the pipeline's batches had {sorted(spec)}."
-        )
-    shape = spec["x"].shape
-    if shape.rank is not None and not shape[1:].is_compatible_with(event_shape):
-        raise UsageError(
-            f"x must have the shape {[None, *event_shape]}; the pipeline's was {shape.as_list()}."
-        )
+    specs = as_batch(dataset.element_spec)
+    if "x" not in specs:
+        raise UsageError(f"x must be a key of the pipeline's batches; they had {sorted(specs)}.")
+    for name, field in fields.items():
+        if name not in specs:
+            raise UsageError(
+                f"x must give dictionaries with {name}, {field.purpose}; the pipeline's batches "
+                f"had {sorted(specs)}."
+            )
+        shape = specs[name].shape
+        if shape.rank is not None and not shape[1:].is_compatible_with(field.shape):
+            raise UsageError(
+                f"{name} must have the shape {[None, *field.shape]}; the pipeline's was "
+                f"{shape.as_list()}."
+            )
 
     def check(*data):
-        data = data if len(data) > 1 else data[0]
-        batch = as_batch(data)
-        x = tf.cast(batch["x"], tf.float32)
-        fine = tf.reduce_all((x >= 0) & (x <= 1))  # false for NaN, too
-        checks = [tf.debugging.Assert(fine, [_BAD_PIXELS])]
-        if num_examples is not None:
-            known = tf.reduce_all((batch["index"] >= 0) & (batch["index"] < num_examples))
-            checks.append(tf.debugging.Assert(known, [_BAD_INDEX]))
+        batch = as_batch(data if len(data) > 1 else data[0])
+        batch["x"] = tf.cast(batch["x"], tf.float32)
+        checks = [
+            tf.debugging.Assert(field.allows(batch[name]), [_told(name, field)])
+            for name, field in fields.items()
+        ]
         with tf.control_dependencies(checks):
-            return batch | {"x": tf.identity(x)}
+            return batch | {"x": tf.identity(batch["x"])}
 
     return dataset.map(check)
 
 
+def _told(name, field):
+    return f"{name} {field.rule}; the pipeline gave others."
+
+
 @contextlib.contextmanager
-def pipeline_errors():
-    """Tells bad pixels and numbers that a pipeline met on its way as a `UsageError`."""
+def pipeline_errors(fields: dict[str, Field]):
+    """Tells what a pipeline met on its way that a field does not allow as a `UsageError`."""
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
-        for told in (_BAD_PIXELS, _BAD_INDEX):
-            if told in error.message:
-                raise UsageError(told) from None
+        for name, field in fields.items():
+            if _told(name, field) in error.message:
+                raise UsageError(_told(name, field)) from None
         raise

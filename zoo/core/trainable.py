@@ -1,43 +1,63 @@
-"""The base of every model: what can be fitted and sampled."""
+"""The base of every model: the training step, and how it is fitted and evaluated."""
 
 import copy
+from typing import NamedTuple
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 import samplers
 from samplers.random import Seed
-from zoo.core.callbacks import ChainHealth, EpochSetter, RecoveryPoint, StopOnDivergence
+from zoo.core import version
+from zoo.core.callbacks import (
+    ChainHealth,
+    EpochSetter,
+    RecoveryPoint,
+    ScorePreparation,
+    StopOnDivergence,
+)
 from zoo.core.checks import UsageError
+from zoo.core.fields import Field
+from zoo.core.optimizers import GroupOptimizer
 from zoo.core.pipeline import as_batch, as_pipeline, epoch_variable, pipeline_errors
 from zoo.core.replicas import is_multi_worker
 
 
-class GenerativeModel(keras.Model):
-    """Anything that can be fitted and sampled; owns the training step, Monte Carlo EM on one tape.
+class TrainableModel(keras.Model):
+    """Anything that can be fitted; owns the training step, Monte Carlo EM on one tape.
 
     A method defines `amortise`, `sample_latents`, `objectives` and `parameter_groups`; where state
     changes outside the optimizer, also `state_statistics` and `next_state`.
 
-    Every random number is a function of (`seed`, role, optimizer iteration, replica), so the same
-    seed on the same machine, compiled the same way, gives the same weights.
+    Every random number is a function of (`seed`, role, training step, replica), so the same seed on
+    the same machine, compiled the same way, gives the same weights.
 
     Args:
-      event_shape: shape of one observation.
+      fields: those of a batch that the model takes, by name.
       seed: int, of the model's training and of its default draws.
     """
 
-    metric_names: tuple[str, ...] = ()
-    visible: np.ndarray | None = None  # the one mask of a conditional model, bool, [...event]
-    num_examples: int | None = None  # for which it keeps chains, by `index`; None if it keeps none
-
-    def __init__(self, *, event_shape, seed: int = 0, **kwargs):
+    def __init__(self, *, fields: dict[str, Field], seed: int = 0, **kwargs):
+        version.check(kwargs.pop("zoo_version", version.VERSION), "model")
         super().__init__(**kwargs)
         samplers.as_seed(seed)
-        self.event_shape = tuple(event_shape)
+        self._fields = dict(fields)
         self.seed = seed
         self.compile_chains = True
+        # The optimizer's own count stands still between accumulated gradients.
+        self.training_step = self.add_weight(
+            name="training_step",
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+
+    @property
+    def fields(self) -> dict[str, Field]:
+        """The fields of a batch that the model takes, by name."""
+        return self._fields
 
     # What a method says of itself.
 
@@ -46,9 +66,17 @@ class GenerativeModel(keras.Model):
         """Which objective each trainable variable descends: disjoint and complete."""
         raise NotImplementedError
 
-    def observe(self, x: tf.Tensor, seed: Seed) -> tf.Tensor:
-        """The observation that the model explains, given pixels in [0, 1]; same shape."""
-        return x
+    def preprocess(self, batch: dict, seed: Seed) -> dict:
+        """The batch that the model explains: binary images are drawn, grey levels get their noise.
+
+        Args:
+          batch: `x` as pixels in [0, 1], and other fields.
+          seed: int or int32[2].
+
+        Returns:
+          The batch, in which fields are replaced.
+        """
+        return batch
 
     def amortise(self, batch: dict, seed: Seed) -> dict:
         """Encoder outputs and draws that carry a gradient; {} if there are none."""
@@ -70,28 +98,24 @@ class GenerativeModel(keras.Model):
         """(variable, new value) pairs, given the statistics of all replicas together."""
         return []
 
-    def scheduled_state(self, iteration: tf.Tensor) -> list[tuple]:
+    def scheduled_state(self, step: tf.Tensor) -> list[tuple]:
         """(variable, new value) pairs that follow from the number of training steps alone."""
         return []
 
-    def sample(self, num_samples: int, seed: Seed = 0) -> dict[str, np.ndarray]:
-        """Draws from the model: `x` and its expectation `mean`, each [num_samples, ...event]."""
-        raise NotImplementedError
+    def prepare_for_scores(self, seed: Seed) -> dict[str, float]:
+        """Estimates what scores need beforehand, such as log Z; returns it, to be reported.
 
-    def signatures(self) -> dict[str, tuple]:
-        """The endpoints of an export, by name: a function, and the `TensorSpec`s of its inputs.
-
-        The first is also the default of a server.
+        `fit` calls it before each validation and in the end.
         """
-        raise NotImplementedError
+        return {}
 
     # The training step.
 
     def train_step(self, data):
         """One step on a batch: draw latents, and let each parameter group descend its objective."""
         batch = as_batch(data)
-        seed = self.seed_of("train", self.optimizer.iterations.value)
-        batch["x"] = self.observe(batch["x"], samplers.fold_in(seed, "observe"))
+        seed = self.seed_of("train", self.training_step.value)
+        batch = self.preprocess(batch, samplers.fold_in(seed, "observe"))
         with tf.GradientTape(persistent=True) as tape:
             context = self.amortise(batch, samplers.fold_in(seed, "amortise"))
             with tape.stop_recording():
@@ -115,6 +139,7 @@ class GenerativeModel(keras.Model):
         # Without this TensorFlow's graph optimizer lets variables be written before they are read.
         with tf.control_dependencies([*gradients, *metrics.values()]):
             self.optimizer.apply(gradients, variables)
+        self.training_step.assign_add(1)
         self._write_state(self.state_statistics(batch, latents, diagnostics))
         metrics |= {f"{group}_objective": value for group, value in objectives.items()}
         return self._track(metrics | diagnostics)
@@ -128,7 +153,7 @@ class GenerativeModel(keras.Model):
         """How much of so many training steps is done, from 0 to 1; 1 where there are none."""
         if not num_steps:
             return tf.constant(1.0)
-        return tf.minimum(tf.cast(self.optimizer.iterations, tf.float32) / num_steps, 1.0)
+        return tf.minimum(tf.cast(self.training_step, tf.float32) / num_steps, 1.0)
 
     @property
     def _compiles_the_chain_alone(self):
@@ -146,18 +171,27 @@ class GenerativeModel(keras.Model):
                 with tf.device("CPU:0"):  # workers cannot gather what has no place
                     statistics = {k: tf.identity(v) for k, v in statistics.items()}
             statistics = {k: replica.all_gather(v, axis=0) for k, v in statistics.items()}
-        scheduled = self.scheduled_state(self.optimizer.iterations)
+        scheduled = self.scheduled_state(self.training_step)
         for variable, value in [*self.next_state(statistics), *scheduled]:
             variable.assign(value)
 
     def _track(self, metrics):
+        """The means so far of what a step reports, which become the metrics of Keras."""
         for name, value in metrics.items():
-            self.trackers[name].update_state(value)
-        results = {name: self.trackers[name].result() for name in metrics}
+            self._mean_of(name).update_state(value)
+        results = {name: self._mean_of(name).result() for name in metrics}
         if is_multi_worker(self.distribute_strategy):
             # Keras takes the mean over an axis that a number has not.
             return {name: tf.reshape(value, [1]) for name, value in results.items()}
         return results
+
+    def _mean_of(self, name):
+        means = self._means.by_name
+        if name not in means:
+            # Made when it is first reported, while the step is traced, but not as a part of it.
+            with tf.init_scope(), self.distribute_strategy.scope():
+                means[name] = keras.metrics.Mean(name)
+        return means[name]
 
     # Keras.
 
@@ -165,7 +199,8 @@ class GenerativeModel(keras.Model):
         """As `keras.Model.compile`, without a loss: the method brings its own objectives.
 
         Args:
-          optimizer: one Keras optimizer (or its name) for all parameter groups.
+          optimizer: one Keras optimizer (or its name) for all parameter groups, or a dictionary of
+            one for each group.
           jit_compile: whether XLA compiles the training step, and chains in evaluation and
             sampling. "auto" means True. Under a `tf.distribute` strategy of several replicas the
             chain alone is compiled, not the step.
@@ -177,6 +212,8 @@ class GenerativeModel(keras.Model):
                 "objectives and metrics."
             )
         self._check_parameter_groups()
+        if isinstance(optimizer, dict):
+            optimizer = self._group_optimizer(optimizer)
         self.compile_chains = bool(jit_compile) and not kwargs.get("run_eagerly", False)
         replicas = self.distribute_strategy.num_replicas_in_sync
         super().compile(optimizer, jit_compile=self.compile_chains and replicas == 1, **kwargs)
@@ -184,8 +221,7 @@ class GenerativeModel(keras.Model):
         # Built now, so that the first step is traced once.
         with self.distribute_strategy.scope():
             self.optimizer.build(self.trainable_variables)
-            names = [f"{group}_objective" for group in self.parameter_groups]
-            self.trackers = {n: keras.metrics.Mean(n) for n in (*names, *self.metric_names)}
+        self._means = _Means({})
 
     def get_compile_config(self):
         if not self.compiled:
@@ -198,7 +234,7 @@ class GenerativeModel(keras.Model):
 
     @property
     def metrics(self):
-        return list(self.trackers.values()) if self.compiled else []
+        return list(self._means.by_name.values()) if self.compiled else []
 
     def fit(self, x=None, y=None, *, batch_size=None, validation_data=None, **kwargs):
         """As `keras.Model.fit`: arrays, or a `tf.data` pipeline of arrays, pairs or dictionaries.
@@ -216,15 +252,8 @@ class GenerativeModel(keras.Model):
             if kwargs.pop(name, None) is not None:
                 raise UsageError(f"{name} is not supported; leave it out.")
         shuffle = kwargs.pop("shuffle", True)
-        train = as_pipeline(
-            x,
-            y,
-            self.event_shape,
-            batch_size,
-            seed=self.seed if shuffle else None,
-            training=True,
-            num_examples=self.num_examples,
-        )
+        seed = self.seed if shuffle else None
+        train = as_pipeline(x, y, self.fields, batch_size, seed=seed, training=True)
         self._check_split(train)
         validation_size = kwargs.pop("validation_batch_size", None) or batch_size
         if validation_data is not None:
@@ -232,16 +261,16 @@ class GenerativeModel(keras.Model):
             if weights is not None:
                 raise UsageError("validation_data must be x or (x, y), without sample weights.")
             size = None if isinstance(x, tf.data.Dataset) else validation_size
-            validation_data = as_pipeline(x, y, self.event_shape, size)
+            validation_data = as_pipeline(x, y, self.fields, size)
         given = kwargs.pop("callbacks", None) or []
         recovery = next((c for c in given if isinstance(c, RecoveryPoint)), None)
-        callbacks = [EpochSetter(), StopOnDivergence(recovery), ChainHealth(), *given]
+        ours = [EpochSetter(), StopOnDivergence(recovery), ChainHealth(), ScorePreparation()]
         try:
-            with pipeline_errors():
+            with pipeline_errors(self.fields):
                 return super().fit(
                     train,
                     validation_data=validation_data,
-                    callbacks=callbacks,
+                    callbacks=[*ours, *given],
                     shuffle=False,  # the pipeline has its own order
                     **kwargs,
                 )
@@ -252,21 +281,22 @@ class GenerativeModel(keras.Model):
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
         """As `keras.Model.evaluate`, on what `fit` takes. Pure: nothing is adapted or written."""
         if not kwargs.get("_use_cached_eval_dataset"):  # as Keras does in every epoch of a fit
-            x = as_pipeline(x, y, self.event_shape, batch_size)
-        with pipeline_errors():
+            x = as_pipeline(x, y, self.fields, batch_size)
+        with pipeline_errors(self.fields):
             return super().evaluate(x, batch_size=None, **kwargs)
 
     def predict(self, x, batch_size=None, **kwargs):
         """As `keras.Model.predict`, on what `fit` takes: reconstruction means, [N, ...event]."""
-        x = as_pipeline(x, None, self.event_shape, batch_size)
-        with pipeline_errors():
+        x = as_pipeline(x, None, self.fields, batch_size)
+        with pipeline_errors(self.fields):
             return super().predict(x, **kwargs)
 
     def get_config(self):
-        return {"name": self.name, "seed": self.seed}
+        return {"name": self.name, "seed": self.seed, "zoo_version": version.VERSION}
 
     @classmethod
     def from_config(cls, config):
+        version.check(config.get("zoo_version"), f"model {config.get('name')!r}")
         # A copy, since Keras takes the entries out as it reads them.
         return cls(**keras.saving.deserialize_keras_object(copy.deepcopy(config)))
 
@@ -282,15 +312,26 @@ class GenerativeModel(keras.Model):
                 f"(drop_remainder=True); it was {size}."
             )
 
+    def _group_optimizer(self, optimizers):
+        groups = self.parameter_groups
+        if set(optimizers) != set(groups):
+            raise UsageError(
+                f"optimizer must have one for each of the parameter groups {sorted(groups)}; "
+                f"it had {sorted(optimizers)}."
+            )
+        paths = {name: [v.path for v in owned] for name, owned in groups.items()}
+        return GroupOptimizer(optimizers, paths)
+
     def _check_parameter_groups(self):
         owned = [v.path for group in self.parameter_groups.values() for v in group]
         if sorted(owned) != sorted(v.path for v in self.trainable_variables):
             raise ValueError("parameter_groups must hold every trainable variable exactly once.")
 
 
-def written_rows(variable, index: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    """The value of a variable [N, ...] once rows [B, ...] have replaced those numbered `index`."""
-    return tf.tensor_scatter_nd_update(tf.convert_to_tensor(variable), index[:, None], rows)
+class _Means(NamedTuple):
+    """Means of what steps report, by name, where Keras does not take them for weights."""
+
+    by_name: dict[str, keras.metrics.Mean]
 
 
 def _penalty(variables):

@@ -1,6 +1,7 @@
 """Which pixels of an image are shown, and how well the others are completed."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -46,6 +47,28 @@ def mask(
         "pattern": lambda: _pattern(height, width, coverage or 0.5, seed),
     }[name]()
     return np.broadcast_to(~hidden[..., None], shape).copy()
+
+
+def completion_masks(
+    model, names: Sequence[str] | None = None, seed: int = 0, coverage: float | None = None
+) -> dict[str, np.ndarray]:
+    """The masks of visible pixels that a model is asked to complete images from, by name.
+
+    Args:
+      model: whose `visible_field` says whether it takes but one.
+      names: as `mask` takes them; None is the left half, or the only mask that the model takes.
+      seed: of the random masks.
+      coverage: as `mask`.
+
+    Raises:
+      UsageError: as `mask`, or for a coverage of the mask that a model is trained for.
+    """
+    field = model.visible_field
+    if field.only is None:
+        return {name: mask(name, field.shape, seed, coverage) for name in names or ["left"]}
+    if coverage is not None:
+        raise UsageError("coverage must be left out for a model that has a mask of its own.")
+    return {field.called: field.only}
 
 
 def hidden_mse(x: np.ndarray, completed: np.ndarray, visible: np.ndarray) -> np.ndarray:

@@ -1,25 +1,17 @@
-"""The methods, one file each. Importing this package registers them."""
+"""The methods, one file each: all files of this folder are imported, which registers them."""
 
-from zoo.models.abp import ABP
-from zoo.models.annealed import IWAE, MHHMC, AnnealedVAE
-from zoo.models.dvae import DVAE, UndirectedDVAE
-from zoo.models.hmc_dlgm import HMCDLGM
-from zoo.models.ladder_vae import LadderVAE
-from zoo.models.short_run import ShortRun
-from zoo.models.structured import StructuredPrediction, UndirectedStructuredPrediction
-from zoo.models.vae import VAE
+import importlib
+import pkgutil
 
-__all__ = [
-    "ABP",
-    "DVAE",
-    "HMCDLGM",
-    "IWAE",
-    "MHHMC",
-    "VAE",
-    "AnnealedVAE",
-    "LadderVAE",
-    "ShortRun",
-    "StructuredPrediction",
-    "UndirectedDVAE",
-    "UndirectedStructuredPrediction",
-]
+from zoo.core import registry
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+_here = {
+    name: method.cls
+    for name, method in registry.methods().items()
+    if method.cls.__module__.startswith(f"{__name__}.")
+}
+globals().update(_here)
+__all__ = sorted(_here)

@@ -1,18 +1,25 @@
 """Alternating back-propagation: a chain for every example, which goes on (Han et al. 2017)."""
 
 import keras
-import tensorflow as tf
 
 import samplers
 from zoo.core.checks import check_count
-from zoo.core.registry import register
-from zoo.core.trainable import written_rows
+from zoo.core.registry import Paper, register
 from zoo.models.short_run import ShortRun
+from zoo.parts.persistent_chains import PersistentChains
 
 
-@register(tiny={"latent_dims": (2, 2), "width": 16, "num_steps": 3})
+@register(
+    tiny={"latent_dims": (2, 2), "width": 16, "num_steps": 3},
+    paper=Paper(
+        authors=("Han, Tian", "Lu, Yang", "Zhu, Song-Chun", "Wu, Ying Nian"),
+        title="Alternating Back-Propagation for Generator Network",
+        year=2017,
+        venue="Proceedings of the Thirty-First AAAI Conference on Artificial Intelligence",
+    ),
+)
 class ABP(ShortRun):
-    """`ShortRun` with persistent chains: every example's goes on where its last visit left it.
+    """Alternating back-propagation: `ShortRun` with a chain for every example, which goes on.
 
     Chains are kept by the example's number, `index`, start at p(z), and are saved with the model.
     New images have none: their latents are inferred by a fresh chain of more steps.
@@ -36,14 +43,13 @@ class ABP(ShortRun):
     ):
         super().__init__(decoder, num_steps=num_steps, **kwargs)
         check_count(num_examples=num_examples, num_inference_steps=num_inference_steps)
-        self.num_examples, self.num_inference_steps = num_examples, num_inference_steps
-        self.chains = self.add_weight(
-            name="chains",
-            shape=(num_examples, self.latent_dim),
-            initializer="zeros",
-            trainable=False,
-        )
-        self.chains.assign(self.prior.sample(num_examples, samplers.fold_in(self.seed, "chains")))
+        self.num_inference_steps = num_inference_steps
+        start = self.prior.sample(num_examples, samplers.fold_in(self.seed, "chains"))
+        self.chains = PersistentChains(start, name="chains")
+
+    @property
+    def fields(self):
+        return super().fields | {"index": self.chains.field}
 
     @classmethod
     def for_data(cls, data, **kwargs):
@@ -51,19 +57,19 @@ class ABP(ShortRun):
         return super().for_data(data, **{"num_examples": data.num_examples["train"]} | kwargs)
 
     def sample_latents(self, batch, context, seed):
-        start = tf.gather(tf.convert_to_tensor(self.chains), batch["index"])[None]
-        return self.langevin(batch["x"], start, self.num_steps, seed), {}
+        start = self.chains.at(batch["index"])[None]
+        return self.langevin(batch, start, self.num_steps, seed), {}
 
     def state_statistics(self, batch, latents, diagnostics):
         searched = super().state_statistics(batch, latents, diagnostics)
         return searched | {"index": batch["index"], "latents": latents[0]}
 
     def next_state(self, statistics):
-        chains = written_rows(self.chains, statistics["index"], statistics["latents"])
-        return [*super().next_state(statistics), (self.chains, chains)]
+        chains = self.chains.next_state(statistics["index"], statistics["latents"])
+        return super().next_state(statistics) + chains
 
     def get_config(self):
         return super().get_config() | {
-            "num_examples": self.num_examples,
+            "num_examples": self.chains.states.shape[0],
             "num_inference_steps": self.num_inference_steps,
         }

@@ -8,8 +8,10 @@ import tensorflow_probability as tfp
 
 import layers
 from zoo.core.checks import UsageError, check_count, check_deterministic
+from zoo.core.fields import PixelField
 from zoo.core.latent import LatentVariableModel
 from zoo.parts.likelihoods import Likelihood, get_likelihood
+from zoo.parts.priors import standard_normal
 
 tfd = tfp.distributions
 
@@ -21,7 +23,7 @@ class DeepLatentModel(LatentVariableModel):
       decoder: Keras model from latents [N, K] to [N, ...event]: what the likelihood asks for.
       likelihood: a name, a dictionary or an object, as `get_likelihood` takes it.
       encoder: of the methods that have one.
-      seed: of training and of default draws.
+      **kwargs: `seed`, of training and of default draws.
 
     Raises:
       UsageError: if the decoder holds batch normalisation or dropout, or for another likelihood.
@@ -35,13 +37,19 @@ class DeepLatentModel(LatentVariableModel):
         encoder: keras.Model | None = None,
         **kwargs,
     ):
-        super().__init__(event_shape=decoder.output_shape[1:], **kwargs)
+        event_shape = tuple(decoder.output_shape[1:])
+        super().__init__(fields={"x": PixelField(event_shape)}, **kwargs)
         if encoder is not None:
             check_deterministic(encoder=encoder)
             self.encoder = encoder
+            if encoder.input_shape[1:] != event_shape:
+                raise UsageError(
+                    f"decoder must give {encoder.input_shape[1:]}, the encoder's input; "
+                    f"it gives {event_shape}."
+                )
         check_deterministic(decoder=decoder)
         self.decoder = decoder
-        self.pixels = get_likelihood(likelihood)
+        self.observation_model = get_likelihood(likelihood)
         self.latent_dim = decoder.input_shape[-1]
         self.built = True
 
@@ -51,19 +59,21 @@ class DeepLatentModel(LatentVariableModel):
 
     def likelihood(self, z: tf.Tensor) -> tfd.Independent:
         """p(x given z), z [..., K]."""
-        return tfd.Independent(self.pixels.distribution(self.decode(z)), len(self.event_shape))
+        pixels = self.observation_model.distribution(self.decode(z))
+        return tfd.Independent(pixels, len(self.fields["x"].shape))
 
-    def observe(self, x, seed):
-        return self.pixels.observe(x, seed)
+    def preprocess(self, batch, seed):
+        return batch | {"x": self.observation_model.preprocess(batch["x"], seed)}
 
     def bits_per_dim(self, log_likelihood):
-        return self.pixels.bits_per_dim(log_likelihood, math.prod(self.event_shape))
+        num_dims = math.prod(self.fields["x"].shape)
+        return self.observation_model.bits_per_dim(log_likelihood, num_dims)
 
-    def scheduled_state(self, iteration):
-        return self.pixels.scheduled_state(iteration)
+    def scheduled_state(self, step):
+        return self.observation_model.scheduled_state(step)
 
     def get_config(self):
-        parts = {"decoder": self.decoder, "likelihood": self.pixels}
+        parts = {"decoder": self.decoder, "likelihood": self.observation_model}
         serialized = {k: keras.saving.serialize_keras_object(v) for k, v in parts.items()}
         return super().get_config() | serialized
 
@@ -74,7 +84,12 @@ class DeepLatentGaussianModel(DeepLatentModel):
     @property
     def prior(self) -> tfd.Distribution:
         """N(0, I) over [K]."""
-        return tfd.Sample(tfd.Normal(0.0, 1.0), self.latent_dim)
+        return standard_normal(self.latent_dim)
+
+
+def variables_of(*parts) -> list:
+    """The trainable variables of several networks and parts, in order; None has none."""
+    return [v for part in parts if part is not None for v in part.trainable_variables]
 
 
 def top_down(data, latent_dims, width, blocks, hierarchical, seed) -> layers.TopDown:

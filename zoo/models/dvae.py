@@ -7,21 +7,46 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import samplers
-from zoo.core.annealing import effective_sample_size, log_mean_exp
 from zoo.core.checks import check_count
-from zoo.core.registry import register
-from zoo.models.binary_latent import (
-    BinaryPosteriorModel,
-    DirectedPosteriorModel,
-    UndirectedPosteriorModel,
-)
+from zoo.core.registry import Paper, register
+from zoo.models.binary_latent import BinaryLatentModel
+from zoo.models.deep_latent import variables_of
 from zoo.parts.rbm_prior import RBMPrior
 
 tfd = tfp.distributions
 
 
-class BinaryLatentModel(BinaryPosteriorModel):
-    """Bits z with an RBM prior, x ~ p(x given g(z)), and an approximate posterior that is a part.
+VAHDAT_2018 = Paper(
+    authors=("Vahdat, Arash", "Andriyash, Evgeny", "Macready, William G."),
+    title="DVAE#: Discrete Variational Autoencoders with Relaxed Boltzmann Priors",
+    year=2018,
+    venue="Advances in Neural Information Processing Systems",
+)
+VAHDAT_2020 = Paper(
+    authors=("Vahdat, Arash", "Andriyash, Evgeny", "Macready, William G."),
+    title="Undirected Graphical Models as Approximate Posteriors",
+    year=2020,
+    venue="Proceedings of the 37th International Conference on Machine Learning",
+)
+KHOSHAMAN_2018 = Paper(
+    authors=("Khoshaman, Amir H.", "Amin, Mohammad H."),
+    title="GumBolt: Extending Gumbel Trick to Boltzmann Priors",
+    year=2018,
+    venue="Advances in Neural Information Processing Systems",
+)
+
+
+@register(
+    tiny={"latent_dims": (4, 4), "hidden": (16,), "num_particles": 20, "num_sweeps": 2},
+    variants={"undirected": {"posterior": "undirected"}},
+    paper=(VAHDAT_2018, VAHDAT_2020, KHOSHAMAN_2018),
+)
+class DVAE(BinaryLatentModel):
+    """Discrete VAE: bits with an RBM prior, and a posterior that is directed or an RBM, too.
+
+    Directed, it is with the piecewise linear relaxation the PWL baseline of Vahdat et al. (2020),
+    with the concrete one GumBolt (Khoshaman and Amin 2018), with power functions DVAE# (Vahdat et
+    al. 2018). With `posterior="undirected"` it is DVAE## (Vahdat et al. 2020, algorithm 1).
 
     Training climbs, at relaxed bits zeta, log p(x given zeta) - w KL(q || p), with w growing from 0
     to 1 (eq. 3), the divergence in closed form where it can be; or with several samples the
@@ -35,8 +60,6 @@ class BinaryLatentModel(BinaryPosteriorModel):
       particles: "population" or "persistent".
       **kwargs: as the base.
     """
-
-    metric_names = ("bound", "mse", "divergence", "log_normalizer", "effective_sample_size")
 
     def __init__(
         self,
@@ -68,32 +91,31 @@ class BinaryLatentModel(BinaryPosteriorModel):
         """p(z) over [n1 + n2], z1 and then z2, as normalised as log Z is known."""
         return self.rbm_prior.distribution
 
-    def log_weights(self, x, num_samples, seed):
-        z, log_q = self.posterior_part.hard(self.parameters_of(x), num_samples, seed)
-        return self.log_joint(x, z) - log_q
+    def propose(self, batch, num_samples, seed):
+        """Draws of bits [S, B, n] with what makes them importance samples."""
+        return self.posterior_part.propose(self.parameters_of(batch["x"]), num_samples, seed)
 
-    def infer(self, x, num_samples, seed, visible=None, num_steps=100):
-        """Bits of q, [S, B, n]; with a mask, of p(z given the visible pixels) by its own chain.
+    def complete(self, batch, visible, num_samples, num_steps, seed):
+        """Bits of p(z given the visible pixels) by a chain of its own, [S, B, n].
 
-        A chain starts at one of 100 draws of the prior, by their likelihood. Then each of its
+        It starts at one of 100 draws of the prior, by their likelihood. Then each of its
         `num_steps` transitions draws the hidden pixels given z, and proposes a move that leaves
         q(z given all pixels) alone, accepted so that p(z given all pixels) is left alone, too
         (Metropolis within Gibbs: Mattei and Frellsen 2018).
         """
-        if visible is None:
-            return super().infer(x, num_samples, seed)
-        z = self._start(x, num_samples, visible, samplers.fold_in(seed, "start"))
+        x = batch["x"]
+        z = self._start(batch, num_samples, visible, samplers.fold_in(seed, "start"))
 
         def transition(i, z, accepted):
             key = samplers.fold_in(seed, "transition", i)
             pixels = self.likelihood(z).sample(seed=samplers.fold_in(key, "pixels"))
             whole = tf.where(visible, x, pixels)
-            rows = tf.reshape(whole, [-1, *self.event_shape])
+            rows = tf.reshape(whole, [-1, *x.shape[1:]])
             flat = tf.reshape(z, [1, -1, self.latent_dim])
             new, log_ratio = self.posterior_part.move(
                 self.parameters_of(rows), flat, samplers.fold_in(key, "move")
             )
-            log_ratio += self.log_joint(rows, new) - self.log_joint(rows, flat)
+            log_ratio += self.log_joint({"x": rows}, new) - self.log_joint({"x": rows}, flat)
             u = samplers.uniform(tf.shape(log_ratio), samplers.fold_in(key, "accept"))
             accept = tf.math.log(u) < log_ratio
             new = tf.reshape(tf.where(accept[..., None], new, flat), tf.shape(z))
@@ -110,9 +132,9 @@ class BinaryLatentModel(BinaryPosteriorModel):
         )
         return z, {"accept_rate": accepted / tf.cast(num_steps, tf.float32)}
 
-    def _start(self, x, num_samples, visible, seed):
+    def _start(self, batch, num_samples, visible, seed):
         candidates = self.prior.sample([_NUM_CANDIDATES, 1], samplers.fold_in(seed, "prior"))
-        log_likelihood = self.log_prob_of_pixels(x, candidates, visible)
+        log_likelihood = self.log_prob_where(batch, candidates, visible)
         chosen = tf.random.stateless_categorical(
             tf.transpose(log_likelihood), num_samples, samplers.fold_in(seed, "choice")
         )
@@ -124,26 +146,24 @@ class BinaryLatentModel(BinaryPosteriorModel):
     def parameter_groups(self):
         if self.num_samples == 1:
             return {"bound": self.trainable_variables}
-        inference = [self.encoder, self.posterior_part]
-        generation = [self.decoder, self.rbm_prior, self.pixels]
         return {
-            name: [v for part in parts for v in part.trainable_variables]
-            for name, parts in (("inference", inference), ("generation", generation))
+            "inference": variables_of(self.encoder, self.posterior_part),
+            "generation": variables_of(self.decoder, self.rbm_prior, self.observation_model),
         }
 
     def objectives(self, batch, context, latents, seed):
         draw = self.relaxed_draw(context, latents, seed, closed_form=self.num_samples == 1)
         log_likelihood = self.likelihood(draw.zeta).log_prob(batch["x"])
-        divergence = draw.log_q - self._log_prior(draw)
-        log_weights = log_likelihood - self.warmup * divergence
-        bound = log_mean_exp(log_weights)
+        kl = draw.log_q - self._log_prior(draw)
+        log_weights = log_likelihood - self.warmup * kl
+        bound = samplers.log_mean_exp(log_weights)
         metrics = {"log_normalizer": self.rbm_prior.log_normalizer}
         if self.posterior_part.normalised:
-            metrics |= {"bound": tf.reduce_mean(bound), "divergence": tf.reduce_mean(divergence)}
+            metrics |= {"bound": tf.reduce_mean(bound), "kl": tf.reduce_mean(kl)}
         if self.num_samples == 1:
             return {"bound": -tf.reduce_mean(log_weights)}, metrics
         shares = tf.stop_gradient(tf.nn.softmax(log_weights, 0))
-        metrics["effective_sample_size"] = effective_sample_size(shares)
+        metrics["effective_sample_size"] = samplers.effective_sample_size(shares)
         # Only the part of log w that q is in has a score term, which squares the share.
         doubly = self.warmup * shares**2 + (1 - self.warmup) * shares
         weighted = {"inference": doubly, "generation": shares}
@@ -174,19 +194,10 @@ class BinaryLatentModel(BinaryPosteriorModel):
 
     def next_state(self, statistics):
         # The same on all replicas, hence a seed of no replica.
-        iteration = self.optimizer.iterations.value
-        return self.rbm_prior.next_state(samplers.fold_in(self.seed, "particles", iteration))
+        seed = samplers.fold_in(self.seed, "particles", self.training_step.value)
+        return self.rbm_prior.next_state(seed) + super().next_state(statistics)
 
-    def fit(self, *args, callbacks=(), **kwargs):
-        """As the base; log Z is estimated anew for every validation, and in the end."""
-
-        def refresh(logs=None):
-            self.prepare_scores(samplers.fold_in(self.seed, "log normalizer"))
-
-        refresher = keras.callbacks.LambdaCallback(on_train_end=refresh, on_test_begin=refresh)
-        return super().fit(*args, callbacks=[refresher, *(callbacks or ())], **kwargs)
-
-    def prepare_scores(self, seed):
+    def prepare_for_scores(self, seed):
         """Estimates the prior's log Z anew, which training needs no value of."""
         estimate = self.rbm_prior.estimate_log_normalizer(seed, jit_compile=self.compile_chains)
         return {"log_normalizer": estimate.mean, "log_normalizer_stddev": estimate.stddev}
@@ -196,20 +207,6 @@ class BinaryLatentModel(BinaryPosteriorModel):
         names = ("num_particles", "num_sweeps", "particles")
         config = {name: prior[name] for name in names} | {"warmup_steps": self.warmup_steps}
         return super().get_config() | config
-
-
-@register(tiny={"latent_dims": (4, 4), "hidden": (16,), "num_particles": 20, "num_sweeps": 2})
-class DVAE(DirectedPosteriorModel, BinaryLatentModel):
-    """A discrete VAE with a directed posterior.
-
-    With the piecewise linear relaxation the PWL baseline of Vahdat et al. (2020), with the concrete
-    one GumBolt (Khoshaman and Amin 2018), with power functions DVAE# (Vahdat et al. 2018).
-    """
-
-
-@register(tiny={"latent_dims": (4, 4), "hidden": (16,), "num_particles": 20, "num_sweeps": 2})
-class UndirectedDVAE(UndirectedPosteriorModel, BinaryLatentModel):
-    """DVAE##: the posterior of every image is an RBM, too (Vahdat et al. 2020, algorithm 1)."""
 
 
 _NUM_CANDIDATES = 100  # draws of the prior, among which a completion starts

@@ -6,17 +6,27 @@ import tensorflow as tf
 import samplers
 from zoo.core.checks import check_count, check_positive
 from zoo.core.latent import chain_diagnostics
-from zoo.core.registry import register
+from zoo.core.registry import Paper, register
 from zoo.models.vae import VAE
+from zoo.parts.step_size import AcceptanceStepSize
 
 
-@register(tiny={"latent_dim": 4, "hidden": (16,), "num_steps": 2})
+@register(
+    tiny={"latent_dim": 4, "hidden": (16,), "num_steps": 2},
+    paper=Paper(
+        authors=("Hoffman, Matthew D.",),
+        title="Learning Deep Latent Gaussian Models with Markov Chain Monte Carlo",
+        year=2017,
+        venue="Proceedings of the 34th International Conference on Machine Learning",
+    ),
+)
 class HMCDLGM(VAE):
-    """A VAE whose decoder learns from posterior samples that HMC refines (Hoffman 2017, alg. 2).
+    """Deep latent Gaussian model whose decoder learns from posterior samples that HMC refines.
 
-    For each example a chain of `num_steps` HMC transitions on log p(x, z) starts at the encoder's
-    own draw z_0 and ends at z_M. Encoder and shear climb the one-sample bound at z_0, the decoder
-    climbs log p(x, z_M). More transitions trade computation for less bias; none is a VAE.
+    It is a VAE, trained by algorithm 2 of Hoffman (2017): for each example a chain of `num_steps`
+    HMC transitions on log p(x, z) starts at the encoder's own draw z_0 and ends at z_M. Encoder and
+    shear climb the one-sample bound at z_0, the decoder climbs log p(x, z_M). More transitions
+    trade computation for less bias; none is a VAE.
 
     Step sizes are eps_0 sigma(x) per example and dimension, with ceil(trajectory / eps_0) leapfrog
     steps. After each minibatch eps_0 shrinks if the worst example's acceptance probability,
@@ -35,12 +45,10 @@ class HMCDLGM(VAE):
       min_step_size: eps_0 stays above.
       max_step_size: eps_0 stays below.
       shear: whether to learn the shear A.
-      **kwargs: `likelihood` and `seed`, as `VAE`.
+      **kwargs: `likelihood`, `posterior`, `prior` and `seed`, as `VAE`.
 
     The scan of the paper that we know has lost its constants; the defaults are ours.
     """
-
-    metric_names = ("bound", "mse", "accept_rate", "energy_error", "step_size", "leapfrog_steps")
 
     def __init__(
         self,
@@ -59,24 +67,26 @@ class HMCDLGM(VAE):
         **kwargs,
     ):
         super().__init__(encoder, decoder, shear=shear, **kwargs)
+        check_count(num_steps=num_steps, max_num_leapfrog_steps=max_num_leapfrog_steps)
+        check_positive(trajectory=trajectory)
         self.chain = {
             "num_steps": num_steps,
             "trajectory": trajectory,
             "max_num_leapfrog_steps": max_num_leapfrog_steps,
-            "target_accept": target_accept,
-            "adaptation_rate": adaptation_rate,
-            "step_size": step_size,
-            "min_step_size": min_step_size,
-            "max_step_size": max_step_size,
         }
-        check_positive(**self.chain)
-        check_count(num_steps=num_steps, max_num_leapfrog_steps=max_num_leapfrog_steps)
-        self.step_size = self.add_weight(
-            name="step_size",
-            shape=(),
-            initializer=keras.initializers.Constant(step_size),
-            trainable=False,
+        self.adaptation = AcceptanceStepSize(
+            target_accept=target_accept,
+            adaptation_rate=adaptation_rate,
+            step_size=step_size,
+            min_step_size=min_step_size,
+            max_step_size=max_step_size,
+            name="adaptation",
         )
+
+    @property
+    def step_size(self) -> keras.Variable:
+        """eps_0."""
+        return self.adaptation.value
 
     @property
     def num_leapfrog_steps(self) -> tf.Tensor:
@@ -84,38 +94,38 @@ class HMCDLGM(VAE):
         steps = tf.cast(tf.math.ceil(self.chain["trajectory"] / self.step_size), tf.int32)
         return tf.minimum(steps, self.chain["max_num_leapfrog_steps"])
 
-    def refine(self, x, posterior, z, seed) -> samplers.HMCResult:
+    def refine(self, batch, features, z, seed) -> samplers.HMCResult:
         """Runs the chain on log p(x, z) from `z` [S, B, K]."""
         return samplers.hmc(
-            lambda z: self.log_joint(x, z),
+            lambda z: self.log_joint(batch, z),
             z,
             num_steps=self.chain["num_steps"],
-            step_size=self.step_size * posterior.stddev(),
+            step_size=self.step_size * self.posterior_part.scale(features),
             num_leapfrog_steps=self.num_leapfrog_steps,
             seed=seed,
         )
 
-    def infer(self, x, num_samples, seed, visible=None, num_steps=100):
-        """Refined draws of q; with a mask the base's chain."""
-        if visible is not None:
-            return super().infer(x, num_samples, seed, visible, num_steps)
-        posterior, z = self._draw(x, num_samples, samplers.fold_in(seed, "amortise"))
-        result = self.refine(x, posterior, z, samplers.fold_in(seed, "refine"))
+    def infer(self, batch, num_samples, seed):
+        """Draws of q(z given x) that the chain has refined, [S, B, K], and its diagnostics."""
+        features = self.encoder(batch["x"])
+        seeds = samplers.fold_in(seed, "amortise"), samplers.fold_in(seed, "refine")
+        proposal = self.posterior_part.propose(features, num_samples, seeds[0])
+        result = self.refine(batch, features, proposal.z, seeds[1])
         return result.state, chain_diagnostics(result)
 
     # Training.
 
     @property
     def parameter_groups(self):
-        return self._inference_and_generation
+        return self.inference_and_generation
 
     def sample_latents(self, batch, context, seed):
-        result = self.refine(batch["x"], context["posterior"], context["z"], seed)
+        result = self.refine(batch, context["features"], context["proposal"].z, seed)
         return result.state, chain_diagnostics(result)
 
     def objectives(self, batch, context, latents, seed):
         inference, metrics = super().objectives(batch, context, latents, seed)
-        generation = -tf.reduce_mean(self.log_joint(batch["x"], latents))
+        generation = -tf.reduce_mean(self.log_joint(batch, latents))
         metrics |= {"step_size": self.step_size, "leapfrog_steps": self.num_leapfrog_steps}
         return {"inference": inference["elbo"], "generation": generation}, metrics
 
@@ -123,11 +133,7 @@ class HMCDLGM(VAE):
         return {"accept_rate": diagnostics["accept_rate"]}
 
     def next_state(self, statistics):
-        too_low = tf.reduce_min(statistics["accept_rate"]) < self.chain["target_accept"]
-        rate = self.chain["adaptation_rate"]
-        step_size = self.step_size * tf.where(too_low, 1 - rate, 1 + rate)
-        bounds = self.chain["min_step_size"], self.chain["max_step_size"]
-        return [(self.step_size, tf.clip_by_value(step_size, *bounds))]
+        return self.adaptation.next_state(tf.reduce_min(statistics["accept_rate"]))
 
     def get_config(self):
-        return super().get_config() | self.chain
+        return super().get_config() | self.chain | self.adaptation.rule

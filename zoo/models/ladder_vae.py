@@ -5,28 +5,37 @@ from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 import layers
 from zoo.core.checks import check_count, check_positive
-from zoo.core.registry import register
+from zoo.core.registry import Paper, register
 from zoo.models.deep_latent import top_down
 from zoo.models.vae import VAE
-from zoo.parts.sequential_gaussian import SequentialGaussian, diagonal_gaussian
+from zoo.parts.likelihoods import Likelihood
+from zoo.parts.posteriors import LadderPosterior
 
-tfd = tfp.distributions
 
-
-@register(tiny={"latent_dims": (2, 2), "width": 16})
+@register(
+    tiny={"latent_dims": (2, 2), "width": 16},
+    paper=Paper(
+        authors=(
+            "Sønderby, Casper Kaae",
+            "Raiko, Tapani",
+            "Maaløe, Lars",
+            "Sønderby, Søren Kaae",
+            "Winther, Ole",
+        ),
+        title="Ladder Variational Autoencoders",
+        year=2016,
+        venue="Advances in Neural Information Processing Systems",
+    ),
+)
 class LadderVAE(VAE):
-    """A VAE with L layers of latents, whose q merges an upward and a downward pass.
+    """VAE with L layers of latents, whose q merges an upward and a downward pass.
 
     The encoder gives N(m_l, v_l) for every layer, the generator N(mu_l, sigma_l^2) given the layer
-    above; q(z_l given z_{l+1}, x) is their normalised product, with precision 1 / v_l +
-    1 / sigma_l^2 (eqs. 17 to 19). At the top it is the encoder's alone, so that one layer is a VAE.
-
-    Like `ShortRun` the model works in the noise e_l = (z_l - mu_l) / sigma_l, whose prior is
-    N(0, I): the product there is that of N(0, I) and N((m_l - mu_l) / sigma_l, v_l / sigma_l^2).
+    above; q is `zoo.parts.LadderPosterior`, so that one layer is a VAE. Like `ShortRun` the model
+    works in the noise e_l = (z_l - mu_l) / sigma_l, whose prior is N(0, I).
 
     Args:
       encoder: Keras model from images [N, ...event] to [N, 2 K], means and then log standard
@@ -34,15 +43,24 @@ class LadderVAE(VAE):
       decoder: Keras model from noise [N, K] to [N, ...event], such as `layers.TopDown`.
       warmup_steps: training steps in which the weight of the Kullback-Leibler divergence grows
         from 0 to 1; it is 1 in evaluation.
-      **kwargs: `likelihood` and `seed`, as `VAE`.
+      likelihood: as `VAE`.
+      **kwargs: `seed` and others, as `VAE`.
+
+    Raises:
+      UsageError: as `VAE`, and for a number of steps that is not whole.
     """
 
-    metric_names = ("bound", "mse", "divergence")
-
     def __init__(
-        self, encoder: keras.Model, decoder: keras.Model, *, warmup_steps: int = 0, **kwargs
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        *,
+        likelihood: str | dict | Likelihood = "gaussian",
+        warmup_steps: int = 0,
+        **kwargs,
     ):
-        super().__init__(encoder, decoder, **{"likelihood": "gaussian"} | kwargs)
+        posterior = LadderPosterior(decoder, name="posterior")
+        super().__init__(encoder, decoder, likelihood=likelihood, posterior=posterior, **kwargs)
         if warmup_steps:
             check_count(warmup_steps=warmup_steps)
         self.warmup_steps = warmup_steps
@@ -64,8 +82,17 @@ class LadderVAE(VAE):
     ):
         """The model with the generator of `ShortRun.for_data` and an encoder that mirrors it.
 
-        Args: as `ShortRun.for_data`; `initial_stddev` of the encoder, as `layers.bottom_up`; and
-        `encoder`, used instead if given.
+        Args:
+          data: what `zoo.data.load` returns.
+          latent_dims: numbers of latents of the layers, the top one first.
+          width: units, or channels, of the generator's features.
+          blocks: "dense" or "convolution".
+          hierarchical: whether latents are independent and injected between the levels.
+          initial_stddev: of the encoder's Gaussians, as `layers.bottom_up`.
+          encoder: used instead, if given.
+          decoder: used instead, if given.
+          seed: of the initial weights, of training and of default draws.
+          **kwargs: as the constructor.
         """
         check_positive(initial_stddev=initial_stddev)
         decoder = decoder or top_down(data, latent_dims, width, blocks, hierarchical, seed)
@@ -79,50 +106,20 @@ class LadderVAE(VAE):
         )
         return cls(encoder, decoder, seed=seed, **kwargs)
 
-    def posterior(self, x: tf.Tensor) -> tfd.Distribution:
-        """q of the noise of all layers given x, batch shape [B]."""
-        sizes = layers.latent_dims(self.decoder)
-        upward = self.encoder(x)
-        means, log_scales = tf.split(upward, 2, axis=-1)
-        log_scales = tf.clip_by_value(log_scales, -7.0, 5.0)
-
-        def walk(choose):
-            encoded = zip(
-                tf.split(means, sizes, axis=-1),
-                tf.split(tf.exp(log_scales), sizes, axis=-1),
-                strict=True,
-            )
-            top = True
-
-            def merged(mean, stddev):
-                nonlocal top
-                centre, scale = next(encoded)
-                centre, scale = (centre - mean) / stddev, scale / stddev
-                if not top:
-                    shrink = 1 / (1 + tf.square(scale))
-                    centre, scale = centre * shrink, scale * tf.sqrt(shrink)
-                top = False
-                return mean + stddev * choose(diagonal_gaussian(centre, scale))
-
-            layers.descend(self.decoder, merged)
-
-        return SequentialGaussian(walk, sizes, means)
+    # Training.
 
     def objectives(self, batch, context, latents, seed):
         """Minus the bound, with a weight on the divergence, in closed form in each layer."""
-        posterior, z = context["posterior"], context["z"]
+        z, _, q = context["proposal"]
         log_likelihood = tf.reduce_mean(self.likelihood(z).log_prob(batch["x"]))
-        divergence = tf.reduce_mean(posterior.divergence(z))
-        metrics = {"bound": log_likelihood - divergence, "divergence": divergence}
-        return {"elbo": self.warmup * divergence - log_likelihood}, metrics
+        kl = tf.reduce_mean(q.kl(z))
+        metrics = {"bound": log_likelihood - kl, "kl": kl}
+        return {"elbo": self.warmup * kl - log_likelihood}, metrics
 
     @property
     def warmup(self) -> tf.Tensor:
         """The weight of the divergence at this training step."""
         return self.share_done(self.warmup_steps)
 
-    def get_config(self):
-        config = super().get_config() | {"warmup_steps": self.warmup_steps}
-        return {
-            k: v for k, v in config.items() if k not in ("shear", "upper_encoder", "upper_decoder")
-        }
+    def part_config(self):
+        return {"warmup_steps": self.warmup_steps}

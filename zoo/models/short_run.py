@@ -9,20 +9,37 @@ import tensorflow_probability as tfp
 
 import layers
 import samplers
-from zoo.core.annealing import Annealing
 from zoo.core.checks import UsageError, check_count, check_positive
-from zoo.core.registry import register
-from zoo.models.deep_latent import DeepLatentGaussianModel, top_down
+from zoo.core.registry import Paper, register
+from zoo.models.deep_latent import DeepLatentGaussianModel, top_down, variables_of
+from zoo.parts.gaussians import SequentialGaussian, diagonal_gaussian
 from zoo.parts.likelihoods import Likelihood
-from zoo.parts.sequential_gaussian import SequentialGaussian, diagonal_gaussian
 from zoo.parts.step_size_search import StepSizeSearch, get_step_size_search
 
 tfd = tfp.distributions
 
 
-@register(tiny={"latent_dims": (2, 2), "width": 16, "num_steps": 3})
+@register(
+    tiny={"latent_dims": (2, 2), "width": 16, "num_steps": 3},
+    paper=Paper(
+        authors=(
+            "Nijkamp, Erik",
+            "Pang, Bo",
+            "Han, Tian",
+            "Zhou, Linqi",
+            "Zhu, Song-Chun",
+            "Wu, Ying Nian",
+        ),
+        title=(
+            "Learning Multi-layer Latent Variable Model via Variational Optimization of Short Run "
+            "MCMC for Approximate Inference"
+        ),
+        year=2020,
+        venue="European Conference on Computer Vision",
+    ),
+)
 class ShortRun(DeepLatentGaussianModel):
-    """A generator that learns from `num_steps` Langevin steps from the prior (alg. 1).
+    """Generator that learns from a few Langevin steps from the prior, without an encoder (alg. 1).
 
     For each example and at every training step a fresh chain starts at z_0 ~ p(z),
 
@@ -46,10 +63,6 @@ class ShortRun(DeepLatentGaussianModel):
     Raises:
       UsageError: for a value out of its range.
     """
-
-    metric_names = ("mse", "log_joint", "step_size")
-    scoring = Annealing(start="prior")
-    has_bound = False
 
     def __init__(
         self,
@@ -122,7 +135,7 @@ class ShortRun(DeepLatentGaussianModel):
         return cls(decoder, seed=seed, **kwargs)
 
     @property
-    def num_inpainting_steps(self):
+    def num_completion_steps(self):
         return self.num_inference_steps
 
     @property
@@ -146,17 +159,23 @@ class ShortRun(DeepLatentGaussianModel):
         parts = iter(tf.split(z, layers.latent_dims(self.decoder), axis=-1))
         return layers.descend(self.decoder, lambda mean, stddev: next(parts))
 
-    def infer(self, x, num_samples, seed, visible=None, num_steps=None):
-        """The chain's last states, [S, B, K]; with a mask on the visible pixels alone."""
-        start = self.prior.sample([num_samples, tf.shape(x)[0]], samplers.fold_in(seed, "prior"))
-        num_steps = self.num_inference_steps if num_steps is None else num_steps
-        seed = samplers.fold_in(seed, "langevin")
-        return self.langevin(x, start, num_steps, seed, visible), {}
+    def infer(self, batch, num_samples, seed):
+        """The last states of chains from the prior, [S, B, K]; they report nothing."""
+        return self._from_the_prior(batch, num_samples, self.num_inference_steps, seed), {}
 
-    def langevin(self, x, start, num_steps, seed, visible=None) -> tf.Tensor:
-        """Runs a chain on log p(x, z) from `start`, [S, B, K]."""
+    def complete(self, batch, visible, num_samples, num_steps, seed):
+        """As `infer`, on the visible pixels alone."""
+        return self._from_the_prior(batch, num_samples, num_steps, seed, visible), {}
+
+    def _from_the_prior(self, batch, num_samples, num_steps, seed, visible=None):
+        size = tf.shape(batch["x"])[0]
+        start = self.prior.sample([num_samples, size], samplers.fold_in(seed, "prior"))
+        return self.langevin(batch, start, num_steps, samplers.fold_in(seed, "langevin"), visible)
+
+    def langevin(self, batch, start, num_steps, seed, visible=None) -> tf.Tensor:
+        """Runs a chain on log p(x, z) from `start`, [S, B, K]; returns its last state."""
         return samplers.langevin(
-            lambda z: self.log_joint(x, z, visible),
+            lambda z: self.log_joint(batch, z, visible),
             start,
             num_steps=num_steps,
             step_size=tf.convert_to_tensor(self.step_size),
@@ -167,13 +186,13 @@ class ShortRun(DeepLatentGaussianModel):
 
     @property
     def parameter_groups(self):
-        return {"generation": [*self.decoder.trainable_variables, *self.pixels.trainable_variables]}
+        return {"generation": variables_of(self.decoder, self.observation_model)}
 
     def sample_latents(self, batch, context, seed):
-        return self.infer(batch["x"], 1, seed, num_steps=self.num_steps)
+        return self._from_the_prior(batch, 1, self.num_steps, seed), {}
 
     def objectives(self, batch, context, latents, seed):
-        log_joint = tf.reduce_mean(self.log_joint(batch["x"], latents))
+        log_joint = tf.reduce_mean(self.log_joint(batch, latents))
         metrics = {"log_joint": log_joint, "step_size": tf.reduce_mean(self.step_size)}
         return {"generation": -log_joint}, metrics
 
@@ -181,20 +200,20 @@ class ShortRun(DeepLatentGaussianModel):
         if self.search.method == "fixed":
             return {}
         step_size = tf.convert_to_tensor(self.step_size)
-        seed = self.seed_of("step size", self.optimizer.iterations.value)
+        seed = self.seed_of("step size", self.training_step.value)
         shape = [len(self.search.grid)] if self.search.method == "grid" else step_size.shape
-        evidence = tf.cond(
+        found = tf.cond(
             self._search_is_due,
-            lambda: self.search.evidence(self, batch["x"], step_size, seed),
+            lambda: self.search.statistics(self, batch, step_size, seed),
             lambda: tf.zeros(shape),
         )
-        return {"step_size": tf.ensure_shape(evidence, shape)[None]}
+        return {"step_size": tf.ensure_shape(found, shape)[None]}
 
     def next_state(self, statistics):
         if self.search.method == "fixed":
             return []
         old = [tf.convert_to_tensor(v) for v in (self.step_size, self.step_size_moments)]
-        count = self.optimizer.iterations // self.search.interval
+        count = self.training_step // self.search.interval
         new = self.search.improved(*old, tf.reduce_mean(statistics["step_size"], 0), count)
         step_size, moments = (
             tf.where(self._search_is_due, n, o) for n, o in zip(new, old, strict=True)
@@ -203,7 +222,7 @@ class ShortRun(DeepLatentGaussianModel):
 
     @property
     def _search_is_due(self):
-        return tf.equal(tf.convert_to_tensor(self.optimizer.iterations) % self.search.interval, 0)
+        return tf.equal(tf.convert_to_tensor(self.training_step) % self.search.interval, 0)
 
     def get_config(self):
         return super().get_config() | {

@@ -4,26 +4,31 @@ import numpy as np
 import tensorflow as tf
 
 import samplers
-from samplers.random import Seed
 from zoo import data
-from zoo.core.annealing import effective_sample_size, log_mean_exp
-from zoo.core.checks import UsageError, check_count, check_images, check_positive
-from zoo.core.compiled import program
+from zoo.core.checks import check_count, check_positive
+from zoo.core.compiled import compiled_method
+from zoo.core.fields import MaskField, PixelField
+from zoo.core.generative import uncompiled
 from zoo.core.registry import register
-from zoo.models.binary_latent import (
-    BinaryPosteriorModel,
-    DirectedPosteriorModel,
-    UndirectedPosteriorModel,
+from zoo.models.binary_latent import BinaryLatentModel
+from zoo.models.dvae import VAHDAT_2020
+from zoo.parts.binary_posterior import check_separate
+
+
+@register(
+    tiny={"latent_dims": (4, 4), "hidden": (16,)},
+    variants={"undirected": {"posterior": "undirected"}},
+    paper=VAHDAT_2020,
 )
+class StructuredPrediction(BinaryLatentModel):
+    """Structured prediction: one part of an image given the other, by binary latents.
 
-
-class StructuredModel(BinaryPosteriorModel):
-    """p(x_hidden given x_visible) = sum over bits of q(z given x_visible) p(x_hidden given z).
-
-    q is prior and proposal in one. Training climbs E[log mean_k p(x_hidden given z_k)] +
-    w H(q(z given x_visible)), w falling linearly from 1 (Raiko et al. 2015; Vahdat et al. 2020,
-    section 4.3). Everything is conditional: `log_likelihood` is log p(x_hidden given x_visible),
-    `reconstruct` and `sample` complete images, whose hidden pixels are not looked at.
+    p(x_hidden given x_visible) is the sum over bits of q(z given x_visible) p(x_hidden given z): q,
+    directed (the PWL rows of table 3) or an RBM for every image (DVAE##), is prior and proposal in
+    one. Training climbs E[log mean_k p(x_hidden given z_k)] + w H(q(z given x_visible)), w falling
+    linearly from 1 (Raiko et al. 2015; Vahdat et al. 2020, section 4.3). Everything is conditional:
+    `log_likelihood` is log p(x_hidden given x_visible), `reconstruct` and `sample` complete images,
+    whose hidden pixels are not looked at.
 
     Args:
       encoder: sees images whose hidden pixels are 0.
@@ -37,8 +42,6 @@ class StructuredModel(BinaryPosteriorModel):
     Raises:
       UsageError: as the base, or for such a relaxation.
     """
-
-    metric_names = ("bound", "mse", "entropy", "effective_sample_size")
 
     def __init__(
         self,
@@ -54,33 +57,34 @@ class StructuredModel(BinaryPosteriorModel):
         check_positive(entropy_weight=entropy_weight)
         if entropy_steps:
             check_count(entropy_steps=entropy_steps)
-        self.check_separate("where the bits' entropy counts")
-        self.mask, self.visible = mask, data.mask(mask, self.event_shape, self.seed)
+        check_separate(self.relaxation, "where the bits' entropy counts")
+        self.mask = mask
+        self.visible = data.mask(mask, self.fields["x"].shape, self.seed)
         self.entropy_weight, self.entropy_steps = entropy_weight, entropy_steps
 
     def parameters_of(self, x):
         return super().parameters_of(tf.where(self.visible, x, 0.0))
 
-    def log_weights(self, x, num_samples, seed):
+    def log_weights(self, batch, num_samples, seed):
         """Log p(x_hidden given z) in nats at draws of q, [S, B], whose mean exp is the estimate.
 
         Where the draws have weights of their own, these are in it, scaled to a mean of 1.
         """
-        parameters = self.parameters_of(x)
-        z, log_q = self.posterior_part.hard(parameters, num_samples, seed)
-        log_likelihood = self.log_prob_of_pixels(x, z, ~self.visible)
+        parameters = self.parameters_of(batch["x"])
+        z, log_q, _ = self.posterior_part.propose(parameters, num_samples, seed)
+        log_likelihood = self.log_prob_where(batch, z, ~self.visible)
         if self.posterior_part.normalised:
             return log_likelihood
         log_weights = self.posterior_part.log_density(parameters, z) - log_q
-        return log_likelihood + log_weights - log_mean_exp(log_weights)
+        return log_likelihood + log_weights - samplers.log_mean_exp(log_weights)
 
-    def squared_error(self, x, z):
+    def squared_error(self, batch, z):
         """As the base, over the hidden pixels alone."""
-        error = tf.where(self.visible, 0.0, tf.square(self.likelihood(z).mean()[0] - x))
-        return tf.reduce_sum(error, tf.range(1, len(self.event_shape) + 1)) / self._num_hidden
+        error = tf.where(self.visible, 0.0, tf.square(self.expected(z)[0] - batch["x"]))
+        return tf.reduce_sum(error, tf.range(1, self.visible.ndim + 1)) / self._num_hidden
 
     def bits_per_dim(self, log_likelihood):
-        return self.pixels.bits_per_dim(log_likelihood, self._num_hidden)
+        return self.observation_model.bits_per_dim(log_likelihood, self._num_hidden)
 
     @property
     def _num_hidden(self):
@@ -88,61 +92,30 @@ class StructuredModel(BinaryPosteriorModel):
 
     # What a user asks.
 
-    def sample(self, num_samples: int, seed: Seed = 0, *, x_visible=None) -> dict[str, np.ndarray]:
-        """Draws completions of one image.
+    @property
+    def sample_fields(self):
+        return {"x_visible": PixelField(self.fields["x"].shape, batched=False)}
 
-        Args:
-          num_samples: of them.
-          seed: int or int32[2].
-          x_visible: [...event], pixels in [0, 1].
+    @property
+    def visible_field(self):
+        return MaskField(self.fields["x"].shape, only=self.visible, called=self.mask)
 
-        Returns:
-          `x`, the draw, and `mean`, its expectation given the latents: [num_samples, ...event].
-        """
-        check_count(num_samples=num_samples)
-        seed = samplers.as_seed(seed)
-        if x_visible is None:
-            raise UsageError("x_visible must be given, an image to complete.")
-        x = check_images(np.asarray(x_visible)[None], self.event_shape, "x_visible")
-        drawn = self._sample(num_samples, seed, tf.constant(x[0]))
-        return {name: value.numpy() for name, value in drawn.items()}
+    def complete(self, batch, visible, num_samples, seed):
+        """Bits of q(z given x_visible), [S, B, n]; no chain is run, and no other mask is known."""
+        return self.infer(batch, num_samples, seed)
 
-    def check_visible(self, visible, batch):
-        visible = super().check_visible(visible, batch)
-        if (visible != self.visible).any():
-            raise UsageError(
-                f"visible must be the mask {self.mask!r} that the model was trained for, its "
-                "attribute `visible`; it was another."
-            )
-        return visible
-
-    def signatures(self):
-        signatures = super().signatures()
-        sample, inputs = signatures["sample"]
-        x_visible = tf.TensorSpec(self.event_shape, tf.float32, "x_visible")
-        return signatures | {"sample": (sample, [*inputs, x_visible])}
-
-    def infer(self, x, num_samples, seed, visible=None, num_steps=None):
-        """Bits of q, [S, B, n], of which no chain is run; an export refuses another mask here."""
-        checks = []
-        if visible is not None:
-            text = f"visible must be the mask {self.mask!r} that the model was trained for."
-            checks = [tf.debugging.Assert(tf.reduce_all(visible == self.visible), [text])]
-        with tf.control_dependencies(checks):
-            return super().infer(x, num_samples, seed)
-
-    @program
-    def _sample(self, num_samples, seed, x_visible):
-        x = tf.where(self.visible, x_visible, 0.0)
-        observed = self.observe(x[None], samplers.fold_in(seed, "observe"))
+    @compiled_method
+    def _sample(self, num_samples, seed, given):
+        x = tf.where(self.visible, given["x_visible"], 0.0)
+        observed = self.preprocess({"x": x[None]}, samplers.fold_in(seed, "observe"))
         z, _ = self.infer(observed, num_samples, samplers.fold_in(seed, "infer"))
         completed = self._decoded(z, seed, sample_axis=1)
         return {name: tf.where(self.visible, x, value) for name, value in completed.items()}
 
-    @program
-    def _reconstruct(self, x, seed):
-        visible = tf.broadcast_to(self.visible, tf.shape(x))
-        return self._endpoint("_inpaint")(x, visible, seed, 1)
+    @compiled_method
+    def _reconstruct(self, batch, seed):
+        visible = tf.broadcast_to(self.visible, tf.shape(batch["x"]))
+        return uncompiled(self, "_inpaint")(batch, visible, seed)
 
     # Training.
 
@@ -153,16 +126,15 @@ class StructuredModel(BinaryPosteriorModel):
     def objectives(self, batch, context, latents, seed):
         # q is not in the weights: their shares are not squared, and the entropy stands apart.
         draw = self.relaxed_draw(context, latents, seed, closed_form=True)
-        log_likelihood = self.log_prob_of_pixels(batch["x"], draw.zeta, ~self.visible)
-        bound = tf.reduce_mean(log_mean_exp(log_likelihood))
+        log_likelihood = self.log_prob_where(batch, draw.zeta, ~self.visible)
+        bound = tf.reduce_mean(samplers.log_mean_exp(log_likelihood))
         entropy = -tf.reduce_mean(draw.log_q)
         metrics = {"bound": bound}
         if self.posterior_part.normalised:
             metrics |= {"entropy": entropy}
         if self.num_samples > 1:
-            metrics["effective_sample_size"] = effective_sample_size(
-                tf.nn.softmax(log_likelihood, 0)
-            )
+            shares = tf.nn.softmax(log_likelihood, 0)
+            metrics["effective_sample_size"] = samplers.effective_sample_size(shares)
         return {"bound": -bound - self.warmdown * entropy}, metrics
 
     @property
@@ -176,13 +148,3 @@ class StructuredModel(BinaryPosteriorModel):
             "entropy_weight": self.entropy_weight,
             "entropy_steps": self.entropy_steps,
         }
-
-
-@register(tiny={"latent_dims": (4, 4), "hidden": (16,)})
-class StructuredPrediction(DirectedPosteriorModel, StructuredModel):
-    """With a directed q, exact draws of which cost one pass (the PWL rows of table 3)."""
-
-
-@register(tiny={"latent_dims": (4, 4), "hidden": (16,)})
-class UndirectedStructuredPrediction(UndirectedPosteriorModel, StructuredModel):
-    """With an RBM for every x_visible as q (the DVAE## rows of table 3)."""

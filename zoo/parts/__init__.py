@@ -1,1 +1,34 @@
 """What models are put together from: priors, posteriors, likelihoods, chains that go on."""
+
+from zoo.parts import likelihoods
+from zoo.parts.directed_posterior import DirectedPosterior
+from zoo.parts.part import Part
+from zoo.parts.persistent_chains import PersistentChains
+from zoo.parts.posteriors import (
+    GaussianPosterior,
+    LadderPosterior,
+    MeanFieldPosterior,
+    TwoLayerPosterior,
+)
+from zoo.parts.priors import LayeredPrior, StandardNormalPrior
+from zoo.parts.rbm_prior import RBMPrior
+from zoo.parts.step_size import AcceptanceStepSize
+from zoo.parts.step_size_search import StepSizeSearch
+from zoo.parts.undirected_posterior import UndirectedPosterior
+
+__all__ = [
+    "AcceptanceStepSize",
+    "DirectedPosterior",
+    "GaussianPosterior",
+    "LadderPosterior",
+    "LayeredPrior",
+    "MeanFieldPosterior",
+    "Part",
+    "PersistentChains",
+    "RBMPrior",
+    "StandardNormalPrior",
+    "StepSizeSearch",
+    "TwoLayerPosterior",
+    "UndirectedPosterior",
+    "likelihoods",
+]

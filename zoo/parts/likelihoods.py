@@ -1,4 +1,4 @@
-"""p(x given z): what a decoder's outputs mean, in pixels in [0, 1]."""
+"""Observation models p(x given z): what a decoder's outputs mean, in pixels in [0, 1]."""
 
 import math
 
@@ -8,12 +8,13 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import samplers
-from zoo.core.checks import UsageError, check_choice, check_count, check_positive
+from zoo.core.checks import UsageError, check_count, check_positive
+from zoo.parts.part import Part, make_part
 
 tfd = tfp.distributions
 
 
-class Likelihood(keras.layers.Layer):
+class Likelihood(Part):
     """A distribution of independent pixels, given the outputs of a decoder of the same shape.
 
     Attributes:
@@ -26,7 +27,7 @@ class Likelihood(keras.layers.Layer):
         super().__init__(**kwargs)
         self.built = True  # or Keras would build the whole model by a call of its own
 
-    def observe(self, x: tf.Tensor, seed: samplers.random.Seed) -> tf.Tensor:
+    def preprocess(self, x: tf.Tensor, seed: samplers.random.Seed) -> tf.Tensor:
         """What the model explains of pixels in [0, 1]; same shape."""
         return x
 
@@ -34,11 +35,11 @@ class Likelihood(keras.layers.Layer):
         """Independent pixels given the decoder's outputs."""
         raise NotImplementedError
 
-    def outputs_of(self, mean: np.ndarray) -> np.ndarray:
+    def outputs_for_mean(self, mean: np.ndarray) -> np.ndarray:
         """Decoder outputs given which the expected pixels are `mean`, or near to it."""
         raise NotImplementedError
 
-    def scheduled_state(self, iteration: tf.Tensor) -> list[tuple]:
+    def scheduled_state(self, step: tf.Tensor) -> list[tuple]:
         """(variable, new value) pairs after so many training steps: what is annealed."""
         return []
 
@@ -61,14 +62,14 @@ class Bernoulli(Likelihood):
 
     levels = 2
 
-    def observe(self, x, seed):
+    def preprocess(self, x, seed):
         """Draws binary images from grey levels; binary images stay what they are."""
         return tf.cast(samplers.uniform(tf.shape(x), seed, x.dtype) < x, x.dtype)
 
     def distribution(self, outputs):
         return tfd.Bernoulli(logits=outputs, dtype=outputs.dtype)
 
-    def outputs_of(self, mean):
+    def outputs_for_mean(self, mean):
         mean = np.clip(mean, 1e-3, 1 - 1e-3)  # a pixel that never changes has no logit
         return np.log(mean / (1 - mean))
 
@@ -94,7 +95,7 @@ class _LocationScale(Likelihood):
             trainable=learn_scale,
         )
 
-    def outputs_of(self, mean):
+    def outputs_for_mean(self, mean):
         return 2 * mean - 1
 
     @property
@@ -143,7 +144,7 @@ class Gaussian(_LocationScale):
                 raise UsageError("annealed_from anneals the scale, and learn_scale trains it.")
             self.log_scale.assign(math.log(annealed_from))
 
-    def observe(self, x, seed):
+    def preprocess(self, x, seed):
         if self.levels is None:
             return x
         noise = samplers.uniform(tf.shape(x), seed, x.dtype) - 0.5
@@ -153,10 +154,10 @@ class Gaussian(_LocationScale):
         scale = tf.cast(self.scale, outputs.dtype)
         return tfd.Normal((outputs + 1) / 2, scale / 2)
 
-    def scheduled_state(self, iteration):
+    def scheduled_state(self, step):
         if self.annealed_from is None:
             return []
-        done = tf.minimum(tf.cast(iteration, tf.float32) / self.annealing_steps, 1.0)
+        done = tf.minimum(tf.cast(step, tf.float32) / self.annealing_steps, 1.0)
         scale = self.annealed_from + done * (self.initial_scale - self.annealed_from)
         return [(self.log_scale, tf.math.log(scale))]
 
@@ -187,7 +188,7 @@ class DiscretisedLogistic(_LocationScale):
         super().__init__(scale, learn_scale, **kwargs)
         self.levels = _check_levels(levels)
 
-    def observe(self, x, seed):
+    def preprocess(self, x, seed):
         return tf.round(x * (self.levels - 1)) / (self.levels - 1)
 
     def distribution(self, outputs):
@@ -284,13 +285,4 @@ def get_likelihood(likelihood: str | dict | Likelihood) -> Likelihood:
     Raises:
       UsageError: for an unknown name, or arguments that it does not take.
     """
-    if isinstance(likelihood, Likelihood):
-        return likelihood
-    arguments = dict(likelihood) if isinstance(likelihood, dict) else {"name": likelihood}
-    name = check_choice("likelihood", arguments.pop("name", None), LIKELIHOODS)
-    try:
-        return LIKELIHOODS[name](**arguments)
-    except UsageError:
-        raise
-    except (TypeError, ValueError) as error:  # Keras tells of unknown arguments by the latter
-        raise UsageError(f"likelihood: {name} does not take this: {error}") from None
+    return make_part("likelihood", LIKELIHOODS, likelihood)

@@ -11,7 +11,6 @@ import tensorflow_probability as tfp
 
 import samplers
 from samplers.random import Seed
-from zoo.core.annealing import log_mean_weight
 from zoo.core.checks import UsageError, check_choice, check_count
 
 tfd = tfp.distributions
@@ -126,7 +125,7 @@ class RBMPrior(keras.layers.Layer):
         """Estimates log Z by annealed importance sampling, and stores it."""
         betas = samplers.linear_schedule(num_increments)
         log_weights = _annealing(jit_compile)(self.rbm, num_chains, betas, samplers.as_seed(seed))
-        mean, stddev = log_mean_weight(log_weights)
+        mean, stddev = samplers.log_mean_weight(log_weights)
         self.log_normalizer.assign(tf.cast(mean, tf.float32))
         return LogNormalizer(float(mean), float(stddev))
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import samplers
 from samplers.relaxations import Relaxation
-from zoo.core.checks import UsageError, check_choice
+from zoo.parts.part import make_part
 
 
 def get_relaxation(relaxation: str | dict | Relaxation) -> Relaxation:
@@ -13,14 +13,7 @@ def get_relaxation(relaxation: str | dict | Relaxation) -> Relaxation:
     Raises:
       UsageError: for an unknown name, or arguments that it does not take.
     """
-    if isinstance(relaxation, Relaxation):
-        return relaxation
-    arguments = dict(relaxation) if isinstance(relaxation, dict) else {"name": relaxation}
-    name = check_choice("relaxation", arguments.pop("name", None), samplers.RELAXATIONS)
-    try:
-        return samplers.RELAXATIONS[name](**arguments)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"relaxation: {name} does not take this: {error}") from None
+    return make_part("relaxation", samplers.RELAXATIONS, relaxation)
 
 
 def relaxation_config(relaxation: Relaxation) -> dict:

@@ -8,6 +8,7 @@ import tensorflow as tf
 import samplers
 from samplers.random import Seed
 from zoo.core.checks import UsageError, check_choice, check_count, check_positive
+from zoo.parts.part import make_part
 
 METHODS = ("fixed", "grid", "gradient")
 ENTROPIES = ("conditional", "marginal")
@@ -66,14 +67,14 @@ class StepSizeSearch:
         if self.entropy == "marginal" and self.num_chains < 2:
             raise UsageError("num_chains must be at least 2 for the marginal entropy; it was 1.")
 
-    def objective(self, model, x: tf.Tensor, step_size: tf.Tensor, seed: Seed) -> tf.Tensor:
+    def objective(self, model, batch: dict, step_size: tf.Tensor, seed: Seed) -> tf.Tensor:
         """The KL divergence of each image, less the unknown log p(x): nats, [B].
 
         Minus the conditional one is a lower bound on log p(x), on average, where no step folds the
         space: s^2 / 2 times the largest curvature of -log p(x, z) is below 1 everywhere.
         """
         start = model.prior.sample(
-            [self.num_chains, tf.shape(x)[0]], samplers.fold_in(seed, "prior")
+            [self.num_chains, tf.shape(batch["x"])[0]], samplers.fold_in(seed, "prior")
         )
         arguments = {
             "num_steps": model.num_steps,
@@ -82,7 +83,7 @@ class StepSizeSearch:
         }
 
         def log_joint(z):
-            return model.log_joint(x, z)
+            return model.log_joint(batch, z)
 
         if self.entropy == "marginal":
             per_chain = samplers.marginal_step_size_objective(log_joint, start, **arguments)
@@ -92,36 +93,43 @@ class StepSizeSearch:
             )
         return tf.reduce_mean(per_chain, 0)
 
-    def evidence(self, model, x: tf.Tensor, step_size: tf.Tensor, seed: Seed) -> tf.Tensor:
-        """What images have to say: the objective on the grid, [G], or its gradient in log s."""
-        x = x[: self.num_images]
+    def statistics(self, model, batch: dict, step_size: tf.Tensor, seed: Seed) -> tf.Tensor:
+        """The objective on the grid, [G], or its gradient in log s, of a batch.
+
+        Args:
+          model: has `prior`, `log_joint` and `num_steps`.
+          batch: what the model explains, of which the first `num_images` are looked at.
+          step_size: where the gradient is taken.
+          seed: int or int32[2].
+        """
+        batch = {name: value[: self.num_images] for name, value in batch.items()}
         if self.method == "gradient":
             log_size = tf.math.log(step_size)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(log_size)
-                value = tf.reduce_mean(self.objective(model, x, tf.exp(log_size), seed))
+                value = tf.reduce_mean(self.objective(model, batch, tf.exp(log_size), seed))
             return tape.gradient(value, log_size)
 
         def mean_objective(size):
-            return tf.reduce_mean(self.objective(model, x, size, seed))
+            return tf.reduce_mean(self.objective(model, batch, size, seed))
 
         # One after the other, so that memory does not grow with the grid.
         return tf.map_fn(mean_objective, tf.constant(self.grid), parallel_iterations=1)
 
     def improved(
-        self, step_size: tf.Tensor, moments: tf.Tensor, evidence: tf.Tensor, count: tf.Tensor
+        self, step_size: tf.Tensor, moments: tf.Tensor, statistics: tf.Tensor, count: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The step size and Adam's moments, [2, ...], after the search number `count` from 1 on."""
         if self.method == "grid":
             # Not a number is the worst of all.
-            evidence = tf.where(tf.math.is_finite(evidence), evidence, tf.float32.max)
-            return tf.gather(tf.constant(self.grid), tf.argmin(evidence)), moments
+            statistics = tf.where(tf.math.is_finite(statistics), statistics, tf.float32.max)
+            return tf.gather(tf.constant(self.grid), tf.argmin(statistics)), moments
         # Where steps fold the space, its gradient has no variance: one outlier would stop Adam.
-        evidence = tf.where(tf.math.is_finite(evidence), evidence, 0.0)
-        evidence = tf.clip_by_value(evidence, -self.clip, self.clip)
+        statistics = tf.where(tf.math.is_finite(statistics), statistics, 0.0)
+        statistics = tf.clip_by_value(statistics, -self.clip, self.clip)
         first, second = tf.unstack(moments)
-        first = 0.9 * first + 0.1 * evidence
-        second = 0.99 * second + 0.01 * evidence**2
+        first = 0.9 * first + 0.1 * statistics
+        second = 0.99 * second + 0.01 * statistics**2
         count = tf.cast(count, first.dtype)
         unbiased = first / (1 - 0.9**count), second / (1 - 0.99**count)
         change = self.learning_rate * unbiased[0] / (tf.sqrt(unbiased[1]) + 1e-8)
@@ -134,9 +142,4 @@ def get_step_size_search(search: dict | StepSizeSearch | None) -> StepSizeSearch
     Raises:
       UsageError: for attributes that it does not have.
     """
-    if isinstance(search, StepSizeSearch):
-        return search
-    try:
-        return StepSizeSearch(**search or {})
-    except TypeError as error:
-        raise UsageError(f"step_size_search does not take this: {error}") from None
+    return make_part("step_size_search", {"search": StepSizeSearch}, search)

@@ -19,7 +19,7 @@ def write_samples(run: Run, num_samples: int, seed: int) -> None:
       num_samples: of the draws.
       seed: of the draws.
     """
-    x = None if run.model.visible is None else collect(run.model, run.data.test, 1)
+    x = collect(run.model, run.data.test, 1) if run.model.sample_fields else None
     draws = pictures.samples(run.model, x, num_samples, seed)
     write_arrays(run, "samples.npz", draws)
     write_picture(run, "samples.png", pictures.square(draws["mean"]))
@@ -39,8 +39,7 @@ def write_inpainting(
 
     Args:
       run: with a fitted model.
-      masks: names, as `zoo.data.mask` takes them; None is the left half, or a conditional model's
-        own mask.
+      masks: names, as `zoo.data.completion_masks` takes them.
       coverage: the share of the pixels hidden; None is each mask's own.
       num_images: the first so many test images are completed.
       num_completions: of each image.
@@ -54,7 +53,7 @@ def write_inpainting(
     check_count(num_images=num_images, num_completions=num_completions)
     if num_steps is not None:
         check_count(num_steps=num_steps)
-    shown = _masks(run.model, masks, seed, coverage)
+    shown = data.completion_masks(run.model, masks, seed, coverage)
     for name, visible in shown.items():
         if visible.all():
             raise UsageError(f"coverage must be larger: the mask {name!r} hides no pixel.")
@@ -83,12 +82,3 @@ def write_inpainting(
         if len(x) == 1:  # a column of its own would be long and thin
             picture = pictures.square(picture[:, 0])
         write_picture(run, f"inpainting_{name}.png", picture)
-
-
-def _masks(model, names, seed, coverage):
-    """What is visible under each mask, by its name."""
-    if names is None and model.visible is not None:
-        if coverage is not None:
-            raise UsageError("coverage must be left out for a model that has a mask of its own.")
-        return {model.mask: model.visible}
-    return {name: data.mask(name, model.event_shape, seed, coverage) for name in names or ["left"]}

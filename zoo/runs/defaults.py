@@ -1,8 +1,10 @@
 """Configs resolved: every argument that a config leaves out, at its default."""
 
+import ast
 import dataclasses
 import inspect
 import pathlib
+import textwrap
 import typing
 from collections.abc import Callable, Iterable
 
@@ -63,28 +65,41 @@ def method_defaults(method: type) -> dict:
     own = method.__mro__[: method.__mro__.index(keras.Model)]
     makers = [vars(cls)["for_data"].__func__ for cls in own if "for_data" in vars(cls)]
     constructors = [vars(cls)["__init__"] for cls in own if "__init__" in vars(cls)]
-    but = ("seed", *getattr(method, "fixed", ()))  # what a special case of another method sets
-    return _defaults(constructors, but) | _defaults(makers, but)
+    return _defaults(constructors, but=("seed",)) | _defaults(makers, but=("seed",))
 
 
 def _defaults(functions: Iterable[Callable], but: tuple[str, ...]) -> dict:
     """Defaults of a function's arguments, and of those that each passes on to the next."""
-    found = {}
+    found, known = {}, set(but)
     for function in functions:
-        parameters = inspect.signature(function).parameters.values()
-        for parameter in parameters:
-            if parameter.name not in (*found, *but) and _is_plain(parameter):
-                found[parameter.name] = parameter.default
-        if not _passes_on(function):
+        parameters = inspect.signature(function).parameters
+        for name, parameter in parameters.items():
+            if name not in known and _is_plain(parameter):
+                found[name] = parameter.default
+        given = _given_to_the_next(function)
+        if given is None:
             break
+        known |= {*parameters, *given}
     return found
 
 
-def _passes_on(function) -> bool:
-    """Whether a method gives what else it takes to the same method of the next class."""
+def _given_to_the_next(function) -> set[str] | None:
+    """Names of what a method gives itself to the same method of the next class.
+
+    Returns:
+      The names; None if it does not pass on what else it takes.
+    """
     parameters = inspect.signature(function).parameters.values()
-    takes_more = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-    return takes_more and {"super", function.__name__} <= set(function.__code__.co_names)
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    try:
+        source = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except OSError:  # of what was typed into a shell
+        return set()
+    for node in ast.walk(source):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == f"super().{function.__name__}":
+            return {keyword.arg for keyword in node.keywords}
+    return None
 
 
 def _is_plain(parameter) -> bool:

@@ -10,6 +10,7 @@ import ml_collections
 
 from zoo.core.checks import UsageError
 from zoo.core.files import PARTIAL, atomic_write, write_json
+from zoo.core.registry import get_method
 from zoo.runs import manifest
 from zoo.runs.config import check_config
 
@@ -122,10 +123,10 @@ def load(workdir: str | pathlib.Path) -> keras.Model:
     Raises:
       UsageError: if there is none, it is broken, or another version wrote it.
     """
-    manifest.names(workdir)
-    path = pathlib.Path(workdir) / MODEL
+    path, config = pathlib.Path(workdir) / MODEL, load_config(workdir)
     if not path.is_file():
         raise UsageError(f"workdir: {str(path)!r} is missing; did the training finish?")
+    get_method(config.model.name)  # whose module registers it
     try:
         return keras.models.load_model(path)
     except UsageError:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import samplers
 from zoo.core.checks import UsageError, check_count, check_positive
-from zoo.scores.chunks import collect, in_chunks
+from zoo.scores.chunks import collect, in_chunks, observed
 
 
 class ActiveUnits(NamedTuple):
@@ -88,16 +88,16 @@ def active_units(
     x = collect(model, data, num_images)
     if len(x) < 2:
         raise UsageError("data must hold at least two images, over which the variance is taken.")
-    x = model.observe(tf.constant(x), samplers.fold_in(seed, "observe")).numpy()
+    x = observed(model, x, seed)
 
     @tf.function(jit_compile=model.compile_chains, autograph=False)
     def run(x, index):
         key = samplers.fold_in(seed, "chains", index[0])
-        posterior = model.posterior(x)
+        posterior = model.posterior_distribution({"x": x})
 
         def hmc(state, step_size, seed, **kwargs):
             return samplers.hmc(
-                lambda z: model.log_joint(x, z),
+                lambda z: model.log_joint({"x": x}, z),
                 state,
                 step_size=step_size,
                 num_leapfrog_steps=num_leapfrog_steps,

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+import samplers
+from samplers.random import Seed
 from zoo.core.checks import UsageError, check_images, check_positive
 from zoo.core.pipeline import as_batch
 
@@ -28,10 +30,16 @@ def collect(model, data, num_images: int | None = None) -> np.ndarray:
         if not batches:
             raise UsageError("data must hold at least one image; the pipeline was empty.")
         data = np.concatenate(batches)
-    x = check_images(as_batch(data)["x"], model.event_shape, "data")
+    x = check_images(as_batch(data)["x"], model.fields["x"].shape, "data")
     if num_images is not None and len(x) < num_images:
         raise UsageError(f"num_images must be at most {len(x)}, all of them; it was {num_images}.")
     return x[:num_images]
+
+
+def observed(model, x: np.ndarray, seed: Seed) -> np.ndarray:
+    """What the model explains of images, [N, ...event]: binarised once, by `seed`, if need be."""
+    batch = model.preprocess({"x": tf.constant(x)}, samplers.fold_in(seed, "observe"))
+    return batch["x"].numpy()
 
 
 def in_chunks(run: Callable, arrays, chunk_size: int, title: str, verbose: bool):

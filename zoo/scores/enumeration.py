@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import samplers
 from zoo.core.checks import UsageError, check_count
-from zoo.scores.chunks import collect, in_chunks
+from zoo.scores.chunks import collect, in_chunks, observed
 
 
 class Enumeration(NamedTuple):
@@ -15,15 +15,15 @@ class Enumeration(NamedTuple):
 
     Attributes:
       log_likelihood: log p(x).
-      divergence: KL(q(z given x) || p(z given x)); `log_likelihood` less it is the bound that one
+      kl: KL(q(z given x) || p(z given x)); `log_likelihood` less it is the bound that one
         sample of q estimates.
-      prior_divergence: KL(q(z given x) || p(z)), what training weighs.
+      prior_kl: KL(q(z given x) || p(z)), what training weighs.
       num_states: exp of the entropy of p(z given x), the number of states that it spreads over.
     """
 
     log_likelihood: np.ndarray
-    divergence: np.ndarray
-    prior_divergence: np.ndarray
+    kl: np.ndarray
+    prior_kl: np.ndarray
     num_states: np.ndarray
 
 
@@ -50,7 +50,7 @@ def enumerate_latents(
             f"{model.name!r} has not."
         )
     x = collect(model, data, num_images)
-    x = model.observe(tf.constant(x), samplers.fold_in(seed, "observe")).numpy()
+    x = observed(model, x, seed)
     states = samplers.binary_states(model.latent_dim)[:, None]
     pixels = tf.function(model.likelihood, autograph=False)(states)
     rbm, (z1, z2) = model.rbm_prior.rbm, tf.split(states, model.latent_dims, axis=-1)

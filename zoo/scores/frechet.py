@@ -15,7 +15,7 @@ import tensorflow as tf
 import samplers
 from zoo.analysis.latents import num_latents
 from zoo.core.checks import UsageError, check_choice, check_count, check_images, check_shape
-from zoo.core.trainable import GenerativeModel
+from zoo.core.generative import GenerativeModel
 from zoo.data import Data
 from zoo.scores.chunks import collect, in_chunks
 
@@ -244,8 +244,8 @@ def _draws_of_fitted(model, images, num_samples, seed):
 
     @tf.function(jit_compile=model.compile_chains, autograph=False)
     def infer(x, index):
-        x = model.observe(x, samplers.fold_in(seed, "observe", index[0]))
-        z, _ = model.infer(x, 1, samplers.fold_in(seed, "infer", index[0]))
+        batch = model.preprocess({"x": x}, samplers.fold_in(seed, "observe", index[0]))
+        z, _ = model.infer(batch, 1, samplers.fold_in(seed, "infer", index[0]))
         return tf.transpose(z[0])
 
     inferred = in_chunks(infer, (images, np.arange(len(images))), 100, "", False).T

@@ -7,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 import samplers
-from zoo.core.annealing import Annealing, effective_sample_size, log_mean_weight
+from zoo.core.annealing import Annealing
 from zoo.core.checks import UsageError, check_count
-from zoo.scores.chunks import collect, in_chunks
+from zoo.scores.chunks import collect, in_chunks, observed
 
 
 class LogLikelihood(NamedTuple):
@@ -83,20 +83,22 @@ def log_likelihood(
     x = collect(model, data, num_images)
     check_count(chunk_size=chunk_size)
     annealing = _annealing(model, protocol)
-    x = model.observe(tf.constant(x), samplers.fold_in(seed, "observe")).numpy()
+    x = observed(model, x, seed)
 
     @tf.function(jit_compile=model.compile_chains, autograph=False)
     def run(x, index):
-        forward, _ = annealing.run(model, x, samplers.fold_in(seed, "anneal", index[0]))
-        return log_mean_weight(forward.log_weights), tf.reduce_mean(forward.accept_prob, [0, 1])
+        forward, _ = annealing.run(model, {"x": x}, samplers.fold_in(seed, "anneal", index[0]))
+        return samplers.log_mean_weight(forward.log_weights), tf.reduce_mean(
+            forward.accept_prob, [0, 1]
+        )
 
     title = f"AIS: {len(x)} images, {annealing}"
     estimate, accept_prob = in_chunks(run, (x, np.arange(len(x))), chunk_size, title, verbose)
     return LogLikelihood(
-        mean=float(estimate.log_likelihood.mean()),
-        stderr=_stderr(estimate.log_likelihood),
+        mean=float(estimate.log_mean.mean()),
+        stderr=_stderr(estimate.log_mean),
         chain_stderr=float(np.sqrt((estimate.stderr**2).sum()) / len(x)),
-        per_image=estimate.log_likelihood,
+        per_image=estimate.log_mean,
         accept_rate=float(accept_prob.mean()),
         protocol=str(annealing),
     )
@@ -130,9 +132,9 @@ def bidirectional(
     @tf.function(jit_compile=model.compile_chains, autograph=False)
     def run(z, x, index):
         key = samplers.fold_in(seed, "anneal", index[0])
-        forward, backward = annealing.run(model, x, key, exact=z)
-        lower = log_mean_weight(forward.log_weights).log_likelihood
-        return lower, -log_mean_weight(backward.log_weights).log_likelihood
+        forward, backward = annealing.run(model, {"x": x}, key, exact=z)
+        lower = samplers.log_mean_weight(forward.log_weights).log_mean
+        return lower, -samplers.log_mean_weight(backward.log_weights).log_mean
 
     z, x = (t.numpy() for t in simulate())
     title = f"BDMC: {num_images} simulated images, {annealing}"
@@ -164,7 +166,7 @@ def importance_weighted_bound(
     """
     check_count(num_samples=num_samples, chunk_size=chunk_size)
     x = collect(model, data, num_images)
-    x = model.observe(tf.constant(x), samplers.fold_in(seed, "observe")).numpy()
+    x = observed(model, x, seed)
     num_rounds = -(-num_samples // _SAMPLES_AT_A_TIME)
     size = -(-num_samples // num_rounds)
 
@@ -173,7 +175,7 @@ def importance_weighted_bound(
         key = samplers.fold_in(seed, index[0])
         log_weights = tf.map_fn(
             lambda k: model.log_weights(
-                x, size, key if num_rounds == 1 else samplers.fold_in(key, k)
+                {"x": x}, size, key if num_rounds == 1 else samplers.fold_in(key, k)
             ),
             tf.range(num_rounds),
             fn_output_signature=tf.TensorSpec([size, x.shape[0]], x.dtype),
@@ -181,15 +183,17 @@ def importance_weighted_bound(
         )
         log_weights = tf.reshape(log_weights, [num_rounds * size, -1])[:num_samples]
         log_weights = tf.cast(log_weights, tf.float64)
-        return log_mean_weight(log_weights), effective_sample_size(tf.nn.softmax(log_weights, 0))
+        return samplers.log_mean_weight(log_weights), samplers.effective_sample_size(
+            tf.nn.softmax(log_weights, 0)
+        )
 
     title = f"Importance-weighted bound: {len(x)} images, {num_samples} samples"
     estimate, sizes = in_chunks(run, (x, np.arange(len(x))), chunk_size, title, verbose)
     return LogLikelihood(
-        mean=float(estimate.log_likelihood.mean()),
-        stderr=_stderr(estimate.log_likelihood),
+        mean=float(estimate.log_mean.mean()),
+        stderr=_stderr(estimate.log_mean),
         chain_stderr=float(np.sqrt((estimate.stderr**2).sum()) / len(x)),
-        per_image=estimate.log_likelihood,
+        per_image=estimate.log_mean,
         accept_rate=math.nan,
         protocol=f"{num_samples} samples of the model's proposal",
         effective_sample_size=float(sizes.mean()),
@@ -197,12 +201,12 @@ def importance_weighted_bound(
 
 
 def _annealing(model, protocol):
-    if not isinstance(model.scoring, Annealing):
+    if not model.can_be_annealed:
         raise UsageError(
             f"model {model.name!r} has discrete latents, which cannot be annealed; "
             "use importance_weighted_bound."
         )
-    return Annealing(**{"start": model.scoring.start} | protocol)
+    return Annealing(**{"start": model.protocol.start} | protocol)
 
 
 _SAMPLES_AT_A_TIME = 100  # of every image of a chunk, so that memory does not grow

@@ -7,10 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 import samplers
+from zoo.core.abilities import defines
 from zoo.core.annealing import Annealing
 from zoo.core.checks import UsageError, check_count
 from zoo.core.latent import LatentVariableModel
-from zoo.scores.chunks import collect, in_chunks
+from zoo.scores.chunks import collect, in_chunks, observed
 from zoo.scores.likelihood import bidirectional, importance_weighted_bound, log_likelihood
 
 
@@ -59,12 +60,12 @@ def report(
     )
     x = collect(model, data, num_images)
     common = {"chunk_size": chunk_size, "seed": seed, "verbose": verbose}
-    prepared = model.prepare_scores(samplers.fold_in(seed, "prepare"))
+    prepared = model.prepare_for_scores(samplers.fold_in(seed, "prepare"))
     bound, weighted, bdmc = None, None, None
-    if model.has_bound:
+    if defines(model, "log_weights"):
         bound = importance_weighted_bound(model, x, chunk_size=chunk_size, seed=seed)
         weighted = importance_weighted_bound(model, x, num_samples=num_importance_samples, **common)
-    if isinstance(model.scoring, Annealing):
+    if model.can_be_annealed:
         estimate = log_likelihood(model, x, **common, **protocol)
         bdmc = bidirectional(model, num_images=num_simulated, **common, **protocol)
     else:
@@ -119,16 +120,16 @@ def check_protocol(
 
 def _inference(model, x, chunk_size, seed):
     """Acceptance rate (NaN without a chain) and mean squared error of inferred latents."""
-    observed = model.observe(tf.constant(x), samplers.fold_in(seed, "observe")).numpy()
+    explained = observed(model, x, seed)
 
     @tf.function(jit_compile=model.compile_chains, autograph=False)
-    def run(x, observed, index):
+    def run(x, explained, index):
         key = samplers.fold_in(seed, "report", index[0])
-        z, diagnostics = model.infer(observed, 1, samplers.fold_in(key, "infer"))
-        error = model.squared_error(x, z)
+        z, diagnostics = model.infer({"x": explained}, 1, samplers.fold_in(key, "infer"))
+        error = model.squared_error({"x": x}, z)
         return diagnostics.get("accept_rate", tf.fill(tf.shape(error), math.nan)), error
 
     accept_rate, error = in_chunks(
-        run, (x, observed, np.arange(len(x))), chunk_size, "", verbose=False
+        run, (x, explained, np.arange(len(x))), chunk_size, "", verbose=False
     )
     return float(accept_rate.mean()), float(error.mean())

@@ -6,7 +6,7 @@ import tempfile
 import tensorflow as tf
 
 from zoo.core.checks import UsageError
-from zoo.core.trainable import GenerativeModel
+from zoo.core.generative import GenerativeModel
 
 
 def export(model: GenerativeModel, path: str) -> None:
@@ -30,10 +30,11 @@ def export(model: GenerativeModel, path: str) -> None:
         raise UsageError(f"path must be new or hold an older export; {str(path)!r} is neither.")
     endpoints = model.signatures()
     # Not by Keras's ExportArchive, which would trace each endpoint twice.
-    signatures = {
-        name: tf.function(_checked(endpoint, specs), autograph=False).get_concrete_function(*specs)
-        for name, (endpoint, specs) in endpoints.items()
-    }
+    signatures = {}
+    for name, endpoint in endpoints.items():
+        specs = [field.spec(key) for key, field in endpoint.inputs.items()]
+        served = tf.function(_checked(endpoint), autograph=False)
+        signatures[name] = served.get_concrete_function(*specs)
     archive = tf.Module()
     archive.used = [variable for function in signatures.values() for variable in function.variables]
     default = next(iter(signatures.values()))
@@ -41,17 +42,18 @@ def export(model: GenerativeModel, path: str) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".partial-") as partial:
         written = pathlib.Path(partial) / "export"
         tf.saved_model.save(archive, str(written), signatures | {"serving_default": default})
-        _write_warmup(written, endpoints, model.visible)
+        _write_warmup(written, endpoints)
         if path.exists():
             path.rename(f"{partial}/older")
         written.rename(path)
 
 
-def _checked(endpoint, specs):
-    """The endpoint, after a check of every input against its spec; signatures make none."""
+def _checked(endpoint):
+    """The endpoint, after a check of every input by its field; signatures make none."""
+    fields = endpoint.inputs
 
     def serve(*inputs):
-        named = {spec.name: tensor for spec, tensor in zip(specs, inputs, strict=True)}
+        named = dict(zip(fields, inputs, strict=True))
         if "visible" in named:
             # What is hidden is not looked at; a mask that does not fit is told below.
             fits = _same(_shape(named["visible"]), _shape(named["x"]))
@@ -60,21 +62,19 @@ def _checked(endpoint, specs):
                 lambda: tf.where(named["visible"], named["x"], 0.0),
                 lambda: named["x"],
             )
-        checks = [check for spec in specs for check in _assertions(spec, named)]
+        checks = [check for name in fields for check in _assertions(name, fields[name], named)]
         with tf.control_dependencies(checks):
-            return endpoint(*(tf.identity(tensor) for tensor in named.values()))
+            return endpoint.function(**{name: tf.identity(t) for name, t in named.items()})
 
     return serve
 
 
-def _assertions(spec, named):
-    name, tensor = spec.name, named[spec.name]
-    shape = _shape(tensor)
-    wanted = spec.shape.as_list()
-    batched = wanted[:1] == [None]
-    text = ", ".join("N" if size is None else str(size) for size in wanted)
+def _assertions(name, field, named):
+    tensor = named[name]
+    shape, batched = _shape(tensor), int(field.batched)
+    text = ", ".join([*["N"] * batched, *map(str, field.shape)])
     yield tf.debugging.Assert(
-        _same(shape[int(batched) :], wanted[int(batched) :]),
+        _same(shape[batched:], list(field.shape)),
         [f"{name} must have the shape [{text}]; it was", shape],
         summarize=8,
     )
@@ -87,13 +87,7 @@ def _assertions(spec, named):
             [f"{name} must be a batch as long as x; it was", shape],
             summarize=8,
         )
-    if spec.dtype.is_floating:
-        pixels = tf.reshape(tensor, [-1])  # whose rank is right, whatever came
-        fine = tf.reduce_all((pixels >= 0) & (pixels <= 1))  # false for NaN, too
-        yield tf.debugging.Assert(fine, [f"{name} must hold finite pixels in [0, 1]."])
-    if name.startswith("num_"):
-        fine = tf.reduce_all(tensor > 0)
-        yield tf.debugging.Assert(fine, [f"{name} must be greater than 0; it was", tensor])
+    yield tf.debugging.Assert(field.allows(tensor), [f"{name} {field.rule}; it was", tensor])
 
 
 def _shape(tensor):
@@ -113,24 +107,18 @@ def _same(shape, other):
     )
 
 
-def _write_warmup(path, endpoints, visible):
-    """A smallest request for each signature, as TensorFlow Serving reads them.
-
-    A mask shows everything, unless the model takes one alone.
-    """
+def _write_warmup(path, endpoints):
+    """A smallest request for each signature, as TensorFlow Serving reads them."""
     from tensorflow_serving.apis import prediction_log_pb2  # slow to import, and only used here
 
     assets = path / "assets.extra"
     assets.mkdir()
     with tf.io.TFRecordWriter(str(assets / "tf_serving_warmup_requests")) as writer:
-        for name, (_, inputs) in endpoints.items():
+        for name, endpoint in endpoints.items():
             log = prediction_log_pb2.PredictionLog()
             request = log.predict_log.request
             request.model_spec.signature_name = name
-            for spec in inputs:
-                shape = [1 if size is None else size for size in spec.shape]
-                value = tf.ones(shape, spec.dtype)
-                if spec.name == "visible" and visible is not None:
-                    value = visible[None]
-                request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(value))
+            for key, field in endpoint.inputs.items():
+                value = tf.constant(field.example())
+                request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
             writer.write(log.SerializeToString())

@@ -2,17 +2,21 @@
 
 import keras
 import pytest
-from training import build
 
 import zoo
-from zoo.core.trainable import GenerativeModel
+from zoo.core import registry
+from zoo.core.fields import Field
+from zoo.core.trainable import TrainableModel
 from zoo.runs.variable_paths import variable_paths
 
 
 @pytest.mark.parametrize("name", zoo.method_names())
 def test_the_same_in_every_process(name, digits):
     """A second model, whose layers Keras numbers otherwise, has the same paths and shapes."""
-    first, second = (build(zoo.get_method(name), digits) for _ in range(2))
+    method = registry.methods()[name]
+    first, second = (method.cls.for_data(digits, **method.tiny) for _ in range(2))
+    for model in (first, second):
+        model.compile()
     found = [variable_paths(model) for model in (first, second)]
     everything = [*first.variables, *first.optimizer.variables]
     assert sorted(map(id, found[0].values())) == sorted(map(id, everything))
@@ -25,11 +29,11 @@ def dense(name=None):
     return keras.layers.Dense(2, name=name)
 
 
-class Model(GenerativeModel):
+class Model(TrainableModel):
     """With a network whose layers have numbers, and one whose layers share a name."""
 
     def __init__(self):
-        super().__init__(event_shape=(2,))
+        super().__init__(fields={"x": Field((2,))})
         self.upper = keras.Sequential([keras.Input((2,)), dense(), dense(), dense("head")])
         self.lower = keras.Sequential([keras.Input((2,)), dense(), dense()])
         for layer in self.lower.layers:
@@ -55,15 +59,15 @@ def test_the_paths():
         *(f"upper/{layer}/{v}" for layer in ("dense", "dense_1", "head") for v in WEIGHTS),
         *(f"lower/same/{v}{again}" for again in ("", "#2") for v in WEIGHTS),
     ]
-    assert list(paths)[:11] == [f"model/{path}" for path in [*own, "scale"]]
-    assert list(paths)[11:13] == ["optimizer/sgd/iteration", "optimizer/sgd/learning_rate"]
+    assert list(paths)[:12] == [f"model/{path}" for path in [*own, "training_step", "scale"]]
+    assert list(paths)[12:14] == ["optimizer/sgd/iteration", "optimizer/sgd/learning_rate"]
     momenta = [
         f"optimizer/sgd/model/upper/{layer}/{v}/momentum" for layer in UPPER for v in WEIGHTS
     ]
-    assert list(paths)[13:19] == momenta
+    assert list(paths)[14:20] == momenta
     assert paths["model/upper/dense_1/bias"] is model.upper.layers[1].bias
     assert paths["model/lower/same/kernel#2"] is model.lower.layers[1].kernel
-    assert len(paths) == len(model.variables) + len(model.optimizer.variables) == 23
+    assert len(paths) == len(model.variables) + len(model.optimizer.variables) == 24
 
 
 WEIGHTS, UPPER = ("kernel", "bias"), ("dense", "dense_1", "head")

@@ -1,4 +1,4 @@
-"""Several stochastic layers as one vector, so that samplers and scores need not know of them."""
+"""Diagonal Gaussians, and several layers of them as one vector."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,6 +14,12 @@ def diagonal_gaussian(mean: tf.Tensor, stddev: tf.Tensor) -> tfd.Distribution:
     Not TFP's MultivariateNormalDiag, whose bijectors keep every graph that they were used in.
     """
     return tfd.Independent(tfd.Normal(mean, stddev), 1)
+
+
+def gaussian_of(outputs: tf.Tensor) -> tfd.Distribution:
+    """N(mu, diag sigma^2) of a network's outputs [..., 2 K], mu and then log sigma."""
+    mean, log_scale = tf.split(outputs, 2, axis=-1)
+    return diagonal_gaussian(mean, tf.exp(tf.clip_by_value(log_scale, -7.0, 5.0)))
 
 
 class SequentialGaussian(tfd.Distribution):
@@ -55,7 +61,7 @@ class SequentialGaussian(tfd.Distribution):
         parts = self._parts(noise)
         return self._join(lambda layer: layer.mean() + layer.stddev() * next(parts))
 
-    def divergence(self, z: tf.Tensor) -> tf.Tensor:
+    def kl(self, z: tf.Tensor) -> tf.Tensor:
         """The sum over layers of KL(layer given those before in z || N(0, I)), nats."""
         parts, terms = self._parts(z), []
 

@@ -1,0 +1,89 @@
+"""The base of models that can be sampled, and the endpoints of their exports."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+import samplers
+from samplers.random import Seed
+from zoo.core.abilities import ability
+from zoo.core.checks import UsageError, check_count
+from zoo.core.fields import CountField, Field, SeedField
+from zoo.core.trainable import TrainableModel
+
+
+class Endpoint(NamedTuple):
+    """One signature of an export.
+
+    Attributes:
+      function: takes the inputs by name and returns a dictionary of tensors.
+      inputs: their fields, by name.
+    """
+
+    function: Callable[..., dict]
+    inputs: dict[str, Field]
+
+
+class GenerativeModel(TrainableModel):
+    """Anything that can be fitted and sampled.
+
+    A method defines `_sample(num_samples, seed, given)`, a compiled method that returns the draws
+    `x` and their expectation `mean`.
+    """
+
+    @property
+    def sample_fields(self) -> dict[str, Field]:
+        """The fields that a draw is conditional on, by name; none of an unconditional model."""
+        return {}
+
+    @ability
+    def _sample(self, num_samples, seed, given: dict) -> dict:
+        """Draws, [num_samples, ...event], given one example's fields."""
+        raise NotImplementedError
+
+    def sample(self, num_samples: int, seed: Seed = 0, **given) -> dict[str, np.ndarray]:
+        """Draws from the model.
+
+        Args:
+          num_samples: of them.
+          seed: int or int32[2].
+          **given: the `sample_fields` of a conditional model, of one example each.
+
+        Returns:
+          `x`, the draw, and `mean`, its expectation given the latents: [num_samples, ...event].
+
+        Raises:
+          UsageError: for a number that is not positive, or a field that is missing or wrong.
+        """
+        check_count(num_samples=num_samples)
+        if unknown := set(given) - set(self.sample_fields):
+            raise UsageError(
+                f"{sorted(unknown)[0]} must be left out; {self.name!r} is conditional on "
+                f"{sorted(self.sample_fields) or 'nothing'}."
+            )
+        for name, field in self.sample_fields.items():
+            if given.get(name) is None:
+                raise UsageError(f"{name} must be given, {field.purpose}; it was missing.")
+            given[name] = field.check(name, given[name])
+        return to_numpy(self._sample(num_samples, samplers.as_seed(seed), given))
+
+    def signatures(self) -> dict[str, Endpoint]:
+        """The endpoints of an export, by name; the first is also the default of a server."""
+        method = uncompiled(self, "_sample")
+
+        def sample(num_samples, seed, **given):
+            return method(num_samples, seed, given)
+
+        inputs = {"num_samples": CountField(), "seed": SeedField()} | self.sample_fields
+        return {"sample": Endpoint(sample, inputs)}
+
+
+def uncompiled(model, name: str) -> Callable:
+    """A compiled method of a model as it is: a serving binary may lack XLA."""
+    return getattr(type(model), name).method.__get__(model)
+
+
+def to_numpy(outputs: dict) -> dict[str, np.ndarray]:
+    """The same dictionary with arrays in place of tensors."""
+    return {name: value.numpy() for name, value in outputs.items()}

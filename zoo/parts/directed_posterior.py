@@ -1,0 +1,129 @@
+"""Directed posteriors over binary latents: group after group of bits."""
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+import layers
+import samplers
+from samplers.random import Seed
+from samplers.rbm import bernoulli
+from samplers.relaxations import Relaxation
+from zoo.core.checks import UsageError, check_count
+from zoo.core.latent import Proposal
+from zoo.parts.binary_posterior import BinaryPosterior, RelaxedDraw
+
+
+@keras.saving.register_keras_serializable("zoo")
+class DirectedPosterior(BinaryPosterior):
+    """q(z given x) = prod_i q(z_i given x, z_1 ... z_{i-1}), groups of independent bits.
+
+    The logits of a group are linear in the features, which all groups share, and in the groups
+    before (Vahdat et al. 2020, figure 3c). One group is mean-field; of several the first half is
+    side 1.
+
+    Args:
+      num_groups: L, one or an even number that divides the units.
+      **kwargs: as the base.
+
+    Raises:
+      UsageError: for another number of groups.
+    """
+
+    def __init__(self, latent_dims: Sequence[int], *, num_groups: int = 1, **kwargs):
+        super().__init__(latent_dims, **kwargs)
+        check_count(num_groups=num_groups)
+        half = max(num_groups // 2, 1)
+        if num_groups != 1 and (num_groups % 2 or any(n % half for n in self.latent_dims)):
+            raise UsageError(
+                f"num_groups must be 1, or even and split sides of {self.latent_dims} units "
+                f"equally; it was {num_groups}."
+            )
+        self.num_groups = num_groups
+        if num_groups == 1:
+            self._sizes = [sum(self.latent_dims)]
+        else:
+            self._sizes = [n // half for n in self.latent_dims for _ in range(half)]
+
+    def build(self, features_shape):
+        inputs, self.heads = features_shape[-1], []
+        for i, size in enumerate(self._sizes):
+            self.heads.append(self._dense(inputs, size, i))
+            inputs += size
+        self.built = True
+
+    def call(self, features):
+        """What `relaxed`, `propose` and `move` take: the features themselves."""
+        return features
+
+    def relaxed(
+        self,
+        features: tf.Tensor,
+        start: None,
+        num_samples: int,
+        relax: Relaxation,
+        seed: Seed,
+        closed_form: bool,
+    ) -> RelaxedDraw:
+        """Draws that the features' gradient passes through; groups are conditioned on them.
+
+        Args:
+          features: [B, F].
+          start: None; an undirected posterior has one.
+          num_samples: S.
+          relax: of the bits.
+          seed: int or int32[2].
+          closed_form: whether log q and the prior are at their expectations, each group given
+            those before. Else log q is at zeta, without the gradient in its parameters, whose
+            expectation is 0.
+        """
+        zeta, logits = self._walk(features, num_samples, relax, seed)
+        held = tf.stop_gradient(logits)
+        if relax.overlapping:
+            at, log_q = zeta, relax.log_prob(zeta, held)
+        else:
+            # In closed form minus the entropy, whose derivative in the probability is the logit.
+            at = tf.sigmoid(logits) if closed_form else zeta
+            log_q = at * held + tf.math.log_sigmoid(-held)
+        mean1, mean2 = tf.split(at, self.latent_dims, axis=-1)
+        if self.num_groups > 1:
+            mean1 = zeta[..., : self.latent_dims[0]]  # side 2 depends on it
+        return RelaxedDraw(zeta, mean1, mean2, tf.reduce_sum(log_q, -1))
+
+    def propose(self, features: tf.Tensor, num_samples: int, seed: Seed) -> Proposal:
+        """Exact draws of q, [S, B, n], and their log mass."""
+        z, logits = self._walk(features, num_samples, bernoulli, seed)
+        return Proposal(z, _log_mass(z, logits))
+
+    def move(self, features: tf.Tensor, z: tf.Tensor, seed: Seed) -> tuple[tf.Tensor, tf.Tensor]:
+        """A transition from z, [S, B, n], that is reversible with respect to q: a fresh draw.
+
+        Returns:
+          The new z, and log q of the old less that of the new, [S, B].
+        """
+        new, log_q, _ = self.propose(features, tf.shape(z)[0], seed)
+        return new, self.log_density(features, z) - log_q
+
+    def log_density(self, features: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        """log q of bits z, [S, B, n]: nats, [S, B]."""
+        parts = iter(tf.split(z, self._sizes, axis=-1))
+        _, logits = self._walk(features, tf.shape(z)[0], lambda *_: next(parts), 0)
+        return _log_mass(z, logits)
+
+    def _walk(self, features, num_samples, choose, seed):
+        """All bits, and their logits, [S, B, n]; `choose` makes a group of logits and noise."""
+        above = [tf.repeat(features[None], num_samples, axis=0)]
+        logits = []
+        for i, head in enumerate(self.heads):
+            logits.append(layers.fold(head, tf.concat(above, -1)))
+            u = samplers.fast_uniform(tf.shape(logits[-1]), samplers.fold_in(seed, i))
+            above.append(choose(logits[-1], u))
+        return tf.concat(above[1:], -1), tf.concat(logits, -1)
+
+    def get_config(self):
+        return super().get_config() | {"num_groups": self.num_groups}
+
+
+def _log_mass(z, logits):
+    return tf.reduce_sum(z * logits - tf.math.softplus(logits), -1)

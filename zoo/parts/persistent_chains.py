@@ -1,0 +1,38 @@
+"""Chains that go on: a state for every example, which is kept from visit to visit."""
+
+import tensorflow as tf
+
+from zoo.core.checks import check_count
+from zoo.core.fields import IndexField
+from zoo.parts.part import Part
+
+
+class PersistentChains(Part):
+    """The last states of the chains of all training examples, by the example's number, `index`.
+
+    Args:
+      start: where the chains start, [num_examples, ...].
+    """
+
+    def __init__(self, start: tf.Tensor, **kwargs):
+        super().__init__(**kwargs)
+        check_count(num_examples=start.shape[0])
+        self.states = self.add_weight(
+            name="states", shape=start.shape, initializer="zeros", trainable=False
+        )
+        self.states.assign(start)
+        self.built = True
+
+    @property
+    def field(self) -> IndexField:
+        """The numbers of examples."""
+        return IndexField(num_examples=self.states.shape[0])
+
+    def at(self, index: tf.Tensor) -> tf.Tensor:
+        """The states of the examples numbered `index`, [B, ...]."""
+        return tf.gather(tf.convert_to_tensor(self.states), index)
+
+    def next_state(self, index: tf.Tensor, rows: tf.Tensor) -> list[tuple]:
+        """(variable, new value) pairs once rows [B, ...] have replaced those numbered `index`."""
+        old = tf.convert_to_tensor(self.states)
+        return [(self.states, tf.tensor_scatter_nd_update(old, index[:, None], rows))]

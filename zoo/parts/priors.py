@@ -1,0 +1,87 @@
+"""Priors p(z) over real latents."""
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import layers
+from zoo.core.checks import UsageError, check_deterministic
+from zoo.parts.gaussians import SequentialGaussian, diagonal_gaussian, gaussian_of
+from zoo.parts.part import Part, make_part
+
+tfd = tfp.distributions
+
+
+def standard_normal(latent_dim: int) -> tfd.Distribution:
+    """N(0, I) over [K]."""
+    return tfd.Sample(tfd.Normal(0.0, 1.0), latent_dim)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class StandardNormalPrior(Part):
+    """N(0, I)."""
+
+    def distribution(self, latent_dim: int) -> tfd.Distribution:
+        """N(0, I) over [K], K the number of latents."""
+        return standard_normal(latent_dim)
+
+    def lowest(self, z: tf.Tensor) -> tf.Tensor:
+        """The latents that the decoder sees, of all latents [..., K]."""
+        return z
+
+
+@keras.saving.register_keras_serializable("zoo")
+class LayeredPrior(Part):
+    """p(z) = N(z_2; 0, I) p(z_1 given z_2), z = (z_1, z_2) in one vector; x depends on z_1.
+
+    Args:
+      upper_decoder: Keras model from z_2 [N, K_2] to mu and log sigma of p(z_1 given z_2), a
+        diagonal Gaussian (Burda, Grosse and Salakhutdinov 2016).
+    """
+
+    def __init__(self, upper_decoder: keras.Model, **kwargs):
+        super().__init__(**kwargs)
+        check_deterministic(upper_decoder=upper_decoder)
+        self.upper_decoder = upper_decoder
+        upper, lower = upper_decoder.input_shape[-1], upper_decoder.output_shape[-1] // 2
+        self.layer_sizes = (lower, upper)
+        self.built = True
+
+    def distribution(self, latent_dim: int) -> tfd.Distribution:
+        """p(z) over [K_1 + K_2].
+
+        Raises:
+          UsageError: if the posterior is over another number of latents.
+        """
+        if sum(self.layer_sizes) != latent_dim:
+            raise UsageError(
+                f"prior must be over as many latents as the posterior, {latent_dim}; "
+                f"it is over {' + '.join(map(str, self.layer_sizes))}."
+            )
+        upper = tf.zeros([self.layer_sizes[1]])
+
+        def walk(choose):
+            z = choose(diagonal_gaussian(upper, tf.ones_like(upper)))
+            choose(gaussian_of(layers.fold(self.upper_decoder, z)))
+
+        return SequentialGaussian(walk, self.layer_sizes, upper, last_first=True)
+
+    def lowest(self, z: tf.Tensor) -> tf.Tensor:
+        """The latents that the decoder sees, z_1, of all latents [..., K_1 + K_2]."""
+        return z[..., : self.layer_sizes[0]]
+
+    def get_config(self):
+        upper_decoder = keras.saving.serialize_keras_object(self.upper_decoder)
+        return super().get_config() | {"upper_decoder": upper_decoder}
+
+
+PRIORS = {"standard_normal": StandardNormalPrior}
+
+
+def get_prior(prior: str | dict | Part) -> Part:
+    """A prior by its name, by a dictionary of its `name` and arguments, or as it is.
+
+    Raises:
+      UsageError: for an unknown name, or arguments that it does not take.
+    """
+    return make_part("prior", PRIORS, prior)
