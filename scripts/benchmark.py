@@ -34,7 +34,6 @@ import types
 import numpy as np
 import tensorflow as tf
 from absl import flags
-from zoo.scripts import timing
 
 import layers
 import samplers
@@ -43,6 +42,7 @@ from zoo import data
 from zoo.core.checks import UsageError, check_count
 from zoo.parts.step_size_search import StepSizeSearch
 from zoo.runs import cli
+from zoo.scripts import timing
 
 METHODS = ("hmc_dlgm", "ais", "short_run", "undirected")
 SIZES = {  # what the flag says, and its default for each method

@@ -18,6 +18,10 @@ class Part(keras.layers.Layer):
         # A copy, since Keras takes the entries out as it reads them.
         return cls(**keras.saving.deserialize_keras_object(copy.deepcopy(config)))
 
+    def get_build_config(self):
+        """None: the model builds its parts, also when it is loaded."""
+        return None
+
 
 def make_part(kind: str, choices: Mapping[str, type], part, **known):
     """A part by its name, by a dictionary of its `name` and arguments, or as it is.
