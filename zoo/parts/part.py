@@ -18,6 +18,11 @@ class Part(keras.layers.Layer):
         # A copy, since Keras takes the entries out as it reads them.
         return cls(**keras.saving.deserialize_keras_object(copy.deepcopy(config)))
 
+    def get_config(self):
+        """The arguments of the constructor; a part that has some of its own adds them."""
+        # Defined here, or Keras would make it up of arguments, some of which are no plain values.
+        return super().get_config()
+
 
 def make_part(kind: str, choices: Mapping[str, type], part, **known):
     """A part by its name, by a dictionary of its `name` and arguments, or as it is.
