@@ -6,7 +6,7 @@
  * `saved_model_cli show --dir=EXPORT --all` tells them. A VALUE is numbers with commas between, or
  * @FILE, a file of raw numbers in C order: float, int32_t, or one byte for a bool. A first axis of
  * any size follows from how many there are. Outputs are printed, and written as raw floats.
- * BUILD.md has an example.
+ * docs/serving.md has an example.
  */
 
 #include <stdio.h>

@@ -1,12 +1,13 @@
 """The registry of methods: from a name in a config to a class, its paper and its tiny form."""
 
+import importlib
 from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
 
 from zoo.core import renamed
-from zoo.core.checks import check_choice
+from zoo.core.checks import UsageError, check_choice
 
 
 class Paper(NamedTuple):
@@ -94,8 +95,17 @@ def method_names() -> list[str]:
 def get_method(name: str) -> type:
     """The class registered as `name`.
 
+    Args:
+      name: of a method of the zoo, or "module:name" of one that this module registers.
+
     Raises:
-      UsageError: naming the nearest known methods, or what replaced one.
+      UsageError: naming the nearest known methods, what replaced one, or why a module is not found.
     """
     renamed.check("model", name)
-    return _METHODS[check_choice("model", name, _METHODS)].cls
+    module, colon, method = str(name).rpartition(":")
+    if colon:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise UsageError(f"model: {name!r} cannot be imported: {error}.") from None
+    return _METHODS[check_choice("model", method if colon else name, _METHODS)].cls

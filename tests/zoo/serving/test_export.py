@@ -85,10 +85,9 @@ def test_warmup_requests_are_answered(path, endpoints):
 
 
 def documented(start):
-    """The code block of BUILD.md that begins so."""
-    (block,) = [
-        b for b in (ROOT / "BUILD.md").read_text().split("```")[1::2] if b.startswith(start)
-    ]
+    """The code block of docs/serving.md that begins so."""
+    blocks = (ROOT / "docs" / "serving.md").read_text().split("```")[1::2]
+    (block,) = [block for block in blocks if block.startswith(start)]
     return block.removeprefix(block.splitlines()[0])
 
 

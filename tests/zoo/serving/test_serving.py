@@ -89,12 +89,13 @@ def test_saved_model_cli(name, exported, tmp_path):
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory):
-    """docs/serve.c, compiled as BUILD.md says; the name of the program."""
+    """docs/serve.c, compiled as docs/serving.md says; the name of the program."""
     if shutil.which("cc") is None:
         pytest.skip("there is no C compiler (cc)")
     folder = tmp_path_factory.mktemp("serve")
     (folder / "docs").symlink_to(ROOT / "docs")
-    (block,) = re.findall(r"```sh\n(TF=.*?)```", (ROOT / "BUILD.md").read_text(), re.DOTALL)
+    page = (ROOT / "docs" / "serving.md").read_text()
+    (block,) = re.findall(r"```sh\n(TF=.*?)```", page, re.DOTALL)
     command = block[: block.index("./serve")].replace("python", sys.executable)
     subprocess.run(["sh", "-ec", command], check=True, cwd=folder)
     return folder / "serve"

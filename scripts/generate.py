@@ -1,0 +1,184 @@
+"""Writes the generated text: the table of methods, their references and the list of configs.
+
+    python scripts/generate.py
+    python scripts/generate.py --check
+
+The first writes the table in README.md, the references in CITATION.cff and docs/configs.md, from
+the registry of methods and from scripts/configs; nothing else writes them. The second writes
+nothing, and names the files that are stale. Methods from outside the zoo are left out.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import importlib.util
+import json
+import pathlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from absl import flags
+
+from zoo.core import registry
+from zoo.core.checks import UsageError
+from zoo.runs import cli
+
+ROOT = pathlib.Path(__file__).parents[1]
+BEGIN, END = "methods: written by scripts/generate.py", "methods: end"
+CONFIGS_HEAD = """
+# Configs
+
+`scripts/generate.py` writes this page from `scripts/configs`. `--config=NAME` trains on the first
+of the data sets, and `--config=NAME:DATA` on another one, with the first of its presets;
+`--config=NAME:DATA:PRESET` takes another preset, such as `--config=hmc_dlgm:mnist:small`.
+[programs.md](programs.md#configs) tells more.
+
+| config | trains | class | data sets: presets |
+|---|---|---|---|
+"""
+
+CHECK = flags.DEFINE_boolean("check", False, "Whether to name stale files instead of writing them.")
+
+
+class Config(NamedTuple):
+    """A config of scripts/configs.
+
+    Attributes:
+      name: of its file.
+      summary: the first line of its docstring.
+      method: the name of its model class.
+      choices: the presets of each data set, by its name.
+    """
+
+    name: str
+    summary: str
+    method: str
+    choices: dict[str, tuple[str, ...]]
+
+
+def main() -> None:
+    texts = generated(ROOT)
+    stale = [path for path, text in texts.items() if not _is(path, text)]
+    if CHECK.value and stale:
+        names = ", ".join(str(path.relative_to(ROOT)) for path in stale)
+        raise UsageError(f"generated text is stale in {names}; run scripts/generate.py.")
+    for path in stale:
+        path.write_text(texts[path], encoding="utf-8")
+        print(path.relative_to(ROOT))
+
+
+def generated(root: pathlib.Path) -> dict[pathlib.Path, str]:
+    """The text of every file that holds generated text, as it should be.
+
+    Args:
+      root: of the repository.
+
+    Returns:
+      By path, the whole text, in which what is written by hand is as it was.
+
+    Raises:
+      UsageError: for a file without the two lines between which the text belongs.
+    """
+    methods = {
+        name: method
+        for name, method in registry.methods().items()
+        if method.cls.__module__.split(".")[0] == "zoo"
+    }
+    configs = read_configs(root / "scripts" / "configs")
+    papers = {paper for method in methods.values() for paper in method.papers}
+    readme, citation = root / "README.md", root / "CITATION.cff"
+    return {
+        readme: between(readme, table_of_methods(methods, configs)),
+        citation: between(citation, references(papers)),
+        root / "docs" / "configs.md": page_of_configs(configs),
+    }
+
+
+def read_configs(folder: pathlib.Path) -> list[Config]:
+    """The configs of a folder, by name."""
+    configs = []
+    for path in sorted(folder.glob("[!_]*.py")):
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        summary = module.__doc__.strip().splitlines()[0]
+        method = module.get_config(next(iter(module.CHOICES))).model.name
+        configs.append(Config(path.stem, summary, method, module.CHOICES))
+    return configs
+
+
+def table_of_methods(methods: dict[str, registry.Registered], configs: list[Config]) -> list[str]:
+    """The lines of README's table, oldest paper first."""
+
+    def age(item):
+        name, method = item
+        return min((paper.year for paper in method.papers), default=9999), name
+
+    lines = ["| class | is | papers | configs |", "|---|---|---|---|"]
+    for name, method in sorted(methods.items(), key=age):
+        papers = "; ".join(map(short_citation, method.papers))
+        named = ", ".join(f"`{config.name}`" for config in configs if config.method == name)
+        lines.append(f"| `zoo.{name}` | {method.summary} | {papers} | {named} |")
+    return lines
+
+
+def short_citation(paper: registry.Paper) -> str:
+    """The authors and the year, such as "Kingma and Welling 2014"."""
+    *others, last = [author.split(", ")[0] for author in paper.authors]
+    if len(others) > 2:
+        return f"{others[0]} et al. {paper.year}"
+    return f"{', '.join(others)} and {last} {paper.year}" if others else f"{last} {paper.year}"
+
+
+def references(papers: Iterable[registry.Paper]) -> list[str]:
+    """The lines of papers as references of the Citation File Format, sorted by author."""
+    lines = []
+    for paper in sorted(papers):
+        lines += [f"  - type: {paper.kind}", f"    title: {_quoted(paper.title)}", "    authors:"]
+        for author in paper.authors:
+            family, given = map(_quoted, author.split(", "))
+            lines.append(f"      - {{family-names: {family}, given-names: {given}}}")
+        lines.append(f"    year: {paper.year}")
+        if paper.venue:
+            key = "journal" if paper.kind == "article" else "collection-title"
+            lines.append(f"    {key}: {_quoted(paper.venue)}")
+    return lines
+
+
+def page_of_configs(configs: list[Config]) -> str:
+    """The text of docs/configs.md."""
+    lines = CONFIGS_HEAD.strip().splitlines()
+    for config in configs:
+        choices = "; ".join(
+            f"`{data}`{': ' if presets else ''}{', '.join(presets)}"
+            for data, presets in config.choices.items()
+        )
+        summary = config.summary.rstrip(".")
+        lines.append(f"| `{config.name}` | {summary} | `zoo.{config.method}` | {choices} |")
+    return "\n".join(lines) + "\n"
+
+
+def between(path: pathlib.Path, lines: list[str]) -> str:
+    """The text of a file in which these lines stand between its two marks.
+
+    Raises:
+      UsageError: if the file has not both marks, each once.
+    """
+    old = path.read_text(encoding="utf-8").splitlines()
+    marks = [i for i, line in enumerate(old) if BEGIN in line or END in line]
+    if len(marks) != 2:
+        raise UsageError(f"{path.name} must have one line with {BEGIN!r}, and one with {END!r}.")
+    return "\n".join([*old[: marks[0] + 1], *lines, *old[marks[1] :]]) + "\n"
+
+
+def _is(path, text):
+    return path.exists() and path.read_text(encoding="utf-8") == text
+
+
+def _quoted(text):
+    return json.dumps(text, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    cli.run(main)
