@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import samplers
 from samplers.random import Seed
-from zoo.core import version
+from zoo.core import renamed, version
 from zoo.core.callbacks import (
     ChainHealth,
     EpochSetter,
@@ -39,6 +39,7 @@ class TrainableModel(keras.Model):
 
     def __init__(self, *, fields: dict[str, Field], seed: int = 0, **kwargs):
         version.check(kwargs.pop("zoo_version", version.VERSION), "model")
+        renamed.check_arguments(kwargs)
         super().__init__(**kwargs)
         samplers.as_seed(seed)
         self._fields = dict(fields)
