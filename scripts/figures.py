@@ -22,8 +22,9 @@ from absl import flags
 
 from zoo import analysis
 from zoo.core.checks import UsageError
-from zoo.runs import cli, experiment
+from zoo.runs import cli
 from zoo.runs.run import open_runs
+from zoo.runs.workdir import make_workdir
 from zoo.scripts import studies  # noqa: F401 (registers them)
 
 FIGURE = flags.DEFINE_list("figure", [], "Names of figures; without any, they are listed.")
@@ -42,7 +43,7 @@ def main() -> None:
     settings = {"seed": SEED.value} | dict(map(read_setting, SET.value))
     for name in FIGURE.value:
         analysis.check(name, runs, settings)
-    out = experiment.make_workdir(OUT.value, name="out")
+    out = make_workdir(OUT.value, name="out")
     for name in FIGURE.value:
         analysis.write(analysis.draw(name, runs, **settings), out, name)
         print(f"{out / name}.png, {out / name}.csv")

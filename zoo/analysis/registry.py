@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from zoo.core.checks import UsageError, check_choice
-from zoo.core.files import written_whole
+from zoo.core.files import atomic_write
 from zoo.data import Data
 
 
@@ -126,10 +126,10 @@ def write(plot: Plot, out: pathlib.Path, name: str) -> None:
     Raises:
       UsageError: if they cannot be written.
     """
-    with written_whole(out / f"{name}.png") as partial:
+    with atomic_write(out / f"{name}.png") as partial:
         plot.figure.savefig(partial, format="png", dpi=150)
     with (
-        written_whole(out / f"{name}.csv") as partial,
+        atomic_write(out / f"{name}.csv") as partial,
         partial.open("w", newline="") as file,
     ):
         writer = csv.writer(file)

@@ -19,16 +19,19 @@ import tensorflow as tf
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from programs import TINY, run_here
+from programs import digits_config, make_run, run_here
 from tiny_ink import TinyInk
 
 import samplers
 import zoo
 from zoo.core.annealing import Annealing
 from zoo.core.checks import check_choice, check_count, check_images, check_visible
+from zoo.core.files import write_json
 from zoo.core.pipeline import as_pipeline
 from zoo.parts import likelihoods
-from zoo.runs import experiment
+from zoo.runs import manifest
+from zoo.runs import workdir as workdirs
+from zoo.runs.build import build, load_data
 
 COUNTS = collections.defaultdict(collections.Counter)
 SHAPE = (8, 8, 1)
@@ -204,7 +207,7 @@ def paths(tree, prefix=()):
             yield from paths(value, (*prefix, key))
 
 
-CONFIG = zoo.runs.config.digits_config(name="VAE").to_dict()
+CONFIG = digits_config(name="VAE").to_dict()
 
 
 @functools.cache
@@ -229,10 +232,11 @@ def test_configs(tmp_path, path, value):
         part[key] = value
 
     def question():
-        experiment.write_json(tmp_path / "config.json", config)
-        checked = experiment.load_config(str(tmp_path))
+        manifest.create(tmp_path)
+        write_json(tmp_path / "config.json", config)
+        checked = workdirs.load_config(tmp_path)
         whole = checked.data.to_dict() == CONFIG["data"]
-        return experiment.build(checked, digits() if whole else experiment.load_data(checked))
+        return build(checked, digits() if whole else load_data(checked))
 
     answer = ask("configs", question)
     assert answer is None or isinstance(answer, zoo.VAE)
@@ -242,12 +246,9 @@ def test_configs(tmp_path, path, value):
 
 
 @pytest.fixture(scope="module")
-def workdir(tmp_path_factory):
+def workdir(trained, tmp_path_factory):
     """A finished run, on which every program can work."""
-    path = tmp_path_factory.mktemp("runs") / "vae"
-    ended = run_here("train", "--config=vae_digits", *TINY, f"--workdir={path}")
-    assert ended.returncode == 0, ended.stderr
-    return path
+    return shutil.copytree(trained[0], tmp_path_factory.mktemp("runs") / "run")
 
 
 values = st.sampled_from(["1", "2", "2", "0", "-1", "1.5", "many", "", "nan", "99999999999"])
@@ -284,10 +285,7 @@ def files(tmp_path_factory):
     """Whole files of all kinds that are read, in a work directory."""
     folder = tmp_path_factory.mktemp("files")
     data = zoo.data.load("digits")
-    model = zoo.VAE.for_data(data, latent_dim=2, hidden=(2,))
-    model.compile(jit_compile=False)
-    model.save(folder / "model.keras")
-    experiment.write_json(folder / "config.json", CONFIG)
+    make_run(folder, digits_config(name="VAE", hidden=(2,)), data)
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (20, 8, 8), np.uint8)
     np.savez(folder / "stored.npz", x_train=x, x_test=x)
@@ -355,7 +353,7 @@ def test_damaged_records(files, damage):
 @given(damages)
 def test_damaged_configs(files, damage):
     path = files / "config.json"
-    read_damaged("config files", path, damage, lambda: experiment.load_config(str(files)))
+    read_damaged("config files", path, damage, lambda: workdirs.load_config(files))
 
 
 @inputs(60)
