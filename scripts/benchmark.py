@@ -40,7 +40,6 @@ import samplers
 import zoo
 from zoo import data
 from zoo.core.checks import UsageError, check_count
-from zoo.parts.step_size_search import StepSizeSearch
 from zoo.runs import cli
 from zoo.scripts import timing
 
@@ -93,9 +92,8 @@ def main() -> None:
         rivals()
     for method in METHODS if METHOD.value == "all" else [METHOD.value]:
         sizes = sizes_of(method)
-        shape = [sizes.batch_size, *event_shape(method, sizes)]
-        x = tf.cast(samplers.uniform(shape, 0) < 0.2, tf.float32)
-        batch = {"x": x, "index": tf.range(sizes.batch_size)}
+        u = samplers.uniform([sizes.batch_size, *event_shape(method, sizes)], 0)
+        batch = {"x": tf.cast(u < 0.2, tf.float32), "index": tf.range(sizes.batch_size)}
         build, report_times = SUBJECTS[method]
         if MEMORY_OF.value is not None:
             sizes.num_steps = MEMORY_OF.value
@@ -126,9 +124,9 @@ def sizes_of(method):
 
 def event_shape(method, sizes):
     """Of an image: those of short_run have a height and a width."""
-    side = math.isqrt(sizes.pixels)
     if method != "short_run":
         return (sizes.pixels,)
+    side = math.isqrt(sizes.pixels)
     if side**2 != sizes.pixels:
         raise UsageError(f"pixels must be a square number in short_run; it was {sizes.pixels}.")
     return (side, side, 1)
@@ -140,7 +138,7 @@ def event_shape(method, sizes):
 def hmc_dlgm(sizes):
     """A model whose step size stays where it gives `num_leapfrog_steps`."""
     step_size = 1.5 / (sizes.num_leapfrog_steps - 0.5)
-    return compiled(
+    return dense(
         zoo.HMCDLGM,
         sizes,
         num_steps=sizes.num_steps,
@@ -152,16 +150,17 @@ def hmc_dlgm(sizes):
 
 
 def report_hmc_dlgm(model, batch, sizes):
-    z = timing.starts(model, batch, sizes.num_samples)
-    vae_step = timing.train_step(compiled(zoo.VAE, sizes), batch)
-    chain = timing.chain_of(model, model.refine, batch, z)
-    compare("chain / floor", chain, timing.floor_of(model, batch, z, num_gradients(sizes)))
+    context = model.amortise(batch, samplers.as_seed(0))
+    chain = timing.chain_of(model, batch, context)
+    floor = timing.floor_of(model, batch, context["proposal"].z, num_gradients(sizes))
+    compare("chain / floor", chain, floor)
+    vae_step = timing.train_step(dense(zoo.VAE, sizes), batch)
     step = timing.train_step(model, batch)
     compare("fit step / (chain + VAE step)", step, lambda: (chain(), vae_step()))
 
 
 def ais(sizes):
-    return compiled(
+    return dense(
         zoo.AnnealedVAE,
         sizes,
         activation="tanh",
@@ -172,10 +171,11 @@ def ais(sizes):
 
 
 def report_ais(model, batch, sizes):
-    z = timing.starts(model, batch, sizes.num_samples)
+    context = model.amortise(batch, samplers.as_seed(0))
+    z = context["proposal"].z
     floor = timing.floor_of(model, batch, z, num_gradients(sizes))
     passes, step = timing.passes_of(model, batch, z), timing.train_step(model, batch)
-    compare("chains / floor", timing.chain_of(model, model.anneal, batch, z), floor)
+    compare("chains / floor", timing.chain_of(model, batch, context), floor)
     compare("fit step / (floor + passes)", step, lambda: (floor(), passes()))
     if RIVALS.value:
         rival = rivals().AnnealedVAE(model)
@@ -216,7 +216,7 @@ def grey(sizes, shape):
 
 
 def undirected(sizes):
-    return compiled(
+    return dense(
         zoo.DVAE,
         sizes,
         latent_dims=[sizes.latent_dim] * 2,
@@ -244,7 +244,7 @@ def report_undirected(model, batch, sizes):
             lambda products=products, numbers=numbers: (products(), numbers()),
         )
     step = timing.train_step(model, batch)
-    directed = compiled(zoo.DVAE, sizes, latent_dims=[sizes.latent_dim] * 2)
+    directed = dense(zoo.DVAE, sizes, latent_dims=[sizes.latent_dim] * 2)
     compare_cpu("fit step / that of one group", step, timing.train_step(directed, batch))
 
 
@@ -252,25 +252,11 @@ def report_lanczos(model):
     """How far Lanczos is from the exact objective, for a generator that has seen some digits."""
     digits = data.load("digits", batch_size=100).train
     model.fit(digits, epochs=EPOCHS.value, verbose=0)
-    batch = {"x": next(iter(digits))["x"][: StepSizeSearch().num_images]}
-    grid = np.array(StepSizeSearch().grid, np.float32)
-
-    @timing.compiled_as(model)
-    def objectives(log_det):
-        search = StepSizeSearch(log_det=log_det)
-        return tf.map_fn(lambda size: search.objective(model, batch, size, 0), tf.constant(grid))
-
-    @timing.compiled_as(model)
-    def hessians():
-        z, _ = model.infer(batch, 1, 0)
-        return samplers.hessian(lambda z: model.log_joint(batch, z), z)
-
-    error = np.abs(objectives("lanczos") - objectives("exact")).mean(1)
-    # A chain of step size s diverges in N(0, 1 / c) for s > 2 / sqrt(c).
-    edge = 2 / np.linalg.eigvalsh(-hessians().numpy().astype(float)).max() ** 0.5
-    told = ", ".join(f"{e:.2f} at {s:g}" for s, e in zip(grid, error, strict=True) if s < edge)
+    errors, edge = timing.lanczos_errors(model, {"x": next(iter(digits))["x"]})
+    below = {size: error for size, error in errors.items() if size < edge}
+    told = ", ".join(f"{error:.2f} at {size:g}" for size, error in below.items())
     print(
-        f"Lanczos' error after {EPOCHS.value} epochs of digits: {error[grid < edge].mean():.2f} "
+        f"Lanczos' error after {EPOCHS.value} epochs of digits: {np.mean(list(below.values())):.2f} "
         f"nats below the stability edge, {edge:.3f}\n  {told}",
         flush=True,
     )
@@ -284,26 +270,29 @@ SUBJECTS = {
 }
 
 
-def compiled(method, sizes, **kwargs):
-    facts = grey(sizes, (sizes.pixels,))
-    hidden = (sizes.units, sizes.units)
+def dense(method, sizes, **kwargs):
+    """A model with fully connected networks."""
     if "latent_dims" not in kwargs:
         kwargs["latent_dim"] = sizes.latent_dim
-    model = method.for_data(facts, hidden=hidden, **kwargs)
-    model.compile(jit_compile=JIT.value)
-    return model
+    hidden = (sizes.units, sizes.units)
+    return built(method, grey(sizes, (sizes.pixels,)), hidden=hidden, **kwargs)
 
 
 def top_down(method, sizes, **kwargs):
-    facts = grey(sizes, event_shape("short_run", sizes))
-    model = method.for_data(
-        facts,
+    """A model with a top-down generator."""
+    return built(
+        method,
+        grey(sizes, event_shape("short_run", sizes)),
         latent_dims=[sizes.latent_dim] * 3,
         width=sizes.units,
         blocks=sizes.blocks,
         likelihood={"name": "gaussian", "scale": 0.15},
         **kwargs,
     )
+
+
+def built(method, facts, **kwargs):
+    model = method.for_data(facts, **kwargs)
     model.compile(jit_compile=JIT.value)
     return model
 

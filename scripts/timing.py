@@ -24,17 +24,9 @@ def train_step(model, batch):
     return lambda: step(batch)
 
 
-def starts(model, batch, num_chains):
-    """Where the chains start: draws of the encoder, [num_chains, B, K]."""
-    posterior = model.posterior_distribution(batch)
-    mean, scale = posterior.mean(), posterior.stddev()
-    return mean + scale * samplers.normal([num_chains, *mean.shape], 0)
-
-
-def chain_of(model, run, batch, z):
+def chain_of(model, batch, context):
     """The chains alone, from the encoder's draws, with all that they tell."""
-    features = model.encoder(batch["x"])
-    chain = compiled_as(model)(lambda seed: run(batch, features, z, seed))
+    chain = compiled_as(model)(lambda seed: model.sample_latents(batch, context, seed))
     return lambda: chain(samplers.as_seed(0))
 
 
@@ -80,6 +72,28 @@ def update_of(model, batch, **search):
     search, step_size = StepSizeSearch(**search), tf.convert_to_tensor(model.step_size)
     update = compiled_as(model)(lambda seed: search.statistics(model, batch, step_size, seed))
     return lambda: update(samplers.as_seed(0))
+
+
+def lanczos_errors(model, batch):
+    """Mean errors of Lanczos' objective by step size, and where a Gaussian's chain diverges."""
+    search = StepSizeSearch()
+    batch = {name: value[: search.num_images] for name, value in batch.items()}
+
+    @compiled_as(model)
+    def objectives(log_det):
+        search = StepSizeSearch(log_det=log_det)
+        sizes = tf.constant(search.grid, tf.float32)
+        return tf.map_fn(lambda size: search.objective(model, batch, size, 0), sizes)
+
+    @compiled_as(model)
+    def hessians():
+        z, _ = model.infer(batch, 1, 0)
+        return samplers.hessian(lambda z: model.log_joint(batch, z), z)
+
+    errors = np.abs(objectives("lanczos") - objectives("exact")).mean(1)
+    # A chain of step size s diverges in N(0, 1 / c) for s > 2 / sqrt(c).
+    edge = 2 / np.linalg.eigvalsh(-hessians().numpy().astype(float)).max() ** 0.5
+    return dict(zip(search.grid, errors, strict=True)), edge
 
 
 def gibbs_of(model, rbm, z1, num_sweeps):

@@ -1,19 +1,18 @@
 """Gradients through Gibbs updates, of Gaussians and of an RBM small enough to enumerate."""
 
-import csv
 import importlib
 import itertools
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from checking import gaussian_moments, moments, mutant, z_scores
+from eager import eagerly
 
 import samplers
 import zoo
 from zoo import analysis
-from zoo.analysis import figures as registry
+from zoo.analysis import registry
 
 NAME = "zoo.scripts.studies.gibbs_gradient_toy"
 toy = importlib.import_module(NAME)
@@ -213,7 +212,7 @@ def test_terms_of_the_gradient_by_enumeration():
 @pytest.fixture(scope="module")
 def plot():
     settings = {"num_updates": (1, 4), "num_iterations": 1000, "learning_rate": 0.01}
-    return analysis.draw("gibbs_gradient_toy", num_runs=50, **settings)
+    return analysis.draw("gibbs_gradient_toy", num_runs=50, jit_compile=False, **settings)
 
 
 def table(plot, column):
@@ -253,17 +252,13 @@ def test_picture(plot):
     assert styles["II, t = 1"] == "-" and styles["II + I, t = 1"] == "--"
 
 
-def test_files_and_seed(tmp_path):
-    settings = {"num_updates": (1,), "num_iterations": 5, "num_runs": 3, "jit_compile": False}
-    plot, same, other = (
-        analysis.draw("gibbs_gradient_toy", seed=seed, **settings) for seed in (0, 0, 1)
-    )
-    assert plot.rows == same.rows and plot.rows != other.rows
-    analysis.write(plot, tmp_path, "toy")
-    assert keras.utils.img_to_array(keras.utils.load_img(tmp_path / "toy.png")).std() > 10
-    with (tmp_path / "toy.csv").open(newline="") as file:
-        header, *rows = csv.reader(file)
-    assert tuple(header) == plot.columns and len(rows) == 4 * 5
+def test_seed():
+    settings = {"num_updates": (), "num_iterations": 5, "num_runs": 3, "jit_compile": False}
+    with eagerly():
+        first, same, other = (
+            analysis.draw("gibbs_gradient_toy", seed=seed, **settings).rows for seed in (0, 0, 1)
+        )
+    assert len(first) == 2 * 5 and first == same and first != other
 
 
 @pytest.mark.parametrize(

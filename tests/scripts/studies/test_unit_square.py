@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from eager import eagerly
 
 from zoo import analysis
 from zoo.scripts import studies  # noqa: F401 (registers them)
@@ -12,15 +13,16 @@ from zoo.scripts import studies  # noqa: F401 (registers them)
 def test_unit_square():
     """A small one; the scores in the titles are those of the curves in the table."""
     scale = 0.2
-    plot = analysis.draw(
-        "unit_square",
-        num_points=300,
-        epochs=1,
-        num_steps=1,
-        units=20,
-        scale=scale,
-        jit_compile=False,
-    )
+    with eagerly():
+        plot = analysis.draw(
+            "unit_square",
+            num_points=300,
+            epochs=1,
+            num_steps=1,
+            units=20,
+            scale=scale,
+            jit_compile=False,
+        )
     for axes in plot.figure.axes:
         label, value, stderr = re.match(r"(.*): (\S+) ± (\S+) nats", axes.get_title()).groups()
         error = 4 * float(stderr) + 0.01
