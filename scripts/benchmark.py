@@ -255,9 +255,10 @@ def report_lanczos(model):
     errors, edge = timing.lanczos_errors(model, {"x": next(iter(digits))["x"]})
     below = {size: error for size, error in errors.items() if size < edge}
     told = ", ".join(f"{error:.2f} at {size:g}" for size, error in below.items())
+    mean = np.mean(list(below.values()))
     print(
-        f"Lanczos' error after {EPOCHS.value} epochs of digits: {np.mean(list(below.values())):.2f} "
-        f"nats below the stability edge, {edge:.3f}\n  {told}",
+        f"Lanczos' error after {EPOCHS.value} epochs of digits: {mean:.2f} nats below "
+        f"the stability edge, {edge:.3f}\n  {told}",
         flush=True,
     )
 

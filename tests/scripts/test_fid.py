@@ -11,7 +11,7 @@ from programs import digits_config, make_run, run_here
 import zoo
 from zoo import scores
 from zoo.runs import manifest
-from zoo.scores.frechet import INCEPTION_FILE
+from zoo.scores.feature_networks import INCEPTION_FILE
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def networks(monkeypatch, tmp_path):
     trained, train = [], scores.classifier_features
 
     def quickly(data):
-        trained.append(train(data, num_batches=30, verbose=False))
+        trained.append(train(data, num_batches=2, verbose=False))
         return trained[-1]
 
     monkeypatch.setattr(scores, "classifier_features", quickly)
