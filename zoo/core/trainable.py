@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import samplers
 from samplers.random import Seed
-from zoo.core import version
+from zoo.core import renamed, version
 from zoo.core.callbacks import (
     ChainHealth,
     EpochSetter,
@@ -39,6 +39,7 @@ class TrainableModel(keras.Model):
 
     def __init__(self, *, fields: dict[str, Field], seed: int = 0, **kwargs):
         version.check(kwargs.pop("zoo_version", version.VERSION), "model")
+        renamed.check_arguments(kwargs)
         super().__init__(**kwargs)
         samplers.as_seed(seed)
         self._fields = dict(fields)
@@ -188,9 +189,14 @@ class TrainableModel(keras.Model):
     def _mean_of(self, name):
         means = self._means.by_name
         if name not in means:
-            # Made when it is first reported, while the step is traced, but not as a part of it.
-            with tf.init_scope(), self.distribute_strategy.scope():
-                means[name] = keras.metrics.Mean(name)
+
+            def make(strategy):
+                # While the step is traced, but not as a part of it.
+                with tf.init_scope(), strategy.scope():
+                    means[name] = keras.metrics.Mean(name)
+
+            # Once for all replicas, which are traced side by side.
+            tf.distribute.get_replica_context().merge_call(make)
         return means[name]
 
     # Keras.

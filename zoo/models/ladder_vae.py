@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 import layers
-from zoo.core.checks import check_count, check_positive
+from zoo.core.checks import UsageError, check_count, check_positive
 from zoo.core.registry import Paper, register
 from zoo.models.deep_latent import top_down
 from zoo.models.vae import VAE
@@ -44,10 +44,10 @@ class LadderVAE(VAE):
       warmup_steps: training steps in which the weight of the Kullback-Leibler divergence grows
         from 0 to 1; it is 1 in evaluation.
       likelihood: as `VAE`.
-      **kwargs: `seed` and others, as `VAE`.
+      **kwargs: `seed`, as `VAE`; its other arguments are the ladder's own.
 
     Raises:
-      UsageError: as `VAE`, and for a number of steps that is not whole.
+      UsageError: as `VAE`, for a number of steps that is not whole, or for such an argument.
     """
 
     def __init__(
@@ -59,6 +59,9 @@ class LadderVAE(VAE):
         warmup_steps: int = 0,
         **kwargs,
     ):
+        for name in ("posterior", "prior", "shear"):
+            if name in kwargs:
+                raise UsageError(f"{name} must be left out: a ladder VAE has its own.")
         posterior = LadderPosterior(decoder, name="posterior")
         super().__init__(encoder, decoder, likelihood=likelihood, posterior=posterior, **kwargs)
         if warmup_steps:

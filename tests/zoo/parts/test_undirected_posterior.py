@@ -11,8 +11,8 @@ from small_posteriors import (
     STATES,
     directed,
     directed_log_mass,
-    divergence,
     hard,
+    kl,
     largest,
     moments_of,
     pair_features,
@@ -24,9 +24,10 @@ from small_posteriors import (
 from small_rbms import enumerated, exact_draws
 
 import samplers
-from zoo.parts import binary_posteriors
+from zoo.core.checks import UsageError
+from zoo.parts import undirected_posterior
 
-NAME = "zoo.parts.binary_posteriors"
+NAME = undirected_posterior.__name__
 
 
 def test_fields_and_couplings_of_spins():
@@ -43,7 +44,7 @@ def test_fields_and_couplings_of_spins():
 def sum_error(module, num_increments):
     """Of sums of q's density, less log Z, that weighted draws estimate, in standard errors."""
     part = undirected(module, num_increments=num_increments)
-    draw = tf.function(lambda: part.hard(part(FEATURES), 20_000, 0), autograph=False)()
+    draw = tf.function(lambda: part.propose(part(FEATURES), 20_000, 0), autograph=False)()
     z = draw.z.numpy()
     log_density = undirected_log_density(part)
     weights = np.exp(np.take_along_axis(log_density, state_numbers(z), 0) - draw.log_q)
@@ -55,7 +56,7 @@ def sum_error(module, num_increments):
 @pytest.mark.parametrize("num_increments", [1, 5, 100])
 def test_weighted_draws(num_increments):
     """Valid after any number of increments, without log Z."""
-    assert sum_error(binary_posteriors, num_increments) < 4
+    assert sum_error(undirected_posterior, num_increments) < 4
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def without_couplings():
 
 def test_without_couplings_it_is_directed():
     part, other = without_couplings()
-    draw = part.hard(part(FEATURES), 10_000, 0)
+    draw = part.propose(part(FEATURES), 10_000, 0)
     log_q = directed_log_mass(other, FEATURES)
     assert largest(draw.log_q - np.take_along_axis(log_q, state_numbers(draw.z), 0)) < 1e-4
     exact = np.einsum("nb,nk->bk", np.exp(log_q), moments(STATES))
@@ -96,25 +97,25 @@ def test_without_couplings_it_is_directed():
     assert largest(z_scores(relaxed - log_z, closed)) < 4
 
 
-def divergence_error(module):
-    """Of the divergence at bits from exact draws, in standard errors."""
+def kl_error(module):
+    """Of the kl at bits from exact draws, in standard errors."""
     part = undirected(module)
     rbm = part(FEATURES)
     start = exact_draws(rbm, 40_000)[..., : LATENT_DIMS[0]].astype("f")
     draw = part.relaxed(rbm, tf.constant(start), 40_000, hard, 0, True)
     log_density = undirected_log_density(part)
     log_z = np.logaddexp.reduce(log_density, 0)
-    return largest(z_scores(terms(draw) - log_z, divergence(log_density - log_z)))
+    return largest(z_scores(terms(draw) - log_z, kl(log_density - log_z)))
 
 
-def test_undirected_divergence():
-    assert divergence_error(binary_posteriors) < 4
+def test_undirected_kl():
+    assert kl_error(undirected_posterior) < 4
     sign = ("log_q = held.log_density", "log_q = -held.log_density")
-    assert divergence_error(wrong(NAME, *sign)) > 8
+    assert kl_error(wrong(NAME, *sign)) > 8
 
 
 def path_gradient(scale, num_sweeps):
-    """Cosine and norm ratio of the relaxed gradient of the divergence to the exact one.
+    """Cosine and norm ratio of the relaxed gradient of the kl to the exact one.
 
     That is of KL(q || prior) of 5 + 5 units in the parameters of q, with log Z and the score.
     """
@@ -125,7 +126,7 @@ def path_gradient(scale, num_sweeps):
         for s, n in zip((0.5, 0.5, scale), sizes, strict=True)
     ]
     p = samplers.RBM(*(tf.constant(0.5 * rng.standard_normal(n), tf.float32) for n in sizes))
-    part = binary_posteriors.UndirectedPosterior((5, 5), num_relaxed_sweeps=num_sweeps)
+    part = undirected_posterior.UndirectedPosterior((5, 5), num_relaxed_sweeps=num_sweeps)
     start = exact_draws([v[None] for v in q], 40_000)[:, 0, :5].astype("f")
     z1, z2 = tf.split(tf.constant(enumerated(*q)[0], tf.float32), 2, -1)
     with tf.GradientTape(persistent=True) as tape:
@@ -152,3 +153,44 @@ def test_path_gradient(scale, cosine, ratio):
     assert ratio[0] < one[1] < ratio[1]
     assert four[0] > 0.99
     assert abs(four[1] - 1) < 0.1
+
+
+# Chains that go on.
+
+
+def test_chains_are_those_of_the_examples():
+    """Many chains of three examples, visited in another order, reach each one's own law."""
+    part = undirected(num_examples=BATCH, num_chains=4000)
+    index = tf.constant([2, 0, 1])
+    z1 = part.sample_latents(part(FEATURES), {"index": index}, 1)
+    density = undirected_log_density(part)
+    exact = np.exp(density - np.logaddexp.reduce(density, 0)).T @ STATES[:, :4]
+    assert largest(z_scores(z1, exact)) < 4
+    assert largest(z_scores(z1, exact[[1, 2, 0]])) > 8
+    # And start where they were left.
+    ((states, value),) = part.next_state(part.state_statistics({"index": index}, z1))
+    states.assign(value)
+    np.testing.assert_array_equal(part.chains.states.numpy()[[2, 0, 1]], np.swapaxes(z1, 0, 1))
+    again = part.sample_latents(still(part), {"index": index}, 2)
+    np.testing.assert_array_equal(again, z1)
+
+
+def still(part):
+    """RBMs that hold every chain of side 1 where it is: by z2, which copies it."""
+    rbm = part(FEATURES)
+    copy = tf.eye(4, batch_shape=[BATCH]) * 4e3
+    return rbm._replace(bias1=0 * rbm.bias1 - 2e3, bias2=0 * rbm.bias2 - 2e3, weights=copy)
+
+
+def test_mistakes_are_told():
+    for message, ask in {
+        "num_examples must be given, of the training data": lambda: undirected().make_state(1, 0),
+        "num_examples must be greater than 0; it was 0": lambda: undirected(num_examples=0),
+        "num_increments must be greater than 0": lambda: undirected(num_increments=0),
+        "num_relaxed_sweeps must be a whole": lambda: undirected(num_relaxed_sweeps=1.5),
+        "relaxation must be 'piecewise_linear' or": lambda: undirected().check_relaxation(
+            samplers.Power(2.0)
+        ),
+    }.items():
+        with pytest.raises(UsageError, match=message):
+            ask()

@@ -1,10 +1,10 @@
-"""Posteriors over bits against the enumeration of all states, for a batch of three images."""
+"""Directed posteriors over bits against the enumeration of all states, for three images."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from checking import moments, z_scores
-from small_dvaes import BATCH, wrong
+from small_dvaes import wrong
 from small_posteriors import (
     FEATURES,
     PRIOR,
@@ -13,42 +13,33 @@ from small_posteriors import (
     STATES,
     directed,
     directed_log_mass,
-    divergence,
     hard,
-    held,
+    kl,
     largest,
-    log_mass,
     moments_of,
-    pair_features,
     state_numbers,
     terms,
-    undirected,
 )
-from small_rbms import probabilities
 
 import samplers
-from zoo.parts import binary_posteriors
+from zoo.parts import directed_posterior
 
-NAME = "zoo.parts.binary_posteriors"
-GROUPS = (1, 2, 4)
-
-
-# Directed.
+NAME = directed_posterior.__name__
 
 
 def draws_error(module, num_groups):
-    """Largest errors of log q, and of moments of hard draws in standard errors."""
+    """Largest errors of log q, and of moments of draws in standard errors."""
     part = directed(num_groups, module)
     log_q = directed_log_mass(part, FEATURES)
-    draw = part.hard(FEATURES, 10_000, 1)
+    draw = part.propose(FEATURES, 10_000, 1)
     error = draw.log_q - np.take_along_axis(log_q, state_numbers(draw.z), 0)
     exact = np.einsum("nb,nk->bk", np.exp(log_q), moments(STATES))
     return largest(error), largest(z_scores(moments_of(draw.z), exact))
 
 
-@pytest.mark.parametrize("num_groups", GROUPS)
-def test_hard_draws(num_groups):
-    error, score = draws_error(binary_posteriors, num_groups)
+@pytest.mark.parametrize("num_groups", [1, 2, 4])
+def test_draws(num_groups):
+    error, score = draws_error(directed_posterior, num_groups)
     assert error < 1e-4
     assert score < 4
 
@@ -74,7 +65,7 @@ def test_divergence_at_bits(num_groups, closed_form):
     """Where the relaxed draw is one of bits, the divergence is unbiased for any groups."""
     part = directed(num_groups)
     draw = part.relaxed(FEATURES, None, 20_000, hard, 0, closed_form)
-    exact = divergence(directed_log_mass(part, FEATURES))
+    exact = kl(directed_log_mass(part, FEATURES))
     assert largest(z_scores(terms(draw), exact)) < 4
 
 
@@ -98,7 +89,7 @@ def closed_form_error(module):
 
 def test_divergence_in_closed_form():
     """Of one group it is exact, value and gradient."""
-    assert max(closed_form_error(binary_posteriors)) < 1e-4
+    assert max(closed_form_error(directed_posterior)) < 1e-4
 
 
 @pytest.mark.parametrize(
@@ -124,92 +115,10 @@ def test_wrong_divergences_are_rejected(change, which):
 def test_divergence_of_relaxed_groups(num_groups):
     """Later groups see numbers instead of bits: only near, and the nearer the steeper it is."""
     part = directed(num_groups)
-    exact = divergence(directed_log_mass(part, FEATURES))
+    exact = kl(directed_log_mass(part, FEATURES))
     found = [
         terms(part.relaxed(FEATURES, None, 20_000, samplers.PiecewiseLinear(beta), 0, True)).mean(0)
         for beta in (4.0, 40.0)
     ]
     np.testing.assert_allclose(found[0], exact, rtol=0.15)
     np.testing.assert_allclose(found[1], exact, rtol=0.03)
-
-
-# Both.
-
-
-def move_error(make, module=binary_posteriors):
-    """Of log ratios, and of the exchange of both ends of a move from exact draws."""
-    part = make(module)
-    log_q = log_mass(part)
-    rng = np.random.default_rng(1)
-    draws = [STATES[rng.choice(len(STATES), 20_000, p=probabilities(p))] for p in log_q.T]
-    z = np.stack(draws, 1).astype("f")
-    new, log_ratio = part.move(part(FEATURES), tf.constant(z), 0)
-    old, now = (np.take_along_axis(log_q, state_numbers(s), 0) for s in (z, new.numpy()))
-    before, after = pair_features(z[..., 2:6]), pair_features(new.numpy()[..., 2:6])
-    products = before[..., :, None] * after[..., None, :]
-    return largest(log_ratio - (old - now)), largest(
-        z_scores(products - np.swapaxes(products, -1, -2), 0)
-    )
-
-
-MAKERS = {
-    "one group": lambda module: directed(1, module),
-    "four groups": lambda module: directed(4, module),
-    "undirected": undirected,
-}
-
-
-@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
-def test_moves_are_reversible(make):
-    error, score = move_error(make)
-    assert error < 1e-4
-    assert score < 4
-
-
-@pytest.mark.parametrize(
-    ("make", "change", "which"),
-    [
-        (
-            "four groups",
-            ("self.log_density(features, z) - log_q", "log_q - self.log_density(features, z)"),
-            0,
-        ),
-        (
-            "undirected",
-            (
-                "rbm.log_density(z1, z2) - rbm.log_density(new1, new2)",
-                "rbm.log_density(new1, new2) - rbm.log_density(z1, z2)",
-            ),
-            0,
-        ),
-        ("undirected", ("new2 = bernoulli(rbm.logits2(new1), u)", "new2 = _"), 1),
-        ("undirected", ("rbm.logits2(new1), u)", "rbm.logits2(z1), u)"), 1),
-    ],
-    ids=["ratio flipped", "ratio of RBMs flipped", "two sides of three", "stale side"],
-)
-def test_wrong_moves_are_rejected(make, change, which):
-    assert move_error(MAKERS[make], wrong(NAME, *change))[which] > (0.1, 8)[which]
-
-
-def held_gradient(module, part):
-    """Largest gradient of the divergence in the features where zeta has none."""
-    with tf.GradientTape() as tape:
-        tape.watch(FEATURES)
-        parameters = part(FEATURES)
-        draw = part.relaxed(parameters, tf.ones([2, BATCH, 4]), 2, held, 0, False)
-        value = draw.log_q - PRIOR.log_density(draw.mean1, draw.mean2)
-    return largest(tape.gradient(value, FEATURES, unconnected_gradients="zero"))
-
-
-@pytest.mark.parametrize(
-    ("make", "change"),
-    [
-        (MAKERS["four groups"], ("held = tf.stop_gradient(logits)", "held = logits")),
-        (undirected, ("map(tf.stop_gradient, rbm)", "rbm")),
-    ],
-    ids=["directed", "undirected"],
-)
-def test_gradients_pass_through_zeta_alone(make, change):
-    assert held_gradient(binary_posteriors, make(binary_posteriors)) == 0
-    module = wrong(NAME, *change)
-    assert held_gradient(module, make(module)) > 0.1
