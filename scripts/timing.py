@@ -7,10 +7,10 @@ import time
 
 import numpy as np
 import tensorflow as tf
-from zoo.parts.gaussians import diagonal_gaussian
 
 import samplers
 from samplers.density import value_and_gradient
+from zoo.parts.gaussians import diagonal_gaussian
 from zoo.parts.step_size_search import StepSizeSearch
 
 
