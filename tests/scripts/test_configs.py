@@ -8,6 +8,8 @@ import pytest
 
 import zoo
 from zoo import data
+from zoo.core.fields import PixelField
+from zoo.core.pipeline import as_pipeline
 from zoo.runs import experiment
 
 CONFIGS = sorted((pathlib.Path(__file__).parents[2] / "scripts/configs").glob("[!_]*.py"))
@@ -41,10 +43,9 @@ def test_builds(path):
     for preset in presets:
         config = read(path, *preset)
         assert config.data.source == SOURCES.get(source, source)
-        train = data.pipeline.as_pipeline(
-            np.zeros((300, *SHAPES[source]), np.float32), None, SHAPES[source], 250
-        )
-        facts = data.Data(train, None, None, SHAPES[source], 0, {"train": 300})
+        fields = {"x": PixelField(SHAPES[source])}
+        x = np.zeros((300, *SHAPES[source]), np.float32)
+        facts = data.Data(as_pipeline(x, None, fields, 250), None, None, fields, {"train": 300})
         model = experiment.build(config, facts)
         assert type(model).__name__ == config.model.name
     if source != "digits":
