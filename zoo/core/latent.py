@@ -21,10 +21,12 @@ class Proposal(NamedTuple):
     Attributes:
       z: [S, B, ...].
       log_q: nats, [S, B]: what is subtracted from log p(x, z) for a log weight.
+      q: the density that they were drawn from, where it can score any z.
     """
 
     z: tf.Tensor
     log_q: tf.Tensor
+    q: tfd.Distribution | None = None
 
 
 class LatentVariableModel(AnswersRequests):
@@ -60,8 +62,8 @@ class LatentVariableModel(AnswersRequests):
     @follows_from("propose")
     def log_weights(self, batch: dict, num_samples: int, seed: Seed) -> tf.Tensor:
         """Log p(x, z) - log q(z given x) at draws of the proposal: E[exp] = p(x), nats, [S, B]."""
-        z, log_q = self.propose(batch, num_samples, seed)
-        return self.log_joint(batch, z) - log_q
+        proposal = self.propose(batch, num_samples, seed)
+        return self.log_joint(batch, proposal.z) - proposal.log_q
 
     def log_joint(self, batch: dict, z: tf.Tensor, visible: tf.Tensor | None = None) -> tf.Tensor:
         """Log p(x, z) in nats, [S, B]; with a mask, log p(z) + log p(visible pixels given z)."""

@@ -129,12 +129,12 @@ class AnnealedTraining(VAE):
         """The weights of K chains, which sum to one over the first axis, from annealed ones."""
         raise NotImplementedError
 
-    def anneal(self, batch, features, z, seed) -> samplers.AISResult:
-        """Anneals draws `z` [S, B, ...] of the posterior to p(x, z)."""
+    def anneal(self, batch, proposal: Proposal, seed) -> samplers.AISResult:
+        """Anneals draws of the posterior [S, B, ...] to p(x, z)."""
         return samplers.annealed_importance_sampling(
-            self.posterior_part.distribution(features).log_prob,
+            proposal.q.log_prob,
             lambda z: self.log_joint(batch, z),
-            z,
+            proposal.z,
             self.schedule_of(self.annealing["num_increments"]),
             move=samplers.hamiltonian_move(self.annealing["num_leapfrog_steps"]),
             step_size=tf.convert_to_tensor(self.step_size) if self.num_moves else 0.0,
@@ -144,11 +144,9 @@ class AnnealedTraining(VAE):
 
     def infer(self, batch, num_samples, seed):
         """Draws of q_AIS, each one of K chains by its weight (alg. 2), and its diagnostics."""
-        features = self.encoder(batch["x"])
-        start = self.posterior_part.propose(
-            features, num_samples * self.num_samples, samplers.fold_in(seed, "amortise")
-        )
-        result = self.anneal(batch, features, start.z, samplers.fold_in(seed, "anneal"))
+        key = samplers.fold_in(seed, "amortise")
+        start = self.propose(batch, num_samples * self.num_samples, key)
+        result = self.anneal(batch, start, samplers.fold_in(seed, "anneal"))
 
         def by_chain(value):  # [K S, ...] -> [K, S, ...]
             return tf.reshape(value, [self.num_samples, num_samples, -1, *value.shape[2:]])
@@ -168,12 +166,10 @@ class AnnealedTraining(VAE):
         return self.inference_and_generation
 
     def amortise(self, batch, seed):
-        features = self.encoder(batch["x"])
-        proposal = self.posterior_part.propose(features, self.num_samples, seed)
-        return {"features": features, "proposal": proposal}
+        return {"proposal": self.propose(batch, self.num_samples, seed)}
 
     def sample_latents(self, batch, context, seed):
-        result = self.anneal(batch, context["features"], context["proposal"].z, seed)
+        result = self.anneal(batch, context["proposal"], seed)
         dtype = result.step_size.dtype
         latents = WeightedSamples(
             z=result.state,
@@ -189,8 +185,8 @@ class AnnealedTraining(VAE):
     def objectives(self, batch, context, latents, seed):
         log_joint = self.log_joint(batch, latents.z)
         generation = -tf.reduce_mean(tf.reduce_sum(latents.weights * log_joint, 0))
-        z, log_q = context["proposal"]
-        first = context | {"proposal": Proposal(z[:1], log_q[:1])}
+        z, _, q = context["proposal"]
+        first = context | {"proposal": Proposal(z[:1], q.log_prob(z[:1]), q)}
         inference, metrics = super().objectives(batch, first, latents, seed)
         if self.num_moves:
             metrics |= {"mean_step_size": tf.reduce_mean(self.step_size)}

@@ -90,9 +90,8 @@ class IWAE(VAE):
 
     def infer(self, batch, num_samples, seed):
         """Draws of q(z given x), each one of K by its share; there is no chain."""
-        z, log_q = self.propose(
-            batch, num_samples * self.num_samples, samplers.fold_in(seed, "amortise")
-        )
+        key = samplers.fold_in(seed, "amortise")
+        z, log_q, _ = self.propose(batch, num_samples * self.num_samples, key)
         log_weights = tf.cast(self.log_joint(batch, z) - log_q, tf.float64)
 
         def by_draw(value):  # [K S, ...] -> [K, S, ...]
@@ -114,12 +113,10 @@ class IWAE(VAE):
         }
 
     def amortise(self, batch, seed):
-        features = self.encoder(batch["x"])
-        proposal = self.posterior_part.propose(features, self.num_samples, seed)
-        return {"features": features, "proposal": proposal}
+        return {"proposal": self.propose(batch, self.num_samples, seed)}
 
     def sample_latents(self, batch, context, seed):
-        z, q = context["proposal"].z, self.posterior_part.distribution(context["features"])
+        z, _, q = context["proposal"]
         log_q, gradient_of_q = samplers.value_and_gradient(q.log_prob, z)
         log_p, gradient_of_p = samplers.value_and_gradient(lambda z: self.log_joint(batch, z), z)
         log_weights = tf.cast(log_p - log_q, tf.float64)
@@ -134,7 +131,7 @@ class IWAE(VAE):
         }
 
     def objectives(self, batch, context, latents, seed):
-        z, log_q = context["proposal"]
+        z, log_q, _ = context["proposal"]
         log_joint = self.log_joint(batch, tf.stop_gradient(z))
         generation = -tf.reduce_mean(tf.reduce_sum(latents.shares * log_joint, 0))
         if self.gradient == "dreg":

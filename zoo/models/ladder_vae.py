@@ -103,9 +103,9 @@ class LadderVAE(VAE):
 
     def objectives(self, batch, context, latents, seed):
         """Minus the bound, with a weight on the divergence, in closed form in each layer."""
-        z = context["proposal"].z
+        z, _, q = context["proposal"]
         log_likelihood = tf.reduce_mean(self.likelihood(z).log_prob(batch["x"]))
-        kl = tf.reduce_mean(self.posterior_part.distribution(context["features"]).kl(z))
+        kl = tf.reduce_mean(q.kl(z))
         metrics = {"bound": log_likelihood - kl, "kl": kl}
         return {"elbo": self.warmup * kl - log_likelihood}, metrics
 

@@ -71,7 +71,7 @@ class StructuredPrediction(BinaryLatentModel):
         Where the draws have weights of their own, these are in it, scaled to a mean of 1.
         """
         parameters = self.parameters_of(batch["x"])
-        z, log_q = self.posterior_part.propose(parameters, num_samples, seed)
+        z, log_q, _ = self.posterior_part.propose(parameters, num_samples, seed)
         log_likelihood = self.log_prob_where(batch, z, ~self.visible)
         if self.posterior_part.normalised:
             return log_likelihood

@@ -197,8 +197,8 @@ class VAE(DeepLatentGaussianModel):
         return {"features": features, "proposal": proposal}
 
     def objectives(self, batch, context, latents, seed):
-        z, log_q = context["proposal"]
-        elbo = tf.reduce_mean(self.log_joint(batch, z) - log_q)
+        proposal = context["proposal"]
+        elbo = tf.reduce_mean(self.log_joint(batch, proposal.z) - proposal.log_q)
         return {"elbo": -elbo}, {"bound": elbo}
 
     def get_config(self):

@@ -102,7 +102,7 @@ class DirectedPosterior(BinaryPosterior):
         Returns:
           The new z, and log q of the old less that of the new, [S, B].
         """
-        new, log_q = self.propose(features, tf.shape(z)[0], seed)
+        new, log_q, _ = self.propose(features, tf.shape(z)[0], seed)
         return new, self.log_density(features, z) - log_q
 
     def log_density(self, features: tf.Tensor, z: tf.Tensor) -> tf.Tensor:

@@ -44,7 +44,7 @@ class GaussianPosterior(Part):
         q = self.distribution(features)
         noise = samplers.normal([num_samples, tf.shape(features)[0], q.event_shape[0]], seed)
         z = self._transform(q, noise)
-        return Proposal(z, q.log_prob(z))
+        return Proposal(z, q.log_prob(z), q)
 
     def _transform(self, q, noise):
         return q.mean() + q.stddev() * noise
