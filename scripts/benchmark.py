@@ -34,6 +34,7 @@ import types
 import numpy as np
 import tensorflow as tf
 from absl import flags
+from zoo.scripts import timing
 
 import layers
 import samplers
@@ -43,7 +44,6 @@ from zoo.core.checks import UsageError, check_count
 from zoo.core.fields import PixelField
 from zoo.parts.step_size_search import StepSizeSearch
 from zoo.runs import cli
-from zoo.scripts import timing
 
 METHODS = ("hmc_dlgm", "ais", "short_run", "undirected")
 SIZES = {  # what the flag says, and its default for each method
