@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import samplers
 from samplers.random import Seed
-from zoo.core import version
+from zoo.core import renamed, version
 from zoo.core.callbacks import (
     ChainHealth,
     EpochSetter,
@@ -39,6 +39,7 @@ class TrainableModel(keras.Model):
 
     def __init__(self, *, fields: dict[str, Field], seed: int = 0, **kwargs):
         version.check(kwargs.pop("zoo_version", version.VERSION), "model")
+        renamed.check_arguments(kwargs)
         super().__init__(**kwargs)
         samplers.as_seed(seed)
         self._fields = dict(fields)
@@ -58,6 +59,10 @@ class TrainableModel(keras.Model):
     def fields(self) -> dict[str, Field]:
         """The fields of a batch that the model takes, by name."""
         return self._fields
+
+    def __getattr__(self, name):
+        renamed.check_attribute(name)
+        return self.__getattribute__(name)  # whose error says what is missing, also in a property
 
     # What a method says of itself.
 
