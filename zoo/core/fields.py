@@ -72,7 +72,7 @@ class Field:
         values = values.astype("int64" if self.dtype == "int32" else self.dtype)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise UsageError(f"{name} must be finite; it holds NaN or infinite numbers.")
-        if not self.allows(values):
+        if not self.allows(tf.constant(values)):
             rule = self.rule.replace("finite ", "")
             raise UsageError(f"{name} {rule}; they run from {values.min():g} to {values.max():g}.")
         return values.astype(self.dtype, copy=False)
@@ -221,7 +221,7 @@ class MaskField(Field):
                 f"{name} must have the shape {list(self.shape)} or {[batch, *self.shape]}; "
                 f"it was {list(visible.shape)}."
             )
-        if not self.allows(visible):
+        if not self.allows(tf.constant(visible)):
             raise UsageError(f"{name} {self.rule}, its `visible_field.only`; it was another.")
         return np.broadcast_to(visible, (batch, *self.shape))
 

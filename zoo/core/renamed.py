@@ -41,9 +41,6 @@ NAMES = {  # of `zoo`: modules, and what they held
     "registry": "zoo.core.registry",
     "relaxations": "zoo.parts.relaxations",
     "sequential": "zoo.parts.gaussians",
-    "serving.Latencies": "zoo.serving.latency.Latencies",
-    "serving.latencies": "zoo.serving.latency.latencies",
-    "serving.warmup_requests": "zoo.serving.latency.warmup_requests",
     "step_size": "zoo.parts.step_size_search",
 }
 ATTRIBUTES = {  # of models
