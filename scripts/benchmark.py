@@ -34,7 +34,6 @@ import types
 import numpy as np
 import tensorflow as tf
 from absl import flags
-from zoo.scripts import timing
 
 import layers
 import samplers
@@ -44,6 +43,7 @@ from zoo.core.checks import UsageError, check_count
 from zoo.core.fields import PixelField
 from zoo.parts.step_size_search import StepSizeSearch
 from zoo.runs import cli
+from zoo.scripts import timing
 
 METHODS = ("hmc_dlgm", "ais", "short_run", "undirected")
 SIZES = {  # what the flag says, and its default for each method

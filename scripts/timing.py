@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import tensorflow as tf
-from zoo.parts.sequential_gaussian import diagonal_gaussian
+from zoo.parts.gaussians import diagonal_gaussian
 
 import samplers
 from samplers.density import value_and_gradient

@@ -45,7 +45,7 @@ def networks():
 def small(posterior, module=dvae, scale=0.2, **kwargs):
     """A model with this posterior, of weights of this scale, and the exact log Z of its prior."""
     kwargs = {"latent_dims": LATENT_DIMS, "num_particles": 10, "num_sweeps": 1} | kwargs
-    model = module.BinaryLatentModel(*networks(), posterior=posterior, **kwargs)
+    model = module.DVAE(*networks(), posterior=posterior, **kwargs)
     with_couplings(perturb(perturb(model, 0.6).posterior_part, scale))
     model.rbm_prior.log_normalizer.assign(exact_log_normalizer(model.rbm_prior))
     model.compile(jit_compile=False)

@@ -7,7 +7,7 @@ from small_dvaes import BATCH, LATENT_DIMS, NUM_FEATURES, perturb, with_coupling
 from small_rbms import enumerated, parameters
 
 import samplers
-from zoo.parts import binary_posteriors
+from zoo.parts import directed_posterior, undirected_posterior
 
 FEATURES = tf.constant(
     np.tanh(np.random.default_rng(3).standard_normal((BATCH, NUM_FEATURES))), tf.float32
@@ -34,14 +34,16 @@ class _Held(samplers.PiecewiseLinear):
 hard, held = _Hard(1.0), _Held()
 
 
-def directed(num_groups, module=binary_posteriors, scale=0.5):
+def directed(num_groups, module=directed_posterior, scale=0.5):
     part = module.DirectedPosterior(LATENT_DIMS, num_groups=num_groups)
     part.build((None, NUM_FEATURES))
     return perturb(part, scale)
 
 
-def undirected(module=binary_posteriors, scale=0.3, **kwargs):
+def undirected(module=undirected_posterior, scale=0.3, num_chains=None, **kwargs):
     part = module.UndirectedPosterior(LATENT_DIMS, **kwargs)
+    if num_chains:
+        part.make_state(num_chains, seed=0)
     part.build((None, NUM_FEATURES))
     return with_couplings(perturb(part, scale))
 
@@ -59,7 +61,7 @@ def log_mass(part):
     return log_density - np.logaddexp.reduce(log_density, 0)
 
 
-def divergence(log_q):
+def kl(log_q):
     """KL(q || prior) of masses at all states, [B]."""
     log_p = PRIOR_DENSITY - np.logaddexp.reduce(PRIOR_DENSITY)
     return (np.exp(log_q) * (log_q - log_p[:, None])).sum(0)

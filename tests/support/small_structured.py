@@ -17,22 +17,23 @@ X = tf.constant(np.random.default_rng(0).integers(0, 2, (BATCH, *SHAPE)), tf.flo
 STATES = enumerated(*map(np.zeros, [*LATENT_DIMS, LATENT_DIMS]))[0][:, None].astype(np.float32)
 
 
-def make(method="StructuredPrediction", module=structured, scale=1.0, **kwargs):
+def make(module=structured, scale=1.0, **kwargs):
     layers = keras.layers
     encoder = [keras.Input(SHAPE), layers.Flatten(), layers.Dense(NUM_FEATURES, "tanh")]
     decoder = [keras.Input((sum(LATENT_DIMS),)), layers.Dense(6), layers.Reshape(SHAPE)]
     networks = map(keras.Sequential, (encoder, decoder))
-    model = getattr(module, method)(*networks, latent_dims=LATENT_DIMS, **kwargs)
+    model = module.StructuredPrediction(*networks, latent_dims=LATENT_DIMS, **kwargs)
     with_couplings(perturb(model, scale).posterior_part)
     model.compile(keras.optimizers.SGD(0.05), jit_compile=False)
     return model
 
 
-RBM = {"scale": 0.4, "num_examples": BATCH, "num_increments": 5}
+TWO_GROUPS = {"name": "directed", "num_groups": 2}
+RBM = {"name": "undirected", "num_examples": BATCH, "num_increments": 5}
 MODELS = {
     "one": make,
-    "two": functools.partial(make, num_groups=2),
-    "rbm": functools.partial(make, "UndirectedStructuredPrediction", **RBM),
+    "two": functools.partial(make, posterior=TWO_GROUPS),
+    "rbm": functools.partial(make, posterior=RBM, scale=0.4),
 }
 
 

@@ -1,6 +1,7 @@
 """Figures that compare fitted models, each a picture and a table. Importing registers them."""
 
 from zoo.analysis.active_units import active_units
+from zoo.analysis.comparison import check_scored_alike
 from zoo.analysis.directions import jacobian_spectrum, leading_directions
 from zoo.analysis.enumeration import enumerated_bounds
 from zoo.analysis.figures import (
@@ -10,7 +11,6 @@ from zoo.analysis.figures import (
     descriptions,
     draw,
     register_figure,
-    runs_of,
     write,
 )
 from zoo.analysis.layers import (
@@ -28,6 +28,7 @@ __all__ = [
     "Run",
     "active_units",
     "check",
+    "check_scored_alike",
     "descriptions",
     "draw",
     "enumerated_bounds",
@@ -41,7 +42,6 @@ __all__ = [
     "reconstruction_by_num_layers",
     "reconstruction_by_num_steps",
     "register_figure",
-    "runs_of",
     "step_size_objective",
     "step_size_trajectories",
     "write",

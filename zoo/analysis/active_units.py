@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from zoo import scores
 from zoo.analysis.figures import Plot, Run, register_figure
 from zoo.core.checks import check_count
-from zoo.runs import experiment
 
 _THRESHOLD = 0.01
 _FLOOR = 1e-6  # an axis of logarithms has no place for less
@@ -44,7 +43,7 @@ def active_units(
     for k, run in enumerate(runs):
         found = scores.active_units(
             run.model,
-            experiment.load_data(run.config).test.unbatch().take(num_images).batch(100),
+            run.data.test.unbatch().take(num_images).batch(100),
             num_chains=num_chains,
             num_draws=num_draws,
             threshold=_THRESHOLD,

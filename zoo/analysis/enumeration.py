@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from zoo.analysis.figures import Plot, Run, register_figure
-from zoo.runs import experiment
 from zoo.scores.enumeration import enumerate_latents
 
 
@@ -28,9 +27,7 @@ def enumerated_bounds(runs: Sequence[Run], *, num_images: int | None = None, see
       UsageError: for other models.
     """
     found = [
-        enumerate_latents(
-            run.model, experiment.load_data(run.config).test, num_images=num_images, seed=seed
-        )
+        enumerate_latents(run.model, run.data.test, num_images=num_images, seed=seed)
         for run in runs
     ]
     rows = []

@@ -1,40 +1,39 @@
 """The registry of figures: from a name to a function of runs, and from its result to files."""
 
 import csv
-import dataclasses
-import functools
 import inspect
 import pathlib
 from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import keras
 import ml_collections
+import numpy as np
 from matplotlib.figure import Figure
 
 from zoo.core.checks import UsageError, check_choice
-from zoo.core.files import written_whole
-from zoo.runs import experiment
+from zoo.core.files import atomic_write
+from zoo.data import Data
 
 
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """A work directory that scripts/train.py wrote; its model is loaded when it is asked for.
+class Run(Protocol):
+    """What figures ask of a run; `zoo.runs` opens them.
 
     Attributes:
       label: what figures and tables call it.
-      workdir: its path.
-      config: its config.
+      workdir: the path of its work directory.
+      config: what it was run by.
+      model: its fitted model.
+      data: what its config says of data, as `zoo.data.load` returns it.
+      evaluation: its scores, by name, and the log-likelihood of every image.
     """
 
     label: str
     workdir: str
     config: ml_collections.ConfigDict
-
-    @functools.cached_property
-    def model(self) -> keras.Model:
-        """Its fitted model."""
-        return experiment.load(self.workdir)
+    model: keras.Model
+    data: Data
+    evaluation: tuple[dict, np.ndarray]
 
 
 class Plot(NamedTuple):
@@ -69,20 +68,6 @@ def descriptions() -> dict[str, str]:
     return {name: inspect.getdoc(_FIGURES[name]).splitlines()[0] for name in sorted(_FIGURES)}
 
 
-def runs_of(workdirs: Sequence[str]) -> list[Run]:
-    """Work directories as runs, labelled by their names, or by their paths if names recur.
-
-    Raises:
-      UsageError: if one of them holds no config.
-    """
-    names = [pathlib.Path(workdir).resolve().name for workdir in workdirs]
-    labels = names if len(set(names)) == len(names) else workdirs
-    return [
-        Run(label, workdir, experiment.load_config(workdir))
-        for label, workdir in zip(labels, workdirs, strict=True)
-    ]
-
-
 def check(name: str, runs: Sequence[Run], settings: Collection[str] = ()) -> None:
     """Refuses an unknown figure or setting, and one that compares runs where there are none."""
     check_choice("figure", name, _FIGURES)
@@ -110,10 +95,10 @@ def draw(name: str, runs: Sequence[Run] = (), **settings) -> Plot:
 
 def write(plot: Plot, out: pathlib.Path, name: str) -> None:
     """Writes NAME.png and NAME.csv into the folder `out`, each whole or not at all."""
-    with written_whole(out / f"{name}.png") as partial:
+    with atomic_write(out / f"{name}.png") as partial:
         plot.figure.savefig(partial, format="png", dpi=150)
     with (
-        written_whole(out / f"{name}.csv") as partial,
+        atomic_write(out / f"{name}.csv") as partial,
         partial.open("w", newline="") as file,
     ):
         writer = csv.writer(file)

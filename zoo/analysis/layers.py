@@ -15,7 +15,6 @@ from zoo.analysis.images import check_image_model, show_grid
 from zoo.analysis.num_steps import _num_steps
 from zoo.core.checks import UsageError, check_count
 from zoo.core.registry import get_method
-from zoo.runs import outputs
 
 
 @register_figure
@@ -56,7 +55,7 @@ def reconstruction_by_num_layers(runs: Sequence[Run], *, seed: int = 0) -> Plot:
 def _reconstruction(runs, count: Callable, column: str, label: str) -> Plot:
     rows, scored = [], None
     for run in runs:
-        scores, _ = outputs.read_log_likelihood(run.workdir)
+        scores, _ = run.evaluation
         data = run.config.data.to_dict()
         images = {k: v for k, v in data.items() if k not in ("batch_size", "data_dir")}
         images["num_images"] = scores["num_images"]

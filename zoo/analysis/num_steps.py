@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from zoo.analysis.comparison import check_scored_alike
 from zoo.analysis.figures import Plot, Run, register_figure
 from zoo.core.registry import get_method
-from zoo.runs import outputs
 
 
 @register_figure
@@ -26,10 +26,10 @@ def log_likelihood_by_num_steps(runs: Sequence[Run], *, seed: int = 0) -> Plot:
     Raises:
       UsageError: for runs that were not scored, or not alike.
     """
-    outputs.check_scored_alike([run.workdir for run in runs], seeds=False)
+    check_scored_alike(runs, seeds=False)
     rows = []
     for run in runs:
-        figures, _ = outputs.read_log_likelihood(run.workdir)
+        figures, _ = run.evaluation
         score = figures["log_likelihood"], figures["log_likelihood_stderr"]
         rows.append((run.workdir, _num_steps(run.config.model), *score))
 

@@ -11,7 +11,6 @@ import samplers
 from zoo.analysis import rbms as analysis
 from zoo.analysis.figures import Plot, Run, register_figure
 from zoo.core.checks import UsageError, check_count
-from zoo.runs import experiment
 from zoo.scores.chunks import collect
 
 
@@ -218,7 +217,7 @@ def _parts(runs, num_images, seed) -> list[tuple[Run, list[_Part]]]:
 def _posteriors(run, num_images, seed):
     if not analysis.has_posterior_rbms(run.model):
         return []
-    test = experiment.load_data(run.config).test.unbatch().take(num_images).batch(100)
+    test = run.data.test.unbatch().take(num_images).batch(100)
     x = collect(run.model, test)
     return [_Part("posterior", analysis.posterior_rbms(run.model, x, seed))]
 

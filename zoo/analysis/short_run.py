@@ -13,7 +13,6 @@ import samplers
 from zoo.analysis.figures import Plot, Run, register_figure
 from zoo.core.checks import UsageError, check_count, check_positive
 from zoo.parts.step_size_search import METHODS, StepSizeSearch, get_step_size_search
-from zoo.runs import experiment
 from zoo.scores.chunks import collect
 
 # What is drawn of a step size objective: its colour.
@@ -124,7 +123,7 @@ def step_size_objective(
     panels = figure.subplots(2, len(runs), sharex=True, sharey="row", squeeze=False)
     rows, drawn = [], []
     for run, (above, below) in zip(runs, panels.T, strict=True):
-        x = collect(run.model, experiment.load_data(run.config).test, num_images)
+        x = collect(run.model, run.data.test, num_images)
         values = _along_grid(run.model, x, grid, searches, seed)
         curvatures = _curvatures(run.model, x, seed)
         trained = float(np.mean(run.model.step_size))

@@ -193,9 +193,14 @@ class TrainableModel(keras.Model):
     def _mean_of(self, name):
         means = self._means.by_name
         if name not in means:
-            # Made when it is first reported, while the step is traced, but not as a part of it.
-            with tf.init_scope(), self.distribute_strategy.scope():
-                means[name] = keras.metrics.Mean(name)
+
+            def make(strategy):
+                # While the step is traced, but not as a part of it.
+                with tf.init_scope(), strategy.scope():
+                    means[name] = keras.metrics.Mean(name)
+
+            # Once for all replicas, which are traced side by side.
+            tf.distribute.get_replica_context().merge_call(make)
         return means[name]
 
     # Keras.

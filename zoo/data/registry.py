@@ -69,7 +69,7 @@ def sources() -> dict[str, str]:
 
 def absolute_source(source: str) -> str:
     """Returns the same source with an absolute path, if it has one, for use from anywhere."""
-    kind, place = _parts(source)
+    kind, place = _parts(str(source))
     return f"{kind}:{place.resolve()}" if isinstance(place, pathlib.Path) else source
 
 

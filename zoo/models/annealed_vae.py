@@ -186,8 +186,9 @@ class AnnealedTraining(VAE):
         log_joint = self.log_joint(batch, latents.z)
         generation = -tf.reduce_mean(tf.reduce_sum(latents.weights * log_joint, 0))
         z, _, q = context["proposal"]
-        first = context | {"proposal": Proposal(z[:1], q.log_prob(z[:1]), q)}
-        inference, metrics = super().objectives(batch, first, latents, seed)
+        first = z[:1]  # once, or gradients would be summed in another order than the VAE's
+        context = context | {"proposal": Proposal(first, q.log_prob(first), q)}
+        inference, metrics = super().objectives(batch, context, latents, seed)
         if self.num_moves:
             metrics |= {"mean_step_size": tf.reduce_mean(self.step_size)}
         return {"inference": inference["elbo"], "generation": generation}, metrics

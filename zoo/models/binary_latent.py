@@ -67,6 +67,11 @@ class BinaryLatentModel(DeepLatentModel):
         self.posterior_part = get_binary_posterior(
             posterior, latent_dims=latent_dims, seed=self.seed + 2000, name="posterior"
         )
+        if self.posterior_part.latent_dims != self.latent_dims:
+            raise UsageError(
+                f"posterior must be over latent_dims, {self.latent_dims}; "
+                f"it is over {self.posterior_part.latent_dims}."
+            )
         self.posterior_part.check_relaxation(self.relaxation)
         self.posterior_part.make_state(num_samples, self.seed)
         self.posterior_part.build((None, *encoder.output_shape[1:]))

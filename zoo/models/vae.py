@@ -81,7 +81,7 @@ class VAE(DeepLatentGaussianModel):
         if shear:
             self.shear.build((None, self.latent_dim))
         self.latent_dim = self.posterior_part.check_encoder(encoder, self.latent_dim)
-        self.prior_part.distribution(self.latent_dim)  # which refuses another number of latents
+        self.prior_part.check_latents(self.latent_dim, decoder.input_shape[-1])
 
     @classmethod
     def for_data(

@@ -61,6 +61,9 @@ class BinaryPosterior(Part):
         config = {"latent_dims": self.latent_dims, "seed": self.seed}
         return super().get_config() | config
 
+    def get_build_config(self):
+        """Nothing: a model builds the part, once its state is made."""
+
     # The state of training, of which a directed posterior has none.
 
     @property

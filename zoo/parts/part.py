@@ -18,6 +18,15 @@ class Part(keras.layers.Layer):
         # A copy, since Keras takes the entries out as it reads them.
         return cls(**keras.saving.deserialize_keras_object(copy.deepcopy(config)))
 
+    def get_build_config(self):
+        """None: the model builds its parts, also when it is loaded."""
+        return None
+
+    def get_config(self):
+        """The arguments of the constructor; a part that has some of its own adds them."""
+        # Defined here, or Keras would make it up of arguments, some of which are no plain values.
+        return super().get_config()
+
 
 def make_part(kind: str, choices: Mapping[str, type], part, **known):
     """A part by its name, by a dictionary of its `name` and arguments, or as it is.
@@ -29,35 +38,45 @@ def make_part(kind: str, choices: Mapping[str, type], part, **known):
         the only choice, or an object, which is returned.
       **known: what the model knows, for those classes that take it, unless the dictionary says it.
 
+    Returns:
+      The object that was given, or a new one.
+
     Raises:
       UsageError: for an unknown name, or arguments that the class does not take.
     """
-    if not isinstance(part, str | Mapping | None):
+    if not isinstance(part, _SAID_BY_CONFIGS):
         return part
-    arguments = dict(part) if isinstance(part, Mapping) else {"name": part} if part else {}
+    arguments = dict(part) if isinstance(part, Mapping) else {} if part is None else {"name": part}
     default = next(iter(choices)) if len(choices) == 1 else None
     name = check_choice(kind, arguments.pop("name", default), choices)
-    cls = choices[name]
+    cls, said = choices[name], kind if name == default else f"{kind}: {name}"
     taken = _arguments_of(cls)
     if unknown := sorted(set(arguments) - taken):
-        raise UsageError(
-            f"{kind}: {name} does not take {unknown[0]}; it takes {', '.join(sorted(taken))}."
-        )
-    arguments = {k: v for k, v in known.items() if k in taken} | arguments
+        known_ones = ", ".join(sorted(taken)) or "no arguments"
+        raise UsageError(f"{said} does not take {unknown[0]}; it takes {known_ones}.")
+    arguments = {k: v for k, v in known.items() if k in taken | {"name"}} | arguments
     try:
         return cls(**arguments)
     except UsageError:
         raise
     except (TypeError, ValueError) as error:
-        raise UsageError(f"{kind}: {name} does not take this: {error}") from None
+        raise UsageError(f"{said} does not take this: {error}") from None
+
+
+# Anything else is a part already.
+_SAID_BY_CONFIGS = (str, Mapping, type(None), bool, int, float, list, tuple)
 
 
 def _arguments_of(cls) -> set[str]:
-    """Names of the arguments of a class's constructor, those of its bases in the zoo among them."""
+    """Names of the arguments of a class's constructor and of its bases', but for Keras's own."""
     names = set()
     for base in cls.__mro__:
-        if base.__module__.split(".")[0] in ("keras", "builtins"):
+        if issubclass(keras.layers.Layer, base):
             break
-        parameters = inspect.signature(base.__init__).parameters.values()
-        names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        if "__init__" in vars(base):
+            parameters = inspect.signature(base.__init__).parameters.values()
+            names |= {p.name for p in parameters if p.kind in _NAMED}
     return names - {"self"}
+
+
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

@@ -17,21 +17,63 @@ def standard_normal(latent_dim: int) -> tfd.Distribution:
     return tfd.Sample(tfd.Normal(0.0, 1.0), latent_dim)
 
 
-@keras.saving.register_keras_serializable("zoo")
-class StandardNormalPrior(Part):
-    """N(0, I)."""
+class GaussianPrior(Part):
+    """The base of priors that are Gaussian, or Gaussian layer after layer."""
+
+    def check_latents(self, latent_dim: int, decoder_inputs: int) -> None:
+        """Refuses a posterior or a decoder that does not fit the prior.
+
+        Args:
+          latent_dim: K, the number of the posterior's latents.
+          decoder_inputs: how many of them the decoder sees.
+
+        Raises:
+          UsageError: if the prior is over other latents, or leaves the decoder others.
+        """
+        self.distribution(latent_dim)
+        seen = self.lowest(tf.zeros([1, latent_dim])).shape[-1]
+        if seen != decoder_inputs:
+            raise UsageError(
+                f"prior must leave the decoder its {decoder_inputs} inputs; of the posterior's "
+                f"{latent_dim} latents it leaves {seen}."
+            )
 
     def distribution(self, latent_dim: int) -> tfd.Distribution:
-        """N(0, I) over [K], K the number of latents."""
-        return standard_normal(latent_dim)
+        """Makes p(z).
+
+        Args:
+          latent_dim: K, the number of the posterior's latents.
+
+        Returns:
+          The distribution, whose event shape is [K].
+
+        Raises:
+          UsageError: if the prior is over another number of latents.
+        """
+        raise NotImplementedError
 
     def lowest(self, z: tf.Tensor) -> tf.Tensor:
-        """The latents that the decoder sees, of all latents [..., K]."""
+        """Takes the latents that the decoder sees from all latents.
+
+        Args:
+          z: [..., K].
+
+        Returns:
+          Those of the lowest layer, [..., K_1].
+        """
         return z
 
 
 @keras.saving.register_keras_serializable("zoo")
-class LayeredPrior(Part):
+class StandardNormalPrior(GaussianPrior):
+    """p(z) = N(0, I), over any number of latents."""
+
+    def distribution(self, latent_dim):
+        return standard_normal(latent_dim)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class LayeredPrior(GaussianPrior):
     """p(z) = N(z_2; 0, I) p(z_1 given z_2), z = (z_1, z_2) in one vector; x depends on z_1.
 
     Args:
@@ -47,12 +89,7 @@ class LayeredPrior(Part):
         self.layer_sizes = (lower, upper)
         self.built = True
 
-    def distribution(self, latent_dim: int) -> tfd.Distribution:
-        """p(z) over [K_1 + K_2].
-
-        Raises:
-          UsageError: if the posterior is over another number of latents.
-        """
+    def distribution(self, latent_dim):
         if sum(self.layer_sizes) != latent_dim:
             raise UsageError(
                 f"prior must be over as many latents as the posterior, {latent_dim}; "
@@ -66,8 +103,7 @@ class LayeredPrior(Part):
 
         return SequentialGaussian(walk, self.layer_sizes, upper, last_first=True)
 
-    def lowest(self, z: tf.Tensor) -> tf.Tensor:
-        """The latents that the decoder sees, z_1, of all latents [..., K_1 + K_2]."""
+    def lowest(self, z):
         return z[..., : self.layer_sizes[0]]
 
     def get_config(self):

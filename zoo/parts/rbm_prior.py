@@ -12,6 +12,7 @@ import tensorflow_probability as tfp
 import samplers
 from samplers.random import Seed
 from zoo.core.checks import UsageError, check_choice, check_count
+from zoo.parts.part import Part
 
 tfd = tfp.distributions
 PARTICLES = ("population", "persistent")
@@ -30,7 +31,7 @@ class LogNormalizer(NamedTuple):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class RBMPrior(keras.layers.Layer):
+class RBMPrior(Part):
     """p(z1, z2) = exp(b1.z1 + b2.z2 + z1' W z2) / Z over bits, with particles that follow it.
 
     The gradient of log Z is the mean of that of the log density over particles, which Gibbs sweeps
@@ -57,6 +58,7 @@ class RBMPrior(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        check_latent_dims(latent_dims)
         check_count(num_particles=num_particles, num_sweeps=num_sweeps)
         self.rule = check_choice("particles", particles, PARTICLES)
         self.latent_dims, self.num_sweeps = tuple(latent_dims), num_sweeps
@@ -189,7 +191,14 @@ class _RBMDistribution(tfd.Distribution):
 
 
 def check_latent_dims(latent_dims: Sequence[int]) -> None:
-    """Refuses what are not the units of two sides."""
+    """Refuses what are not the units of two sides.
+
+    Args:
+      latent_dims: of the argument of that name.
+
+    Raises:
+      UsageError: for anything but two positive whole numbers.
+    """
     for units in latent_dims:
         check_count(latent_dims=units)
     if len(latent_dims) != 2:

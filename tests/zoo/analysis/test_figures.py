@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import tensorflow_probability as tfp
 from linear_gaussian import NUM_LATENTS, NUM_PIXELS, linear_gaussian, linear_model
+from programs import digits_config, make_run
 
 import zoo
 from zoo import analysis
 from zoo.analysis import latents
-from zoo.runs import experiment
+from zoo.core.files import write_json
+from zoo.runs.run import open_runs
 
 LAW = linear_gaussian()
 SHEAR = np.array([[1, 0, 0], [0.5, 1, 0], [-0.7, 0.4, 1]])
@@ -251,13 +253,10 @@ def workdir(tmp_path):
 
     def make(folder, log_likelihood=-20.0, protocol="16 chains", **model):
         path = tmp_path / folder
-        path.mkdir(parents=True)
-        experiment.write_json(
-            path / "config.json", zoo.runs.config.digits_config(**model).to_dict()
-        )
+        make_run(path, digits_config(**model))
         scores = {"log_likelihood": log_likelihood, "log_likelihood_stderr": 0.5}
         scores |= {"num_images": 2, "protocol": protocol}
-        experiment.write_json(path / "evaluation.json", scores)
+        write_json(path / "evaluation.json", scores)
         rows = f"0,{log_likelihood - 1}\n1,{log_likelihood + 1}\n"
         (path / "log_likelihood.csv").write_text("index,log_likelihood\n" + rows)
         return str(path)
@@ -272,7 +271,7 @@ def test_log_likelihood_by_num_steps(workdir):
         workdir("hmc_2_again", -22.0, name="HMCDLGM", num_steps=2),
         workdir("hmc_default", -20.0, name="HMCDLGM"),
     ]
-    plot = analysis.draw("log_likelihood_by_num_steps", analysis.runs_of(workdirs))
+    plot = analysis.draw("log_likelihood_by_num_steps", open_runs(workdirs))
     scores = [(2, -21.0, 0.5), (0, -24.0, 0.5), (2, -22.0, 0.5), (5, -20.0, 0.5)]
     assert plot.rows == [(path, *score) for path, score in zip(workdirs, scores, strict=True)]
     means = plot.figure.axes[0].get_lines()[-1].get_xydata()
@@ -282,10 +281,10 @@ def test_log_likelihood_by_num_steps(workdir):
 def test_runs_scored_differently_are_refused(workdir):
     workdirs = [workdir("a", -1.0, name="VAE"), workdir("b", -1.0, "8 chains", name="VAE")]
     with pytest.raises(zoo.UsageError, match="protocol must be the same in all runs"):
-        analysis.draw("log_likelihood_by_num_steps", analysis.runs_of(workdirs))
+        analysis.draw("log_likelihood_by_num_steps", open_runs(workdirs))
     (pathlib.Path(workdirs[1]) / "log_likelihood.csv").write_text("index,log_likelihood\n0,-1.0\n")
     with pytest.raises(zoo.UsageError, match="evaluation.json and log_likelihood.csv of .* differ"):
-        analysis.draw("log_likelihood_by_num_steps", analysis.runs_of(workdirs))
+        analysis.draw("log_likelihood_by_num_steps", open_runs(workdirs))
 
 
 def test_unit_square():
@@ -351,8 +350,8 @@ def test_registry():
 
 def test_labels_are_short_where_they_can_be(workdir):
     one, two, other = (workdir(folder, name="VAE") for folder in ("x/a", "x/b", "y/a"))
-    assert [run.label for run in analysis.runs_of([one, f"{two}/"])] == ["a", "b"]
-    assert [run.label for run in analysis.runs_of([one, other])] == [one, other]
+    assert [run.label for run in open_runs([one, f"{two}/"])] == ["a", "b"]
+    assert [run.label for run in open_runs([one, other])] == [one, other]
 
 
 def test_files(tmp_path):

@@ -4,12 +4,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from programs import make_run
 
 import zoo
 from zoo import analysis
+from zoo.core.files import write_json
 from zoo.parts.step_size_search import StepSizeSearch
-from zoo.runs import experiment, outputs
 from zoo.scores.chunks import collect
+from zoo.scripts.configs import _nijkamp
 
 DIMS = (1, 2)
 WEIGHTS = 0.2 * np.random.default_rng(0).standard_normal((sum(DIMS), 64))
@@ -39,21 +41,20 @@ def run_of(tmp_path):
     """A function that makes a work directory of a config, a model and what it was scored."""
 
     def make(label, model=None, *, mse=None, num_images=2, sizes=(), source="digits", **config):
-        path = experiment.make_workdir(tmp_path / label)
-        config = zoo.runs.config.nijkamp_config("digits", **{"name": "ShortRun"} | config)
+        path = tmp_path / label
+        family = _nijkamp.config if config.get("name") == "LadderVAE" else _nijkamp.short_run_config
+        config = family("digits", "", **{"name": "ShortRun"} | config)
         config.data.source = source
-        experiment.write_json(path / "config.json", config.to_dict())
-        if model is not None:
-            outputs.write_model(model, path)
+        run = make_run(path, config, model=model)
         if mse is not None:
             scores = {"log_likelihood": 1.0, "num_images": num_images, "reconstruction_mse": mse}
-            experiment.write_json(path / "evaluation.json", scores)
+            write_json(path / "evaluation.json", scores)
             rows = "".join(f"{index},1.0\n" for index in range(num_images))
             (path / "log_likelihood.csv").write_text("index,log_likelihood\n" + rows)
         if sizes:
             rows = "".join(f"{epoch},{size}\n" for epoch, size in enumerate(sizes))
             (path / "metrics.csv").write_text("epoch,step_size\n" + rows)
-        return analysis.runs_of([str(path)])[0]
+        return run
 
     return make
 
@@ -184,7 +185,7 @@ def test_step_size_objective(fitted, jit_compile):
     ):
         assert [row[column] for row in table] == pytest.approx([value] * 2, rel=1e-4)
 
-    x = collect(model, experiment.load_data(fitted.config).test, num_images)
+    x = collect(model, fitted.data.test, num_images)
     assert min(row["mse_stderr"] for row in table) > 0
     labels = [text.get_text() for text in plot.figure.axes[1].get_legend().get_texts()]
     assert "trained with 0.1" in labels and len(labels) == (6 if jit_compile else 7)

@@ -121,9 +121,9 @@ def test_reference_by_annealing():
 # The figures.
 
 
-def fake_run(label, model):
+def fake_run(label, model, data):
     """What a figure asks of a run, without a work directory."""
-    return types.SimpleNamespace(label=label, model=model, config=zoo.runs.config.digits_config())
+    return types.SimpleNamespace(label=label, model=model, data=data)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def runs(digits):
     part, (bias, weights) = undirected.posterior_part, BIASED
     for head, value in ((part.couplings, weights), (part.fields, bias / 2 + weights)):
         head.set_weights([0 * head.kernel.numpy(), value + 0 * head.bias.numpy()])
-    return [fake_run("undirected", undirected), fake_run("directed", directed)]
+    return [fake_run("undirected", undirected, digits), fake_run("directed", directed, digits)]
 
 
 FEW = {"num_images": 3, "num_draws": 50, "num_increments": 20}
@@ -185,7 +185,7 @@ def test_figure_of_errors(runs):
 
 
 def test_what_is_refused(digits, runs, images):
-    other = fake_run("vae", zoo.VAE.for_data(digits, latent_dim=2, hidden=(4,)))
+    other = fake_run("vae", zoo.VAE.for_data(digits, latent_dim=2, hidden=(4,)), digits)
     name = "rbm_log_normalizer_error"
     for message, call in (
         ("an RBM as its prior.*has not", lambda: analysis.draw("rbm_modes", [runs[0], other])),

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from zoo.parts.sequential_gaussian import diagonal_gaussian
 
 import layers
 import zoo
-from zoo.parts.sequential_gaussian import diagonal_gaussian
 
 tfd = tfp.distributions
 DIMS = (2, 3)

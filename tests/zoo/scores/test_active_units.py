@@ -3,7 +3,6 @@
 import dataclasses
 
 import keras
-import ml_collections
 import numpy as np
 import pytest
 from checking import mutant
@@ -114,15 +113,13 @@ class FakeRun:
 
     label: str
     model: keras.Model
-    config: ml_collections.ConfigDict = dataclasses.field(
-        default_factory=zoo.runs.config.digits_config
-    )
+    data: zoo.data.Data
 
 
 def digits_run(digits, label, latent_dim):
     model = zoo.VAE.for_data(digits, latent_dim=latent_dim, hidden=(4,))
     model.compile(jit_compile=False)
-    return FakeRun(label, model)
+    return FakeRun(label, model, digits)
 
 
 def test_figure(digits, images):

@@ -7,6 +7,7 @@ import tensorflow as tf
 import samplers
 import zoo
 from zoo import analysis, scores
+from zoo.runs.run import Run
 
 
 def build(name, digits, **kwargs):
@@ -51,12 +52,11 @@ def test_bits_that_are_few(digits, images):
             scores.enumerate_latents(model, images)
 
 
-def test_figure(digits, monkeypatch):
-    monkeypatch.setattr("zoo.runs.experiment.load_data", lambda config: digits)
+def test_figure(digits):
     models = [build("DVAE", digits), build("UndirectedDVAE", digits)]
-    runs = [analysis.Run(f"run {i}", "", None) for i in range(2)]
+    runs = [Run("", None, f"run {i}") for i in range(2)]
     for run, model in zip(runs, models, strict=True):
-        run.__dict__["model"] = model
+        run.model, run.data = model, digits
     plot = analysis.draw("enumerated_bounds", runs, num_images=9)
     table = [dict(zip(plot.columns, row, strict=True)) for row in plot.rows]
     exact = scores.enumerate_latents(models[1], digits.test, num_images=9)
