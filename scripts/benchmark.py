@@ -40,6 +40,7 @@ import samplers
 import zoo
 from zoo import data
 from zoo.core.checks import UsageError, check_count
+from zoo.core.fields import PixelField
 from zoo.parts.step_size_search import StepSizeSearch
 from zoo.runs import cli
 from zoo.scripts import timing
@@ -208,7 +209,7 @@ def report_short_run(model, x, sizes):
 def grey(sizes, shape):
     """Data of one grey image, in which models are built."""
     train = tf.data.Dataset.from_tensors({"x": tf.fill([1, *shape], 0.5)})
-    return data.Data(train, None, None, shape, 0, {"train": sizes.batch_size})
+    return data.Data(train, None, None, {"x": PixelField(shape)}, {"train": sizes.batch_size})
 
 
 def undirected(sizes):

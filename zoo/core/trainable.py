@@ -60,6 +60,10 @@ class TrainableModel(keras.Model):
         """The fields of a batch that the model takes, by name."""
         return self._fields
 
+    def __getattr__(self, name):
+        renamed.check_attribute(name)
+        return self.__getattribute__(name)  # whose error says what is missing, also in a property
+
     # What a method says of itself.
 
     @property

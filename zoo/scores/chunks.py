@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import samplers
 from samplers.random import Seed
-from zoo.core.checks import UsageError, check_images, check_positive
+from zoo.core.checks import UsageError, check_positive
 from zoo.core.pipeline import as_batch
 
 
@@ -30,7 +30,7 @@ def collect(model, data, num_images: int | None = None) -> np.ndarray:
         if not batches:
             raise UsageError("data must hold at least one image; the pipeline was empty.")
         data = np.concatenate(batches)
-    x = check_images(as_batch(data)["x"], model.fields["x"].shape, "data")
+    x = model.fields["x"].check("data", as_batch(data)["x"])
     if num_images is not None and len(x) < num_images:
         raise UsageError(f"num_images must be at most {len(x)}, all of them; it was {num_images}.")
     return x[:num_images]

@@ -14,7 +14,8 @@ import tensorflow as tf
 
 import samplers
 from zoo.analysis.latents import num_latents
-from zoo.core.checks import UsageError, check_choice, check_count, check_images, check_shape
+from zoo.core.checks import UsageError, check_choice, check_count
+from zoo.core.fields import Field, PixelField
 from zoo.core.generative import GenerativeModel
 from zoo.data import Data
 from zoo.scores.chunks import collect, in_chunks
@@ -50,7 +51,7 @@ class FeatureNetwork:
           UsageError: for images that are not in [0, 1], or that the network does not take.
         """
         check_count(chunk_size=chunk_size)
-        images = check_images(images, self.event_shape, "images")
+        images = PixelField(self.event_shape or np.shape(images)[1:]).check("images", images)
         title = f"{self.score}: features of {len(images)} images"
         return in_chunks(self._run, (images,), chunk_size, title, verbose).T
 
@@ -287,12 +288,9 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
 
 def _fitted(name, features):
     """The mean [F] and an R, [min(N, F), F], of which R^T R is the unbiased covariance."""
-    features = check_shape(features, None, name).astype(np.float64)
-    if features.ndim != 2 or len(features) < 2:
-        raise UsageError(
-            f"{name} must be at least two examples, [N, F]; it was {list(features.shape)}."
-        )
-    if not np.isfinite(features).all():
-        raise UsageError(f"{name} must be finite; it holds NaN or infinite numbers.")
+    shape = np.shape(features)
+    if len(shape) != 2 or shape[0] < 2:
+        raise UsageError(f"{name} must be at least two examples, [N, F]; it was {list(shape)}.")
+    features = Field(shape[1:], "float64").check(name, features)
     mean = features.mean(0)
     return mean, np.linalg.qr((features - mean) / np.sqrt(len(features) - 1), mode="r")
