@@ -1,9 +1,24 @@
 """Markov chain samplers over plain log densities: tensors, a seed and a callable, never a model."""
 
 from samplers.annealed import AISResult, annealed_importance_sampling, hamiltonian_move
-from samplers.hmc import HMCResult, hmc
+from samplers.estimators import (
+    LogMeanWeight,
+    effective_sample_size,
+    log_mean_exp,
+    log_mean_weight,
+    standard_error,
+)
+from samplers.hmc import HMCResult, HMCState, hmc, hmc_kernel, hmc_start
 from samplers.implicit import implicit_posterior, resample
-from samplers.langevin import langevin, langevin_step, langevin_step_size
+from samplers.integrators import Point, langevin_step, langevin_step_size, leapfrog, point_at
+from samplers.kernels import TransitionInfo, accept_or_reject, transition_info
+from samplers.langevin import langevin
+from samplers.log_determinants import (
+    exact_log_det,
+    hessian,
+    hessian_vector_product,
+    lanczos_log_det,
+)
 from samplers.random import as_seed, fast_uniform, fold_in, normal, uniform
 from samplers.rbm import (
     RBM,
@@ -33,10 +48,6 @@ from samplers.relaxations import (
 from samplers.schedules import jump_schedule, linear_schedule, sigmoid_schedule
 from samplers.short_run import (
     ShortRunResult,
-    exact_log_det,
-    hessian,
-    hessian_vector_product,
-    lanczos_log_det,
     marginal_step_size_objective,
     short_run,
     step_size_objective,
@@ -47,7 +58,10 @@ __all__ = [
     "Concrete",
     "Exponential",
     "HMCResult",
+    "HMCState",
+    "LogMeanWeight",
     "PiecewiseLinear",
+    "Point",
     "Power",
     "RBM",
     "RBMAnnealingResult",
@@ -55,9 +69,12 @@ __all__ = [
     "Relaxation",
     "RelaxedSample",
     "ShortRunResult",
+    "TransitionInfo",
+    "accept_or_reject",
     "annealed_importance_sampling",
     "as_seed",
     "binary_states",
+    "effective_sample_size",
     "exact_log_det",
     "exact_log_normalizer",
     "fast_uniform",
@@ -67,17 +84,23 @@ __all__ = [
     "hessian",
     "hessian_vector_product",
     "hmc",
+    "hmc_kernel",
+    "hmc_start",
     "implicit_posterior",
     "jump_schedule",
     "lanczos_log_det",
     "langevin",
     "langevin_step",
     "langevin_step_size",
+    "leapfrog",
     "linear_schedule",
+    "log_mean_exp",
+    "log_mean_weight",
     "marginal_step_size_objective",
     "mean_field",
     "mean_field_divergence",
     "normal",
+    "point_at",
     "population_annealing",
     "population_annealing_step",
     "rbm_annealed_importance_sampling",
@@ -85,7 +108,9 @@ __all__ = [
     "resample",
     "short_run",
     "sigmoid_schedule",
+    "standard_error",
     "step_size_objective",
     "systematic_resampling",
+    "transition_info",
     "uniform",
 ]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 import tensorflow.experimental.numpy as tnp
 
+from samplers.estimators import log_mean_exp
 from samplers.random import Seed, fold_in, uniform
 from samplers.rbm import RBM, bernoulli, gibbs, sweep_uniforms
 
@@ -109,11 +110,10 @@ def population_annealing_step(
     """
     ratio = RBM(*(b - a for a, b in zip(old, new, strict=True)))
     log_weights = tf.cast(ratio.log_density(z1, z2), tf.float64)
-    count = tf.cast(tf.shape(log_weights)[0], tf.float64)
     ancestors = systematic_resampling(log_weights, fold_in(seed, "resample"))
     z1 = tf.ensure_shape(tnp.take_along_axis(z1, ancestors[..., None], 0), z1.shape)
     z1, z2 = gibbs(new, z1, num_sweeps=num_sweeps, seed=fold_in(seed, "sweep"))
-    return tf.reduce_logsumexp(log_weights, 0) - tf.math.log(count), z1, z2
+    return log_mean_exp(log_weights), z1, z2
 
 
 def systematic_resampling(log_weights: tf.Tensor, seed: Seed) -> tf.Tensor:
