@@ -47,13 +47,14 @@ def leapfrog(
     step_size: float | tf.Tensor | list[tf.Tensor],
     num_steps: int | tf.Tensor,
     gradient: Callable = lambda point: point.gradient,
+    max_num_steps: int | None = None,
 ):
     """Integrates Hamiltonian dynamics with unit masses: reversible, and of unit determinant.
 
     Half a kick p <- p + s / 2 grad log f(z), then `num_steps` drifts z <- z + s p, with a kick
     between any two of them, and half a kick at the end. It costs `num_steps` gradients, since
-    that of the start is in `point`; log densities are evaluated at the end only. Unlike the steps
-    of TFP's kernels it can be recorded by a tape, under XLA too if `num_steps` is an int.
+    that of the start is in `point`; log densities are evaluated at the end only. A tape can record
+    it, under XLA if `max_num_steps` is given.
 
     Args:
       evaluate: maps a state to what is known there, such as `lambda z: point_at(log_density, z)`.
@@ -63,6 +64,8 @@ def leapfrog(
       step_size: s, which broadcasts against the state; one for each part, or one for all of them.
       num_steps: number of drifts, at least 1.
       gradient: maps such a point to the gradient of log f, in the structure of the state.
+      max_num_steps: bound on `num_steps`, without which XLA cannot differentiate the loop. Give it
+        for that alone: XLA compiles a bounded loop to other code, whose last bits differ.
 
     Returns:
       The point at the end, and the momentum there.
@@ -86,7 +89,7 @@ def leapfrog(
         step,
         (0, point.state, kick(momentum, point, 0.5)),
         parallel_iterations=1,
-        maximum_iterations=num_steps - 1 if isinstance(num_steps, int) else None,
+        maximum_iterations=max_num_steps,
     )
     point = with_shapes_of(evaluate(drift(state, momentum)), point)
     return point, kick(momentum, point, 0.5)

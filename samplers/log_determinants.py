@@ -1,7 +1,7 @@
-"""log |det(I + s^2 / 2 H)| of one Langevin step, H the Hessian of the log density: exact, or estimated.
+"""Log-determinants of one Langevin step, exact or estimated: log |det(I + s^2 / 2 H)|.
 
-At fixed noise a step has the Jacobian I + s^2 / 2 H. All log densities here map z [..., d] to [...]
-and must take further axes in front of the chains'.
+H is the Hessian of the log density. At fixed noise a step has the Jacobian I + s^2 / 2 H. All log
+densities here map z [..., d] to [...] and must take further axes in front of the chains'.
 """
 
 from collections.abc import Callable

@@ -51,6 +51,9 @@ def rbm_annealed_importance_sampling(
         for strong weights.
       seed: int or int32[2].
 
+    Returns:
+      The log weight and the last state of every chain.
+
     Raises:
       ValueError: if `start` is none of these.
     """
@@ -117,13 +120,17 @@ def population_annealing_step(
 
 
 def systematic_resampling(log_weights: tf.Tensor, seed: Seed) -> tf.Tensor:
-    """Indices of particles, [S, ...], with every particle S w times on average, w its share.
+    """Resamples particles by their weights, with one uniform number for each population.
 
-    One uniform number for each population decides: a particle occurs floor(S w) or ceil(S w) times.
+    A particle with the share w of all weights occurs floor(S w) or ceil(S w) times, and S w times
+    on average.
 
     Args:
-      log_weights: [S, ...], in nats.
+      log_weights: nats, [S, ...].
       seed: int or int32[2].
+
+    Returns:
+      Indices of the particles that are drawn, [S, ...].
     """
     count = tf.shape(log_weights)[0]
     shares = tnp.moveaxis(tf.nn.softmax(log_weights, 0), 0, -1)  # [..., S]
