@@ -16,9 +16,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 from absl import flags
 
-from zoo import scores
+from zoo import analysis, scores
 from zoo.core.annealing import PROTOCOLS, SCHEDULES, STARTS
-from zoo.runs import cli, experiment, outputs
+from zoo.runs import cli, writers
+from zoo.runs.run import open_run
 
 WORKDIR = cli.define_workdir()
 AGAINST = flags.DEFINE_string("against", None, "Another work directory, to compare with.")
@@ -44,26 +45,22 @@ PROTOCOL = {
 def main() -> None:
     if AGAINST.value is not None:
         return compare(WORKDIR.value, AGAINST.value)
-    config = experiment.load_config(WORKDIR.value)
-    protocol = {"seed": config.seed} | config.evaluation.to_dict()
-    protocol |= PROTOCOLS.get(NAMED.value, {})
-    protocol |= {k: flag.value for k, flag in PROTOCOL.items() if flag.value is not None}
-    scores.check_protocol(**{k: v for k, v in protocol.items() if k != "seed"})
-    data, model = experiment.load_data(config), experiment.load(WORKDIR.value)
-    workdir = experiment.make_workdir(WORKDIR.value)
-    outputs.write_evaluation(model, data.test, workdir, **protocol)
+    run = open_run(WORKDIR.value, to_write=True)
+    given = {k: flag.value for k, flag in PROTOCOL.items() if flag.value is not None}
+    run.config.seed = given.pop("seed", run.config.seed)
+    run.config.evaluation.update(PROTOCOLS.get(NAMED.value, {}) | given)
+    scores.check_protocol(**run.config.evaluation)
+    writers.write_evaluation(run)
 
 
 def compare(workdir: str, against: str) -> None:
     """Prints the paired difference in log-likelihood."""
-    outputs.check_scored_alike([workdir, against])
-    means, values = zip(
-        *(outputs.read_log_likelihood(path) for path in (workdir, against)), strict=True
-    )
-    difference = values[0] - values[1]
+    runs = [open_run(workdir), open_run(against)]
+    analysis.check_scored_alike(runs)
+    for run in runs:
+        print(f"{run.workdir:<40}{run.evaluation[0]['log_likelihood']:10.3f} nats per image")
+    difference = runs[0].evaluation[1] - runs[1].evaluation[1]
     stderr = difference.std(ddof=1) / np.sqrt(len(difference))
-    for path, figures in zip((workdir, against), means, strict=True):
-        print(f"{path:<40}{figures['log_likelihood']:10.3f} nats per image")
     print(f"{'difference, paired by image':<40}{difference.mean():+10.3f} +- {stderr:.3f}")
 
 

@@ -9,14 +9,16 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import zoo
-from zoo.runs import cli, experiment
+from zoo.runs import cli, manifest
+from zoo.runs.run import open_run
 
 WORKDIR = cli.define_workdir()
 
 
 def main() -> None:
-    model = experiment.load(WORKDIR.value)
-    path = experiment.make_workdir(WORKDIR.value) / "export"
+    run = open_run(WORKDIR.value, to_write=True)
+    model = run.model
+    path = manifest.claim(run.workdir, "export")
     zoo.export(model, path)
     print(f"{path}: {', '.join(model.signatures())}")
 

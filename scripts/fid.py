@@ -17,8 +17,10 @@ from absl import flags
 
 from zoo import scores
 from zoo.core.checks import UsageError
-from zoo.runs import cli, experiment
-from zoo.scores.frechet import inception_is_here
+from zoo.core.files import write_json
+from zoo.runs import cli, manifest
+from zoo.runs.run import open_run
+from zoo.scores.feature_networks import inception_is_here
 
 WORKDIR = cli.define_workdir()
 FEATURES = flags.DEFINE_enum(
@@ -50,22 +52,21 @@ SEED = flags.DEFINE_integer("seed", 0, "Seed of the draws.")
 def main() -> None:
     if FEATURES.value == "small" and FID_WEIGHTS.value is not None:
         raise UsageError("fid_weights: leave it out of --features=small, which takes none.")
-    config, model = experiment.load_config(WORKDIR.value), experiment.load(WORKDIR.value)
-    workdir = experiment.make_workdir(WORKDIR.value)
+    run = open_run(WORKDIR.value, to_write=True)
     # The same classifier and training images for all runs on these data.
-    config.seed, config.data.batch_size = 0, 50
-    data = experiment.load_data(config)
-    network = feature_network(data)
+    run.config.seed, run.config.data.batch_size = 0, 50
+    model = run.model
+    network = feature_network(run.data)
     figures = scores.frechet(
         model,
-        data,
+        run.data,
         network,
         num_samples=NUM_SAMPLES.value,
         num_images=NUM_IMAGES.value,
         latents=LATENTS.value,
         seed=SEED.value,
     )
-    experiment.write_json(workdir / "fid.json", figures)
+    write_json(manifest.claim(run.workdir, "fid.json"), figures)
     print(f"\n{model.name}: {network.score} against {figures['num_test_images']} test images")
     for name, key, number in (
         ("samples", network.score, figures["num_samples"]),

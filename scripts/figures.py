@@ -19,11 +19,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import ast
 
 from absl import flags
-from zoo.scripts import studies  # noqa: F401 (registers them)
 
 from zoo import analysis
 from zoo.core.checks import UsageError
-from zoo.runs import cli, experiment
+from zoo.runs import cli
+from zoo.runs.run import open_runs
+from zoo.runs.workdir import make_workdir
+from zoo.scripts import studies  # noqa: F401 (registers them)
 
 FIGURE = flags.DEFINE_list("figure", [], "Names of figures; without any, they are listed.")
 WORKDIR = flags.DEFINE_list("workdir", [], "Work directories that scripts/train.py wrote.")
@@ -37,11 +39,11 @@ def main() -> None:
         for name, shows in analysis.descriptions().items():
             print(f"{name:<30}{shows}")
         return
-    runs = analysis.runs_of(WORKDIR.value)
+    runs = open_runs(WORKDIR.value)
     settings = {"seed": SEED.value} | dict(map(read_setting, SET.value))
     for name in FIGURE.value:
         analysis.check(name, runs, settings)
-    out = experiment.make_workdir(OUT.value, name="out")
+    out = make_workdir(OUT.value, name="out")
     for name in FIGURE.value:
         analysis.write(analysis.draw(name, runs, **settings), out, name)
         print(f"{out / name}.png, {out / name}.csv")

@@ -24,7 +24,7 @@ from zoo.core import registry
 from zoo.core.checks import UsageError
 from zoo.runs import cli
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 BEGIN, END = "methods: written by scripts/generate.py", "methods: end"
 CONFIGS_HEAD = """
 # Configs

@@ -22,7 +22,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from absl import flags
 
 from zoo.data import MASKS
-from zoo.runs import cli, experiment, outputs
+from zoo.runs import cli, completions
+from zoo.runs.run import open_run
 
 WORKDIR = cli.define_workdir()
 MASK = flags.DEFINE_list(
@@ -48,12 +49,9 @@ SEED = flags.DEFINE_integer("seed", 0, "Seed of the chains and of the random mas
 
 
 def main() -> None:
-    config, model = experiment.load_config(WORKDIR.value), experiment.load(WORKDIR.value)
-    workdir = experiment.make_workdir(WORKDIR.value)
-    outputs.write_inpainting(
-        model,
-        experiment.load_data(config).test,
-        workdir,
+    run = open_run(WORKDIR.value, to_write=True)
+    completions.write_inpainting(
+        run,
         masks=MASK.value,
         coverage=COVERAGE.value,
         num_images=NUM_IMAGES.value,

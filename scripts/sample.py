@@ -13,7 +13,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from absl import flags
 
-from zoo.runs import cli, experiment, outputs
+from zoo.runs import cli, completions
+from zoo.runs.run import open_run
 
 WORKDIR = cli.define_workdir()
 NUM_SAMPLES = flags.DEFINE_integer("num_samples", 100, "How many.")
@@ -21,12 +22,8 @@ SEED = flags.DEFINE_integer("seed", 0, "Seed of the draws.")
 
 
 def main() -> None:
-    model = experiment.load(WORKDIR.value)
-    workdir = experiment.make_workdir(WORKDIR.value)
-    images = None
-    if model.sample_fields:
-        images = experiment.load_data(experiment.load_config(WORKDIR.value)).test
-    outputs.write_samples(model, workdir, NUM_SAMPLES.value, SEED.value, images)
+    run = open_run(WORKDIR.value, to_write=True)
+    completions.write_samples(run, NUM_SAMPLES.value, SEED.value)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,14 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import pathlib
+
 import tensorflow as tf
 from absl import flags
 
-from zoo.runs import cli, experiment
+from zoo.core.files import write_json
+from zoo.runs import cli, manifest
+from zoo.runs.run import open_run
 from zoo.serving import latency as serving
 
 WORKDIR = cli.define_workdir()
@@ -30,7 +34,7 @@ NUM_STEPS = flags.DEFINE_integer("num_steps", 100, "Transitions of the chain tha
 
 
 def main() -> None:
-    workdir = experiment.make_workdir(WORKDIR.value)
+    workdir = pathlib.Path(open_run(WORKDIR.value, to_write=True).workdir)
     requests = serving.warmup_requests(workdir / "export")
     signatures = tf.saved_model.load(str(workdir / "export")).signatures
     measured = {}
@@ -48,7 +52,8 @@ def main() -> None:
             )
             print(f"{name:<10}{size:>7}   {numbers}")
             measured[f"{name}, batch {size}"] = found._asdict()
-    experiment.write_json(workdir / "serve_check.json", measured | {"num_steps": NUM_STEPS.value})
+    told = measured | {"num_steps": NUM_STEPS.value}
+    write_json(manifest.claim(workdir, "serve_check.json"), told)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
 """Trains the model of a config, scores it, and leaves a work directory.
 
-    python scripts/train.py --config=vae_digits --config.epochs=100
+    python scripts/train.py --list
+    python scripts/train.py --config=vae --config.epochs=100
+    python scripts/train.py --config=vae:mnist:small
     tensorboard --logdir=runs
 
-A run that was interrupted goes on when the same command is given again, from the last whole epoch,
-to the same weights bit for bit.
+The first tells methods, data and presets. A run that was interrupted goes on when the same command
+is given again, from the last whole epoch, to the same weights bit for bit.
 
-The work directory holds config.json, model.keras, metrics.csv (a row per epoch), evaluation.json,
-log_likelihood.csv (a row per test image), samples.png, reconstructions.png, inpainting.png, and
-tensorboard/ with the metrics, such as acceptance, energy error and step size, and pictures.
+The work directory holds config.json (with every default), model.keras, metrics.csv (a row per
+epoch), evaluation.json, log_likelihood.csv (a row per test image), samples.png,
+reconstructions.png, inpainting.png, and tensorboard/ with the metrics, such as acceptance, energy
+error and step size, and pictures; and manifest.json, which lists them.
 """
 
 import os
@@ -23,41 +26,51 @@ from absl import flags
 import zoo
 from zoo.core import replicas
 from zoo.core.checks import UsageError
-from zoo.runs import callbacks, cli, experiment, outputs, strategies
+from zoo.runs import callbacks, cli, manifest, strategies, workdir, writers
+from zoo.runs.build import build, load_data
+from zoo.runs.config import check_config
+from zoo.runs.defaults import resolve
+from zoo.runs.run import Run
 from zoo.scores.chunks import collect
 
-CONFIG = cli.define_config(pathlib.Path(__file__).parent / "configs", "hmc_dlgm_digits")
+CONFIG = cli.define_config(pathlib.Path(__file__).parent / "configs", "hmc_dlgm")
+LIST = flags.DEFINE_boolean("list", False, "Tells the configs, and trains nothing.")
 STRATEGY = cli.define_strategy()
 WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Where the run is written; runs/CONFIG below this folder by default."
+    "workdir",
+    None,
+    "Where the run is written; runs/METHOD_DATA or runs/METHOD_DATA_PRESET by default.",
 )
 OVERWRITE = flags.DEFINE_boolean(
     "overwrite", False, "Whether to begin anew where an unfinished run could go on."
 )
+LOGS = "tensorboard"
 
 
 def main() -> None:
+    if LIST.value:
+        print(cli.config_table())
+        return
     strategy = strategies.make_strategy(STRATEGY.value)
     chief = replicas.is_chief(strategy)  # the others train, and write nothing
-    config = experiment.check_config(CONFIG.value)
-    experiment.resolve_paths(config)
-    data = experiment.load_data(config)
-    num_images, num_tested = config.evaluation.get("num_images"), data.num_examples["test"]
+    given = check_config(CONFIG.value)
+    config = resolve(given)
+    data = load_data(config)
+    num_images, num_tested = config.evaluation.num_images, data.num_examples["test"]
     if num_images is not None and num_images > num_tested:
         raise UsageError(f"num_images must be at most {num_tested}; it was {num_images}.")
-    # runs/hmc_dlgm_mnist, or runs/hmc_dlgm_mnist_small for its preset.
-    name = pathlib.Path(flags.FLAGS["config"].config_filename).name.replace(".py", "")
-    workdir = pathlib.Path(WORKDIR.value or pathlib.Path("runs") / name.replace(":", "_"))
+    path = WORKDIR.value or str(pathlib.Path("runs") / cli.config_name())
     with strategy.scope():
-        model = experiment.build(config, data)
-    with strategies.together(strategy):
+        model = build(given, data)
+    with strategies.watching_workers(strategy):
         if chief:
-            experiment.start_run(workdir, config, overwrite=OVERWRITE.value)
-        checkpoints = zoo.Checkpoints(workdir / experiment.CHECKPOINTS)
+            files = [LOGS, *writers.file_names()]
+            workdir.start_run(path, config, files=files, overwrite=OVERWRITE.value)
+        checkpoints = zoo.Checkpoints(pathlib.Path(path) / workdir.CHECKPOINTS)
         done = checkpoints.restore(model)
         if done and chief:
-            print(f"{str(workdir)!r} goes on after epoch {done}.")
-        loggers = _loggers(model, data, workdir, config.epochs, done) if chief else []
+            print(f"{path!r} goes on after epoch {done}.")
+        loggers = _loggers(model, data, path, config.epochs, done) if chief else []
         model.fit(
             data.train,
             epochs=config.epochs,
@@ -68,19 +81,18 @@ def main() -> None:
         )
     if not chief:
         return
-    outputs.write_model(model, workdir)
-    outputs.write_evaluation(model, data.test, workdir, seed=config.seed, **config.evaluation)
-    outputs.write_pictures(model, data.test, workdir, config.seed)
-    experiment.finish_run(workdir)
+    run = Run(path, config)
+    run.model, run.data = model, data
+    writers.write_files(run)
+    workdir.finish_run(path)
 
 
-def _loggers(model, data, workdir, num_epochs, done):
+def _loggers(model, data, path, num_epochs, done):
     """What writes metrics and pictures after the epochs that are done."""
-    experiment.continue_metrics(workdir, done)
     shown = collect(model, data.validation.take(1))[:10]
-    logs = workdir / "tensorboard"
+    logs = manifest.claim(path, LOGS)
     return [
-        keras.callbacks.CSVLogger(workdir / "metrics.csv", append=True),
+        keras.callbacks.CSVLogger(workdir.continue_metrics(path, done), append=True),
         keras.callbacks.TensorBoard(logs, write_graph=False),
         callbacks.PictureLogger(logs, shown, every=max(1, num_epochs // 10)),
     ]

@@ -23,3 +23,14 @@ def digits():
 def images(digits):
     """A batch of real digits, grey levels."""
     return next(iter(digits.test))["x"].numpy()
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """What the program `train` left of a small HMC-DLGM, to stay as it is, and what it told."""
+    from programs import TINY, run_here
+
+    workdir = tmp_path_factory.mktemp("runs") / "hmc_dlgm_digits"
+    result = run_here("train", "--config=hmc_dlgm", *TINY, f"--workdir={workdir}")
+    assert result.returncode == 0, result.stderr
+    return workdir, result

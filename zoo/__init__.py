@@ -11,7 +11,7 @@ from zoo.core.version import VERSION
 from zoo.models import *  # noqa: F403
 from zoo.parts import likelihoods
 from zoo.runs.checkpoints import Checkpoints
-from zoo.runs.experiment import load
+from zoo.runs.workdir import load
 from zoo.serving.export import export
 
 __version__ = VERSION
@@ -40,6 +40,5 @@ __all__ = [
 
 
 def __getattr__(name):
-    if name in renamed.NAMES:
-        raise AttributeError(f"zoo.{name} is now zoo.{renamed.NAMES[name]}.")
+    renamed.check_name(name)
     raise AttributeError(f"module 'zoo' has no attribute {name!r}")

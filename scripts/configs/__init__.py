@@ -1,1 +1,5 @@
-"""Configs of experiments, one file each: `get_config()` returns an ml_collections ConfigDict."""
+"""Configs of experiments, one file a method: `get_config()` returns an ml_collections ConfigDict.
+
+`CHOICES` names the data sets of a method and their presets, of which the first is the default. What
+the methods of one paper share is in a module that begins with an underscore.
+"""

@@ -1,79 +1,85 @@
-"""Every config in scripts/configs, and its presets, builds the model that it names."""
+"""Every config in scripts/configs: its method and its data take what it says; nothing is built."""
 
-import importlib.util
-import pathlib
+import inspect
 
+import keras
 import numpy as np
 import pytest
+from programs import ROOT, get_config
 
 import zoo
-from zoo import data
-from zoo.runs import experiment
+from zoo import data, scores
+from zoo.core import pipeline
+from zoo.core.annealing import PROTOCOLS
+from zoo.core.fields import PixelField
+from zoo.core.registry import get_method
+from zoo.runs.build import build
+from zoo.runs.config import check_config
+from zoo.runs.config_files import config_files
+from zoo.runs.defaults import method_defaults, resolve
+from zoo.runs.optimizers import make_optimizer
 
-CONFIGS = sorted((pathlib.Path(__file__).parents[2] / "scripts/configs").glob("[!_]*.py"))
-SHAPES = {
-    "digits": (8, 8, 1),
-    "mnist": (28, 28, 1),
-    "omniglot": (28, 28, 1),
-    "cifar10": (32, 32, 3),
-    "svhn": (32, 32, 3),
-    "celeba": (32, 32, 3),
-}
-
-
+CHOICES = [
+    f"{file.name}:{source}" + (preset and f":{preset}")
+    for file in config_files([ROOT / "scripts" / "configs"])
+    for source, presets in file.choices.items()
+    for preset in presets or ("",)
+]
 SOURCES = {"svhn": "svhn_cropped", "celeba": "celeb_a"}
-DENSE = ("short_run", "short_run_hierarchical", "ladder_vae", "abp")  # also without convolutions
 
 
-def read(path, *preset):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return experiment.check_config(module.get_config(*preset))
+def test_there_is_a_config_of_every_method():
+    digits = [choice for choice in CHOICES if choice.endswith(":digits")]
+    assert {get_config(choice).model.name for choice in digits} == set(zoo.method_names())
+    assert len({choice.split(":")[0] for choice in CHOICES}) == len(digits)
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_builds(path):
-    method, _, source = path.stem.rpartition("_")
-    presets = [()] if source == "digits" else [("paper",), ("small",)]
-    if source != "digits" and method in DENSE:
-        presets.append(("dense",))
-    for preset in presets:
-        config = read(path, *preset)
-        assert config.data.source == SOURCES.get(source, source)
-        train = data.pipeline.as_pipeline(
-            np.zeros((300, *SHAPES[source]), np.float32), None, SHAPES[source], 250
-        )
-        facts = data.Data(train, None, None, SHAPES[source], 0, {"train": 300})
-        model = experiment.build(config, facts)
-        assert type(model).__name__ == config.model.name
-    if source != "digits":
-        with pytest.raises(zoo.UsageError, match="preset: unknown value 'smal'; did you mean"):
-            read(path, "smal")
+@pytest.mark.parametrize("choice", CHOICES)
+def test_arguments_are_taken(choice):
+    _, source, *preset = choice.split(":")
+    config = resolve(check_config(get_config(choice)))
+    assert config.data.source == SOURCES.get(source, source)
+    inspect.signature(data.load).bind(**config.data, seed=config.seed)
+    scores.check_protocol(**config.evaluation)
+    make_optimizer(**config.optimizer, num_steps=100)
+    arguments = set(config.model) - {"name"}
+    assert arguments == set(method_defaults(get_method(config.model.name)))
+    # A chain of convolutions is compiled on no machine, so that runs can go on on any.
+    assert config.jit_compile == (config.model.get("blocks") != "convolution")
+    small = preset == ["small"] or source == "digits"
+    assert (config.epochs <= 500) if small else (config.evaluation.num_images != 1000)
 
 
-def test_boundaries():
-    """Learning rates of unequal numbers of steps."""
-    rates = {"learning_rate": (3e-4, 3e-3, 1e-3), "boundaries": (0.02, 0.6)}
-    rate = experiment._optimizer(name="Adam", num_steps=1000, **rates)._learning_rate
-    found = [float(rate(step)) for step in (0, 20, 21, 600, 601, 999)]
-    np.testing.assert_allclose(found, [3e-4, 3e-4, 3e-3, 3e-3, 1e-3, 1e-3], rtol=1e-6)
-    for wrong in ({"boundaries": (0.5,)}, {"learning_rate": 1e-3}):
-        with pytest.raises(zoo.UsageError, match="boundaries must be one fewer"):
-            experiment._optimizer(name="Adam", num_steps=1000, **rates | wrong)
+@pytest.mark.parametrize("choice", ["ladder_vae:mnist:small", "structured_undirected:mnist:small"])
+def test_builds(choice):
+    config = resolve(get_config(choice))
+    shape = (28, 28, 1)
+    train = pipeline.pipeline({"x": np.zeros((300, *shape), np.float32)}, 100)
+    model = build(config, data.Data(train, None, None, {"x": PixelField(shape)}, {"train": 300}))
+    assert type(model) is get_method(config.model.name)
+    assert type(model.optimizer) is keras.optimizers.Adam
+    assert model.compile_chains == config.jit_compile
+    assert sum(config.model.latent_dims) == model.latent_dim
 
 
 def test_stages_of_the_paper():
-    """Stage i lasts 3^i epochs at 10^(-3 - i / 7): 3,280 epochs."""
-    config = read(next(path for path in CONFIGS if path.stem == "ais_mnist"))
-    assert config.epochs == sum(3**i for i in range(8))
-    optimizer = experiment._optimizer(**config.optimizer, num_steps=10 * config.epochs)
-    rate = optimizer._learning_rate
-    for i in range(8):
-        inside = 10 * (sum(3**j for j in range(i)) + 3**i / 2)
-        np.testing.assert_allclose(rate(int(inside)), 1e-3 * 10 ** (-i / 7), rtol=1e-5)
-    assert config.evaluation.num_increments == 10_000
-    for wrong in ({"num_stages": 1}, {"num_stages": 3, "final_learning_rate": None}):
-        arguments = config.optimizer.to_dict() | wrong
-        with pytest.raises(zoo.UsageError, match="num_stages must be at least 2"):
-            experiment._optimizer(**arguments, num_steps=100)
+    """Stage i of Ding and Freedman lasts 3^i epochs: 3,280 in all, which their protocol scores."""
+    config = get_config("ais:mnist")
+    assert config.epochs == sum(3**i for i in range(8)) and config.optimizer.num_stages == 8
+    assert PROTOCOLS["paper"].items() <= config.evaluation.to_dict().items()
+    assert config.evaluation.num_increments == 10_000 and config.evaluation.num_images is None
+
+
+@pytest.mark.parametrize(
+    ("source", "num_train", "batch_size"),
+    [("mnist", 54_000, 100), ("svhn", 65_931, 100), ("celeba", 146_493, 100)],
+)
+def test_updates_of_the_paper(source, num_train, batch_size):
+    """Nijkamp et al. train for 300,000 updates: the last epoch reaches them."""
+    config = get_config(f"short_run:{source}:paper")
+    per_epoch = num_train // batch_size
+    assert config.data.batch_size == batch_size
+    assert (config.epochs - 1) * per_epoch < 300_000 <= config.epochs * per_epoch
+    rate = make_optimizer(**config.optimizer, num_steps=300_000)._learning_rate
+    found = [float(rate(step)) for step in (0, 100_001, 200_001)]
+    np.testing.assert_allclose(found, [1e-4, 5e-5, 1e-5], rtol=1e-6)

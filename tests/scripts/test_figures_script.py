@@ -3,28 +3,24 @@
 import csv
 
 import pytest
-from programs import run_here
+from programs import digits_config, make_run, run_here
 
-import zoo
-from zoo.runs import experiment, outputs
+from zoo import analysis
 
 
 def test_figures_are_listed(tmp_path):
     result = run_here("figures", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    names = [line.split()[0] for line in result.stdout.splitlines()]
-    assert "jacobian_spectrum" in names and names == sorted(names)
+    listed = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    assert listed == analysis.descriptions() and list(listed) == sorted(listed)
+    shown = "How well one latent fills the unit square"  # a study of scripts/studies
+    assert listed["unit_square"].startswith(shown)
     assert not list(tmp_path.iterdir())
 
 
 def test_figures_of_runs(tmp_path, digits):
     for name in ("VAE", "HMCDLGM"):
-        config = zoo.runs.config.digits_config(name=name)
-        model = zoo.get_method(name).for_data(digits, latent_dim=2, hidden=(4,))
-        model.compile(jit_compile=False)
-        workdir = experiment.make_workdir(tmp_path / name)
-        experiment.write_json(workdir / "config.json", config.to_dict())
-        outputs.write_model(model, workdir)
+        make_run(tmp_path / name, digits_config(name=name), digits)
     result = run_here(
         "figures",
         "--figure=manifold,jacobian_spectrum",
@@ -52,7 +48,7 @@ def test_figures_of_runs(tmp_path, digits):
         ),
         (["--figure=unit_square", "--set=seed"], "set must be NAME=VALUE; it was 'seed'"),
         (["--figure=manifold"], "workdir must be given for manifold"),
-        (["--figure=manifold", "--workdir=nowhere"], "cannot read 'nowhere/config.json'"),
+        (["--figure=manifold", "--workdir=nowhere"], "there is no run in 'nowhere'"),
         (["--figure=unit_square", "--out=/proc/nowhere"], "cannot write to '/proc/nowhere'"),
         (["--figure=unit_square,manifold"], "workdir must be given for manifold"),
     ],

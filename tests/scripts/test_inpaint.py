@@ -5,21 +5,18 @@ import re
 import keras
 import numpy as np
 import pytest
-from programs import run_here
+from programs import digits_config, get_config, make_run, run_here
 
 import zoo
 from zoo.data.masks import hidden_mse
-from zoo.runs import experiment, outputs
+from zoo.runs import manifest
 
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory, digits):
     """What a training leaves, as far as inpainting reads it."""
-    path = tmp_path_factory.mktemp("run")
-    config = zoo.runs.config.digits_config(name="VAE", latent_dim=2, hidden=(8,))
-    config.jit_compile = False
-    outputs.write_model(experiment.build(config, digits), path)
-    experiment.write_json(path / "config.json", config.to_dict())
+    path = tmp_path_factory.mktemp("runs") / "vae_digits"
+    make_run(path, digits_config(name="VAE"), digits)
     return path
 
 
@@ -29,6 +26,7 @@ def test_inpaint(workdir, images):
     result = run_here("inpaint", f"--workdir={workdir}", *masks, *flags)
     assert result.returncode == 0, result.stderr
     for name in ("random", "box", "pattern"):
+        assert {f"inpainting_{name}.npz", f"inpainting_{name}.png"} <= set(manifest.names(workdir))
         arrays = np.load(workdir / f"inpainting_{name}.npz")
         x, visible, means = arrays["x"], arrays["visible"], arrays["means"]
         np.testing.assert_array_equal(x, images[:3])
@@ -54,17 +52,16 @@ def test_inpaint(workdir, images):
 
 
 def test_a_conditional_model_completes_what_it_is_for(tmp_path, digits):
-    config = zoo.runs.config.structured_config("digits", name="StructuredPrediction")
+    config = get_config("structured_pwl")
     config.model.update(latent_dims=(2, 2), hidden=(4,), mask="random")
     config.seed, config.jit_compile = 3, False
-    model = experiment.build(config, digits)
-    outputs.write_model(model, tmp_path)
-    experiment.write_json(tmp_path / "config.json", config.to_dict())
-    result = run_here("inpaint", f"--workdir={tmp_path}", "--num_images=2")
+    workdir = tmp_path / "run"
+    make_run(workdir, config, digits)
+    result = run_here("inpaint", f"--workdir={workdir}", "--num_images=2")
     assert result.returncode == 0, result.stderr
-    arrays = np.load(tmp_path / "inpainting_random.npz")
-    np.testing.assert_array_equal(arrays["visible"], model.visible)
-    result = run_here("inpaint", f"--workdir={tmp_path}", "--coverage=0.3")
+    arrays = np.load(workdir / "inpainting_random.npz")
+    np.testing.assert_array_equal(arrays["visible"], zoo.data.mask("random", (8, 8, 1), 3))
+    result = run_here("inpaint", f"--workdir={workdir}", "--coverage=0.3")
     assert result.returncode == 2
     assert "coverage must be left out for a model that has a mask of its own" in result.stderr
 

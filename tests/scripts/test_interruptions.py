@@ -3,9 +3,7 @@
 import collections
 import errno
 import os
-import pathlib
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,13 +14,23 @@ import pytest
 from programs import ROOT, TINY, Killed, assert_same_run, run_here
 
 import zoo
-from zoo.runs import outputs
+from zoo.runs import callbacks, writers
 
-VAE = ["--config=vae_digits", *TINY, "--config.epochs=3"]
+VAE = ["--config=vae", *TINY, "--config.epochs=3"]
 
 
 def kill(*_, **__):
     raise Killed
+
+
+@pytest.fixture(scope="module", autouse=True)
+def only_the_model():
+    """Of what a training leaves and draws, all but in processes of its own, the model is enough."""
+    only = [writer for writer in writers._WRITERS if writer.files == ("model.keras",)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writers, "_WRITERS", only)
+        patch.setattr(callbacks.PictureLogger, "on_epoch_end", lambda *_, **__: None)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +40,10 @@ def whole(tmp_path_factory):
     return workdir
 
 
-def killed_run(workdir, monkeypatch, owner, name, instead=kill):
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(owner, name, instead)
-        run_here("train", *VAE, f"--workdir={workdir}")
+def goes_on(workdir, done):
+    result = run_here("train", *VAE, f"--workdir={workdir}")
+    assert result.returncode == 0, result.stderr
+    assert f"goes on after epoch {done}." in result.stdout
 
 
 def test_goes_on_after_an_epoch(whole, tmp_path, monkeypatch):
@@ -45,49 +53,35 @@ def test_goes_on_after_an_epoch(whole, tmp_path, monkeypatch):
     def second(self, epoch, logs=None):
         kill() if epoch else original(self, epoch, logs)
 
-    workdir = tmp_path / "run"
-    killed_run(workdir, monkeypatch, zoo.Checkpoints, "on_epoch_end", second)
-    assert len((workdir / "metrics.csv").read_text().splitlines()) == 3
-    result = run_here("train", *VAE, f"--workdir={workdir}")
-    assert result.returncode == 0, result.stderr
-    assert "goes on after epoch 1." in result.stdout
-    assert_same_run(whole, workdir)
-
-
-def test_goes_on_with_the_evaluation(whole, tmp_path, monkeypatch):
-    workdir = tmp_path / "run"
-    killed_run(workdir, monkeypatch, outputs, "write_pictures")
-    result = run_here("train", *VAE, f"--workdir={workdir}")
-    assert "goes on after epoch 3." in result.stdout
-    assert_same_run(whole, workdir)
-
-
-def test_an_unfinished_run_of_another_config_is_kept(tmp_path, monkeypatch):
-    workdir = tmp_path / "run"
-    killed_run(workdir, monkeypatch, outputs, "write_model")
-    before = {p: p.read_bytes() for p in (workdir / "checkpoints").iterdir()}
-    other = ["--config=vae_digits", *TINY, "--config.epochs=1", f"--workdir={workdir}"]
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(zoo.Checkpoints, "on_epoch_end", second)
+        run_here("train", *VAE, f"--workdir={run}")
+    assert len((run / "metrics.csv").read_text().splitlines()) == 3
+    left = {p: p.read_bytes() for p in (run / "checkpoints").iterdir()}
+    other = ["--config=vae", *TINY, "--config.epochs=1", f"--workdir={run}"]
     result = run_here("train", *other)
     assert result.returncode == 2
     assert "holds an unfinished run whose epochs is 3, not 1; give another" in result.stderr
-    assert before == {p: p.read_bytes() for p in (workdir / "checkpoints").iterdir()}
+    assert left == {p: p.read_bytes() for p in (run / "checkpoints").iterdir()}
+    goes_on(run, 1)
+    assert_same_run(whole, run)
+
+
+def test_goes_on_with_what_is_written_in_the_end(whole, tmp_path, monkeypatch):
+    """And a run can be overwritten, finished or not."""
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(zoo.VAE, "save", kill)
+        run_here("train", *VAE, f"--workdir={run}")
+    assert (run / "checkpoints").exists()
+    goes_on(run, 3)
+    assert_same_run(whole, run)
+    (run / "notes.txt").write_text("mine")
+    other = ["--config=vae", *TINY, "--config.epochs=1", f"--workdir={run}"]
     assert run_here("train", *other, "--overwrite").returncode == 0
-    assert len((workdir / "metrics.csv").read_text().splitlines()) == 2
-    assert not (workdir / "checkpoints").exists()
-
-
-def test_goes_on_after_a_kill_while_an_older_run_is_removed(whole, tmp_path, monkeypatch):
-    workdir = tmp_path / "run"
-    shutil.copytree(whole, workdir)
-    original = pathlib.Path.unlink
-
-    def last(path, *args, **kwargs):
-        kill() if path.name == "config.json" else original(path, *args, **kwargs)
-
-    killed_run(workdir, monkeypatch, pathlib.Path, "unlink", last)
-    assert [p.name for p in workdir.iterdir()] == ["config.json"]  # by which it is known as a run
-    assert run_here("train", *VAE, f"--workdir={workdir}").returncode == 0
-    assert_same_run(whole, workdir)
+    assert len((run / "metrics.csv").read_text().splitlines()) == 2
+    assert (run / "notes.txt").read_text() == "mine" and not (run / "checkpoints").exists()
 
 
 def test_a_full_disk_ends_in_one_line(whole, tmp_path, monkeypatch):
@@ -97,22 +91,21 @@ def test_a_full_disk_ends_in_one_line(whole, tmp_path, monkeypatch):
         if epoch == 2:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    workdir = tmp_path / "run"
+    run = tmp_path / "run"
     with monkeypatch.context() as patch:
         patch.setattr(keras.callbacks.TensorBoard, "on_epoch_end", full)
-        result = run_here("train", *VAE, f"--workdir={workdir}")
+        result = run_here("train", *VAE, f"--workdir={run}")
     assert result.returncode == 2 and "Traceback" not in result.stderr
     assert "error: cannot read or write: No space left on device." in result.stderr
-    result = run_here("train", *VAE, f"--workdir={workdir}")
-    assert "goes on after epoch 2." in result.stdout
-    assert_same_run(whole, workdir)
+    goes_on(run, 2)
+    assert_same_run(whole, run)
 
 
 # The real thing.
 
 SMALL = {
-    "hmc_dlgm_digits": [*TINY, "--config.epochs=12"],
-    "dvae_undirected_digits": [
+    "hmc_dlgm": [*TINY, "--config.epochs=12"],
+    "dvae_undirected": [
         "--config.epochs=12",
         "--config.jit_compile=False",
         "--config.model.hidden=(8,)",

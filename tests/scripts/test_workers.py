@@ -42,7 +42,7 @@ def test_a_wrong_cluster_is_told(config, monkeypatch):
 def test_one_process_is_the_chief_and_hears_itself():
     strategy = strategies.make_strategy("none")
     assert replicas.is_chief(strategy) and not replicas.is_multi_worker(strategy)
-    with strategies.together(strategy):
+    with strategies.watching_workers(strategy):
         assert strategies.broadcast(strategy, [np.ones(2)])[0].sum() == 2
 
 
@@ -69,7 +69,7 @@ def test_workers_end_with_the_same_weights(digits, tmp_path):
 @pytest.mark.slow
 def test_a_killed_worker_ends_the_other(tmp_path):
     """With one clear line, in less than a minute; started again, they end as without it."""
-    command = [ROOT / "scripts/train.py", "--strategy=multi_worker", "--config=hmc_dlgm_digits"]
+    command = [ROOT / "scripts/train.py", "--strategy=multi_worker", "--config=hmc_dlgm"]
     command += [*TINY, "--config.epochs=30"]
     for process in workers.start(*command, f"--workdir={tmp_path / 'whole'}"):
         _, told = process.communicate(timeout=300)

@@ -14,7 +14,12 @@ from absl import app, flags
 from training import assert_equal, weights
 
 import zoo
-from zoo.runs import cli
+from zoo.runs import cli, workdir, writers
+from zoo.runs.build import build
+from zoo.runs.config_files import find_config
+from zoo.runs.defaults import resolve
+from zoo.runs.run import Run
+from zoo.scripts.configs import _hoffman
 
 ROOT = pathlib.Path(__file__).parents[2]
 TINY = [
@@ -28,6 +33,30 @@ TINY = [
     "--config.evaluation.num_simulated=5",
     "--config.evaluation.num_importance_samples=20",
 ]
+
+
+def digits_config(**model):
+    """The config of a method with small networks on digits, which is not compiled."""
+    config = _hoffman.config("digits", "", **{"latent_dim": 2, "hidden": (8,)} | model)
+    config.jit_compile = False
+    return config
+
+
+def get_config(value):
+    """What `--config=VALUE` asks for."""
+    file, choice = find_config(value, [ROOT / "scripts" / "configs"])
+    return runpy.run_path(str(file.path))["get_config"](choice)
+
+
+def make_run(path, config, data=None, model=None):
+    """A run that ended at once, as other programs read it: with a new model, or the one given."""
+    run = Run(str(path), resolve(config), path.name)
+    workdir.start_run(path, run.config)
+    if data or model:
+        run.model = model or build(run.config, data)
+        writers.write_model(run)
+    workdir.finish_run(path)
+    return run
 
 
 class Ended(NamedTuple):
@@ -68,6 +97,7 @@ def run_here(script, *arguments, cwd=ROOT):
         for name in set(flags.FLAGS) - before:
             delattr(flags.FLAGS, name)
         cli._configs[:] = configs
+        sys.modules.pop("config_config", None)  # of which a later config file would keep parts
         flags.FLAGS.unparse_flags()
     return Ended(status, stdout.getvalue(), stderr.getvalue())
 

@@ -48,7 +48,7 @@ def train_all(folder):
 
     index = strategies.cluster()[1]
     data = zoo.data.load("digits")
-    with strategies.together(strategy):
+    with strategies.watching_workers(strategy):
         for name in zoo.method_names():
             with strategy.scope():
                 model = training.build(zoo.get_method(name), data, jit_compile=True)

@@ -6,9 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from zoo import scores
-from zoo.analysis.figures import Plot, Run, register_figure
+from zoo.analysis.registry import Plot, Run, register_figure
 from zoo.core.checks import check_count
-from zoo.runs import experiment
 
 _THRESHOLD = 0.01
 _FLOOR = 1e-6  # an axis of logarithms has no place for less
@@ -31,11 +30,17 @@ def active_units(
     by the unit's own number, from 0. On the test images of every run.
 
     Args:
-      runs: models with an encoder.
+      runs: of models with an encoder.
       num_images: the first so many test images, or all where there are fewer.
       num_chains: chains of every image, an even number.
       num_draws: draws of every chain.
       seed: int, also of the binarisation.
+
+    Returns:
+      The picture, and a table with a row for each unit of each run.
+
+    Raises:
+      UsageError: for models without an encoder, or an argument out of its range.
     """
     check_count(num_images=num_images)
     figure = Figure(figsize=(7, 4.5), layout="constrained")
@@ -44,7 +49,7 @@ def active_units(
     for k, run in enumerate(runs):
         found = scores.active_units(
             run.model,
-            experiment.load_data(run.config).test.unbatch().take(num_images).batch(100),
+            run.data.test.unbatch().take(num_images).batch(100),
             num_chains=num_chains,
             num_draws=num_draws,
             threshold=_THRESHOLD,

@@ -47,52 +47,6 @@ def check_count(**values: int) -> None:
             raise UsageError(f"{name} must be at most {_MOST}; it was {value!r}.")
 
 
-def check_images(x, event_shape: tuple[int, ...] | None = None, name: str = "x") -> np.ndarray:
-    """Images as float32, once they are known to be [N, ...event] pixels in [0, 1].
-
-    Raises:
-      UsageError: for an empty batch, a wrong shape, NaN, or pixels outside [0, 1].
-    """
-    x = check_shape(x, event_shape, name).astype(np.float32)
-    if not np.isfinite(x).all():
-        raise UsageError(f"{name} must be finite; it holds NaN or infinite pixels.")
-    if x.min() < 0 or x.max() > 1:
-        raise UsageError(
-            f"{name} must hold pixels in [0, 1]; they run from {x.min():g} to {x.max():g}."
-        )
-    return x
-
-
-def check_shape(
-    x, event_shape: tuple[int, ...] | None, name: str = "x", least_rank: int = 2
-) -> np.ndarray:
-    """Numbers, once they are known to be a batch [N, ...event] of at least one example."""
-    x = np.asarray(x)
-    if x.dtype.kind not in "fiub":
-        raise UsageError(f"{name} must hold numbers; its dtype was {x.dtype}.")
-    if event_shape is not None and x.shape[1:] != tuple(event_shape):
-        wanted = ", ".join(["N", *map(str, event_shape)])
-        raise UsageError(f"{name} must have the shape [{wanted}]; it was {list(x.shape)}.")
-    if x.ndim < least_rank or x.shape[0] == 0:
-        raise UsageError(f"{name} must be a batch of at least one example; it was {list(x.shape)}.")
-    return x
-
-
-def check_visible(
-    visible, event_shape: tuple[int, ...], batch: int, name: str = "visible"
-) -> np.ndarray:
-    """A mask as bool [B, ...event]; one mask [...event] serves the whole batch."""
-    visible = np.asarray(visible)
-    if visible.dtype != bool:
-        raise UsageError(f"{name} must be a boolean mask; its dtype was {visible.dtype}.")
-    if visible.shape not in (event_shape, (batch, *event_shape)):
-        raise UsageError(
-            f"{name} must have the shape {list(event_shape)} or {[batch, *event_shape]}; "
-            f"it was {list(visible.shape)}."
-        )
-    return np.broadcast_to(visible, (batch, *event_shape))
-
-
 def check_deterministic(**networks: keras.Model) -> None:
     """Refuses layers that make a chain's density depend on noise, or on the other examples."""
     for name, network in networks.items():

@@ -11,7 +11,7 @@ PARTIAL = ".partial-"  # what the names of unfinished files begin with
 
 
 @contextlib.contextmanager
-def written_whole(path: pathlib.Path):
+def atomic_write(path: pathlib.Path):
     """A path to write to, of the same ending; what is there in the end replaces `path`.
 
     Its directory is made if missing.
@@ -36,7 +36,7 @@ def written_whole(path: pathlib.Path):
 
 def write_json(path: pathlib.Path, values: dict) -> None:
     """Writes a dictionary as indented JSON."""
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(json.dumps(values, indent=2) + "\n")
 
 

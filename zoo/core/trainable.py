@@ -60,6 +60,10 @@ class TrainableModel(keras.Model):
         """The fields of a batch that the model takes, by name."""
         return self._fields
 
+    def __getattr__(self, name):
+        renamed.check_attribute(name)
+        return self.__getattribute__(name)  # whose error says what is missing, also in a property
+
     # What a method says of itself.
 
     @property
@@ -189,9 +193,14 @@ class TrainableModel(keras.Model):
     def _mean_of(self, name):
         means = self._means.by_name
         if name not in means:
-            # Made when it is first reported, while the step is traced, but not as a part of it.
-            with tf.init_scope(), self.distribute_strategy.scope():
-                means[name] = keras.metrics.Mean(name)
+
+            def make(strategy):
+                # While the step is traced, but not as a part of it.
+                with tf.init_scope(), strategy.scope():
+                    means[name] = keras.metrics.Mean(name)
+
+            # Once for all replicas, which are traced side by side.
+            tf.distribute.get_replica_context().merge_call(make)
         return means[name]
 
     # Keras.

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zoo.core.checks import UsageError, check_choice, check_positive, check_visible
+from zoo.core.checks import UsageError, check_choice, check_positive
+from zoo.core.fields import MaskField
 
 MASKS = ("left", "right", "top", "bottom", "box", "random", "pattern")
 HALVES = MASKS[:4]
@@ -86,7 +87,7 @@ def hidden_mse(x: np.ndarray, completed: np.ndarray, visible: np.ndarray) -> np.
       UsageError: if there is an image of which nothing is hidden.
     """
     event_axes = tuple(range(-x.ndim + 1, 0))
-    hidden = ~check_visible(visible, x.shape[1:], len(x))
+    hidden = ~MaskField(x.shape[1:]).check("visible", visible, len(x))
     if not hidden.any(event_axes).all():
         raise UsageError("visible must hide at least one pixel of each image; it hid none.")
     # Chosen before the difference, so that NaN in a visible pixel does not matter either.

@@ -11,6 +11,7 @@ from zoo.core.checks import UsageError, check_count, check_positive
 from zoo.core.registry import Paper, register
 from zoo.models.deep_latent import top_down
 from zoo.models.vae import VAE
+from zoo.parts.likelihoods import Likelihood
 from zoo.parts.posteriors import LadderPosterior
 
 
@@ -42,21 +43,27 @@ class LadderVAE(VAE):
       decoder: Keras model from noise [N, K] to [N, ...event], such as `layers.TopDown`.
       warmup_steps: training steps in which the weight of the Kullback-Leibler divergence grows
         from 0 to 1; it is 1 in evaluation.
-      **kwargs: `likelihood` and `seed`, as `VAE`; its other arguments are the ladder's own.
+      likelihood: as `VAE`.
+      **kwargs: `seed`, as `VAE`; its other arguments are the ladder's own.
 
     Raises:
       UsageError: as `VAE`, for a number of steps that is not whole, or for such an argument.
     """
 
     def __init__(
-        self, encoder: keras.Model, decoder: keras.Model, *, warmup_steps: int = 0, **kwargs
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        *,
+        likelihood: str | dict | Likelihood = "gaussian",
+        warmup_steps: int = 0,
+        **kwargs,
     ):
         for name in ("posterior", "prior", "shear"):
             if name in kwargs:
                 raise UsageError(f"{name} must be left out: a ladder VAE has its own.")
         posterior = LadderPosterior(decoder, name="posterior")
-        kwargs = {"likelihood": "gaussian"} | kwargs
-        super().__init__(encoder, decoder, posterior=posterior, **kwargs)
+        super().__init__(encoder, decoder, likelihood=likelihood, posterior=posterior, **kwargs)
         if warmup_steps:
             check_count(warmup_steps=warmup_steps)
         self.warmup_steps = warmup_steps

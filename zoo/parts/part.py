@@ -18,6 +18,10 @@ class Part(keras.layers.Layer):
         # A copy, since Keras takes the entries out as it reads them.
         return cls(**keras.saving.deserialize_keras_object(copy.deepcopy(config)))
 
+    def get_build_config(self):
+        """None: the model builds its parts, also when it is loaded."""
+        return None
+
     def get_config(self):
         """The arguments of the constructor; a part that has some of its own adds them."""
         # Defined here, or Keras would make it up of arguments, some of which are no plain values.

@@ -1,1 +1,1 @@
-"""Experiments: configs, work directories, checkpoints, strategies and what programs share."""
+"""Runs: configs, work directories and their files, checkpoints, strategies, what programs share."""

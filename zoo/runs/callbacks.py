@@ -11,9 +11,9 @@ class PictureLogger(keras.callbacks.Callback):
     """Writes grids of samples and reconstructions for TensorBoard.
 
     Args:
-      log_dir: as of `keras.callbacks.TensorBoard`.
+      log_dir: the folder of the logs, as of `keras.callbacks.TensorBoard`.
       x: images to reconstruct, [N, ...event].
-      every: epochs between pictures; the last epoch of a fit is not left out.
+      every: epochs between pictures; those of the last epoch are always drawn.
       seed: of all pictures, so that they show the model's change and no other.
     """
 

@@ -7,25 +7,52 @@ from collections.abc import Callable
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from zoo.core.checks import UsageError, check_choice
+from zoo.core.checks import UsageError
+from zoo.runs.config_files import config_files, find_config
 from zoo.runs.strategies import STRATEGIES
 
 # Flags defined here belong to the program that asks for them, so that its --help shows them.
 flags.disclaim_key_flags()
 
 
-def define_config(configs: pathlib.Path, default: str) -> flags.FlagHolder:
-    """Defines `--config`, a file of `configs` by name or any file by path, locked."""
-    _configs.append((configs, default))
+def define_config(folder: pathlib.Path, default: str) -> flags.FlagHolder:
+    """Defines `--config`, NAME:DATA:PRESET of a config file in `folder` or elsewhere, locked.
+
+    Args:
+      folder: of the configs that are known by name; `--config_folder` adds one of the user's.
+      default: what is meant without the flag.
+
+    Returns:
+      The flag, whose value is the config.
+    """
+    _configs.append((folder, default))
+    flags.DEFINE_string(
+        "config_folder", None, "A folder of configs of your own, known by name beside the others."
+    )
     # No default here: overrides would be held against it, whichever config is asked for.
     return config_flags.DEFINE_config_file(
         "config",
         None,
-        f"A Python file with get_config(), or one of: {', '.join(_names(configs))}; "
-        f"{default} by default. NAME:PRESET is one of its presets, if it has some, such as "
-        "hmc_dlgm_mnist:small. It is run, so trust it like any code. "
-        "Change a value by --config.KEY=VALUE.",
+        "NAME, NAME:DATA or NAME:DATA:PRESET, such as hmc_dlgm:mnist:small, where NAME is a method "
+        f"that --list tells, or the path of a Python file with get_config(); {default} by default. "
+        "It is run, so trust it like any code. Change a value by --config.KEY=VALUE.",
     )
+
+
+def config_name() -> str:
+    """What the config that was asked for is called in the names of files: method_data_preset."""
+    path, _, choice = flags.FLAGS["config"].config_filename.partition(":")
+    return "_".join([pathlib.Path(path).stem, *filter(None, choice.split(":"))])
+
+
+def config_table() -> str:
+    """The configs that are known by name, with their data sets and presets."""
+    lines = []
+    for config in config_files(_folders(flags.FLAGS.config_folder)):
+        lines.append(f"{config.name:<24}{config.title}")
+        for data, presets in (config.choices or {}).items():
+            lines.append(f"    :{data:<19}{' '.join(f':{preset}' for preset in presets)}".rstrip())
+    return "\n".join(lines)
 
 
 def define_workdir() -> flags.FlagHolder:
@@ -50,11 +77,7 @@ def run(main: Callable[[], None]) -> None:
     app.run(lambda _: _told(main), flags_parser=lambda argv: _told(lambda: _parse(argv)))
 
 
-_configs: list[tuple[pathlib.Path, str]] = []
-
-
-def _names(configs):
-    return sorted(path.stem for path in configs.glob("[!_]*.py"))
+_configs: list[tuple[pathlib.Path, str]] = []  # that this program takes by name: one, or none
 
 
 def _parse(argv):
@@ -83,25 +106,37 @@ def _with_config_path(argv):
     """The arguments, with the path of the config in place of its name, or of no config at all."""
     if not _configs:
         return argv
-    configs, value = _configs[0]
-    rest, arguments = [], iter(argv[1:])
+    _, default = _configs[0]
+    folder, _ = _taken(argv, "config_folder")
+    value, rest = _taken(argv, "config")
+    config, choice = find_config(default if value is None else value, _folders(folder))
+    return [argv[0], f"--config={config.path}{choice and f':{choice}'}", *rest[1:]]
+
+
+def _folders(own):
+    """The user's own folder of configs, if there is one, and the program's."""
+    if own is not None and not pathlib.Path(own).is_dir():
+        raise UsageError(f"config_folder: there is no folder {own!r}.")
+    return [*([] if own is None else [own]), _configs[0][0]]
+
+
+def _taken(argv, name):
+    """The value of a flag, None without one, and the other arguments."""
+    value, rest, arguments = None, [], iter(argv)
     for argument in arguments:
         flag, equals, given = argument.partition("=")
-        if flag not in ("--config", "-config"):
-            rest.append(argument)
-        else:
+        if flag in (f"--{name}", f"-{name}"):
             value = given if equals else next(arguments, "")
-    value, colon, preset = value.partition(":")
-    path = pathlib.Path(value)
-    if not path.is_file():
-        if path.parent != pathlib.Path(".") and path.parent.resolve() != configs.resolve():
-            raise UsageError(f"config: there is no file {value!r}.")
-        value = configs / f"{check_choice('config', path.stem, _names(configs))}.py"
-    return [argv[0], f"--config={value}{colon}{preset}", *rest]
+        else:
+            rest.append(argument)
+    return value, rest
 
 
 def _last_words(error):
-    text = str(error).replace("\\n", "\n").replace("\\'", "'").strip("\"' \n")
+    # Some errors show what they are told as Python would write it.
+    text = str(error).replace("\\n", "\n").replace("\\'", "'")
+    while text[:1] in ("'", '"') and text[-1:] == text[:1] and len(text) > 1:
+        text = text[1:-1]
     return " ".join(text.split())
 
 

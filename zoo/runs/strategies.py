@@ -21,11 +21,14 @@ _LOST_STATUS = 3  # of the exit of a worker that has lost another
 
 
 def make_strategy(name: str) -> tf.distribute.Strategy:
-    """The strategy of that name; make it before anything else of TensorFlow.
+    """Makes a strategy, which must come before anything else of TensorFlow.
 
     Args:
       name: "none"; "mirrored", over this machine's GPUs; or "multi_worker", over the machines that
         the environment variable TF_CONFIG names.
+
+    Returns:
+      The strategy.
 
     Raises:
       UsageError: for another name, or a TF_CONFIG that does not say who the workers are.
@@ -40,7 +43,10 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
 
 
 def cluster() -> tuple[list[str], int]:
-    """The addresses of all workers, HOST:PORT, and which of them this process is, by TF_CONFIG.
+    """Reads from TF_CONFIG who the workers are.
+
+    Returns:
+      The addresses of all workers, HOST:PORT, and the number of this process among them.
 
     Raises:
       UsageError: if TF_CONFIG is missing or does not say.
@@ -64,9 +70,14 @@ def cluster() -> tuple[list[str], int]:
 
 
 def broadcast(strategy: tf.distribute.Strategy, arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """The chief's arrays on all workers, each of which passes arrays of the same shapes.
+    """Sends the chief's arrays to all workers, which must all call this at the same place.
 
-    All of them must call this, at the same place.
+    Args:
+      strategy: what the workers train by.
+      arrays: of the chief; the others pass any arrays of the same shapes.
+
+    Returns:
+      The chief's arrays.
     """
     if not is_multi_worker(strategy):
         return arrays
@@ -86,11 +97,14 @@ def broadcast(strategy: tf.distribute.Strategy, arrays: list[np.ndarray]) -> lis
 
 
 @contextlib.contextmanager
-def together(strategy: tf.distribute.Strategy):
-    """Within it a worker that is gone ends the others, with one clear line; at its end all meet.
+def watching_workers(strategy: tf.distribute.Strategy):
+    """A context in which a worker that is gone ends the others, with one clear line.
 
-    TensorFlow's own collective operations would wait for it, for minutes or for ever. Nothing
-    happens under other strategies.
+    At its end all workers wait for each other. TensorFlow's own collective operations would wait
+    for one that is gone, for minutes or for ever. Under other strategies nothing is watched.
+
+    Args:
+      strategy: what the workers train by.
     """
     if not is_multi_worker(strategy):
         yield

@@ -8,6 +8,7 @@ from training import BATCH, build, two_replicas
 
 import samplers
 import zoo
+from zoo.core.fields import PixelField
 
 
 def deterministic_chain(log_density, state, *, step_size, **_):
@@ -21,7 +22,7 @@ def deterministic_chain(log_density, state, *, step_size, **_):
 def trained(images, scope, monkeypatch):
     monkeypatch.setattr(samplers, "normal", lambda shape, *_: 0.3 * tf.ones(shape))
     monkeypatch.setattr(samplers, "hmc", deterministic_chain)
-    facts = zoo.data.Data(None, None, None, images.shape[1:], 0, {})
+    facts = zoo.data.Data(None, None, None, {"x": PixelField(images.shape[1:])}, {})
     with scope:
         model = zoo.HMCDLGM.for_data(facts, latent_dim=4, hidden=(16,), likelihood="gaussian")
         model.compile(keras.optimizers.SGD(1e-4), jit_compile=False)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 
 import keras
 import numpy as np
@@ -35,12 +36,30 @@ def fit(model, images, directory, epochs):
     return done
 
 
-@pytest.fixture
-def trained(digits, images, tmp_path):
-    """A model after three epochs, and its directory."""
+@pytest.fixture(scope="module")
+def whole(digits, images, tmp_path_factory):
+    """The weights after each of five epochs, and the directory after the third."""
+    folder = tmp_path_factory.mktemp("whole")
     model = build(digits)
-    assert fit(model, images, tmp_path / "run", 3) == 0
-    return model, tmp_path / "run"
+    kept = []
+
+    class Keep(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            kept.append(weights(self.model))
+            if epoch == 3:  # the third is written, the fourth is not yet
+                shutil.copytree(folder / "run", folder / "third")
+
+    checkpoints = zoo.Checkpoints(folder / "run")
+    assert checkpoints.restore(model) == 0
+    callbacks = [Keep(), checkpoints]
+    model.fit(images, batch_size=10, epochs=5, callbacks=callbacks, verbose=0)
+    return kept, folder / "third"
+
+
+@pytest.fixture
+def trained(whole, tmp_path):
+    """The weights after three epochs, and a directory that holds them."""
+    return whole[0][2], shutil.copytree(whole[1], tmp_path / "run")
 
 
 def names(directory):
@@ -48,46 +67,43 @@ def names(directory):
 
 
 def test_the_last_two_are_kept(trained, digits):
-    model, directory = trained
+    expected, directory = trained
     assert names(directory) == ["epoch-000002.npz", "epoch-000003.npz"]
     other = build(digits)
-    assert zoo.Checkpoints(directory).restore(other) == 3
-    assert_equal(weights(model), weights(other))
     assert zoo.Checkpoints(directory / "none").restore(other) == 0
+    assert zoo.Checkpoints(directory).restore(other) == 3
+    assert_equal(expected, weights(other))
 
 
 @pytest.mark.parametrize("moment", ["savez", "fsync", "replace", "unlink"])
-def test_a_killed_write_loses_nothing(moment, digits, images, tmp_path, monkeypatch):
-    """Of the third epoch's, whose file may be cut off: training goes on to the same weights."""
-    whole, killed, resumed = (build(digits) for _ in range(3))
-    fit(whole, images, tmp_path / "whole", 4)
+def test_a_killed_write_loses_nothing(moment, whole, trained, digits, images, monkeypatch):
+    """Of the fourth epoch's, whose file may be cut off: training goes on to the same weights."""
+    _, directory = trained
     owner = {"savez": np, "unlink": files.pathlib.Path}.get(moment, os)
-    original, calls = getattr(owner, moment), []
-    # The cleaning up after a failed write is not done by what is killed.
-    last = 3 if moment != "fsync" else 5
+    original = getattr(owner, moment)
 
     def kill(path, *args, **kwargs):
-        calls.append(path)
-        if len(calls) < last:
-            return original(path, *args, **kwargs)
         if moment == "savez":
             with open(path, "wb") as file:
                 file.write(b"PK")
+        # The cleaning up after a failed write is not done by what is killed.
         monkeypatch.setattr(files.pathlib.Path, "unlink", lambda *_, **__: None)
         raise Killed
 
     monkeypatch.setattr(owner, moment, kill)
     with pytest.raises(Killed):
-        fit(killed, images, tmp_path / "run", 4)
+        fit(build(digits), images, directory, 5)
     monkeypatch.undo()
-    assert fit(resumed, images, tmp_path / "run", 4) in (2, 3)
-    assert_equal(weights(whole), weights(resumed))
-    assert names(tmp_path / "run") == ["epoch-000003.npz", "epoch-000004.npz"]
+    assert getattr(owner, moment) is original
+    resumed = build(digits)
+    assert fit(resumed, images, directory, 5) == (4 if moment == "unlink" else 3)
+    assert_equal(whole[0][4], weights(resumed))
+    assert names(directory) == ["epoch-000004.npz", "epoch-000005.npz"]
 
 
 @pytest.mark.parametrize("damage", ["cut off", "changed", "empty", "encrypted"])
-def test_a_damaged_file_is_told_and_passed_over(damage, trained, digits, images, capsys):
-    model, directory = trained
+def test_a_damaged_file_is_told_and_passed_over(damage, whole, trained, digits, capsys):
+    _, directory = trained
     path = directory / "epoch-000003.npz"
     content = bytearray(path.read_bytes())
     encrypted = bytearray(content)
@@ -96,9 +112,9 @@ def test_a_damaged_file_is_told_and_passed_over(damage, trained, digits, images,
     damaged = {"cut off": content[:-100], "changed": content, "encrypted": encrypted, "empty": b""}
     path.write_bytes(damaged[damage])
     other = build(digits)
-    assert fit(other, images, directory, 3) == 2
+    assert zoo.Checkpoints(directory).restore(other) == 2
     assert f"'{path}' is damaged" in capsys.readouterr().err
-    assert_equal(weights(model), weights(other))
+    assert_equal(whole[0][1], weights(other))
 
 
 def test_all_files_damaged(trained, digits):
@@ -109,9 +125,64 @@ def test_all_files_damaged(trained, digits):
         zoo.Checkpoints(directory).restore(build(digits))
 
 
-def test_another_model(trained, digits):
-    with pytest.raises(zoo.UsageError, match="is of another model or optimizer"):
+def rewritten(path, change):
+    """The checkpoint once more, after `change(arrays)`."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    change(arrays)
+    np.savez(path, **arrays)
+
+
+def test_variables_match_by_path_and_not_by_position(trained, digits):
+    expected, directory = trained
+    path = directory / "epoch-000003.npz"
+
+    def turn(arrays):
+        turned = list(arrays.items())[::-1]
+        arrays.clear()
+        arrays.update(turned)
+
+    rewritten(path, turn)
+    other = build(digits)
+    assert zoo.Checkpoints(directory).restore(other) == 3
+    assert_equal(expected, weights(other))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda a: a.pop("model/decoder/dense/kernel"), "it lacks 'model/decoder/dense/kernel'"),
+        (lambda a: a.update({"model/decoder/more": np.ones(3)}), "it has 'model/decoder/more'"),
+        (
+            lambda a: a.update({"model/decoder/dense/kernel": np.ones([2, 5])}),
+            r"'model/decoder/dense/kernel' has the shape \[2, 5\] there, and \[2, 4\] here",
+        ),
+    ],
+)
+def test_what_differs_is_named(change, told, trained, digits):
+    rewritten(trained[1] / "epoch-000003.npz", change)
+    other = build(digits)
+    before = weights(other)
+    with pytest.raises(zoo.UsageError, match=f"is of another model or optimizer: {told}"):
+        zoo.Checkpoints(trained[1]).restore(other)
+    assert_equal(before, weights(other))
+
+
+def test_another_model_and_another_optimizer(trained, digits):
+    with pytest.raises(zoo.UsageError, match="'model/encoder/dense/kernel' has the shape"):
         zoo.Checkpoints(trained[1]).restore(build(digits, hidden=(5,)))
+    other = build(digits)
+    other.compile("sgd")
+    with pytest.raises(zoo.UsageError, match="it lacks 'optimizer/sgd/iteration'"):
+        zoo.Checkpoints(trained[1]).restore(other)
+
+
+def test_checkpoints_of_version_0_1_0(trained, digits):
+    path = trained[1] / "epoch-000003.npz"
+    other = build(digits)
+    np.savez(path, *weights(other))  # by position
+    with pytest.raises(zoo.UsageError, match="3.npz' was written by version 0.1.0 of the zoo"):
+        zoo.Checkpoints(trained[1]).restore(other)
 
 
 def test_checkpoints_of_another_run_are_not_written_over(trained, digits, images):
@@ -126,7 +197,7 @@ def full(*_, **__):
 
 @pytest.mark.parametrize("owner", [np, os], ids=["write", "rename"])
 def test_a_full_disk(owner, trained, digits, images, monkeypatch):
-    model, directory = trained
+    expected, directory = trained
     monkeypatch.setattr(owner, "savez" if owner is np else "replace", full)
     with pytest.raises(zoo.UsageError, match="cannot write .*epoch-000004.npz': No space left"):
         fit(build(digits), images, directory, 5)
@@ -134,7 +205,7 @@ def test_a_full_disk(owner, trained, digits, images, monkeypatch):
     assert names(directory) == ["epoch-000002.npz", "epoch-000003.npz"]
     other = build(digits)
     assert zoo.Checkpoints(directory).restore(other) == 3
-    assert_equal(weights(model), weights(other))
+    assert_equal(expected, weights(other))
 
 
 def test_no_directory(digits, images, tmp_path):

@@ -1,0 +1,10 @@
+"""IWAE with the doubly reparameterised gradient (Tucker et al. 2019)."""
+
+from zoo.runs.config import choose
+from zoo.scripts.configs import _ding
+
+CHOICES = _ding.CHOICES
+
+
+def get_config(choice=""):
+    return _ding.config(*choose(choice, CHOICES), name="IWAE", num_samples=5, gradient="dreg")

@@ -1,7 +1,0 @@
-"""Short-run MCMC (Nijkamp et al. 2020) on the embedded digits."""
-
-from zoo.runs.config import nijkamp_config
-
-
-def get_config():
-    return nijkamp_config("digits", name="ShortRun", num_steps=25, step_size=0.15)

@@ -1,7 +1,0 @@
-"""Structured prediction with a directed q (Vahdat et al. 2020) on the embedded digits."""
-
-from zoo.runs.config import structured_config
-
-
-def get_config():
-    return structured_config("digits", name="StructuredPrediction", num_groups=1)

@@ -1,0 +1,84 @@
+"""The programs `export` and `serve_check`: what is exported answers, and how fast is measured."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from programs import run_here
+
+from zoo.runs import manifest
+from zoo.serving import latency
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory):
+    """A run that has an export, which no test changes but for the measurements."""
+    workdir = shutil.copytree(trained[0], tmp_path_factory.mktemp("exported") / "run")
+    result = run_here("export", f"--workdir={workdir}")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"{workdir / 'export'}: sample, reconstruct, inpaint, encode")
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def endpoints(exported):
+    return tf.saved_model.load(str(exported / "export")).signatures
+
+
+def test_the_export_belongs_to_the_run(exported, endpoints):
+    assert "export" in manifest.names(exported)
+    assert {"sample", "reconstruct", "inpaint", "encode", "log_likelihood"} < set(endpoints)
+
+
+def test_serve_check(exported):
+    flags = ["--batch_sizes=1,3", "--seconds=0.05", "--num_steps=2"]
+    result = run_here("serve_check", f"--workdir={exported}", *flags)
+    assert result.returncode == 0, result.stderr
+    told = json.loads((exported / "serve_check.json").read_text())
+    assert told.pop("num_steps") == 2 and "serve_check.json" in manifest.names(exported)
+    rows = [line.split() for line in result.stdout.splitlines()[1:]]
+    assert [f"{name}, batch {size}" for name, size, *_ in rows] == list(told)
+    assert list(told) == [f"{n}, batch {size}" for n in ("sample", "inpaint") for size in (1, 3)]
+    for row, figures in zip(rows, told.values(), strict=True):
+        assert 0 < figures["p50"] <= figures["p95"] <= figures["p99"]
+        assert float(row[2]) == pytest.approx(figures["requests_per_second"], abs=0.06)
+        # Requests follow each other, so that their rate and their median agree within reason.
+        assert 0.1 < figures["requests_per_second"] * figures["p50"] / 1e3 < 2
+
+
+def test_requests_are_of_the_size_asked_for(exported, endpoints):
+    """And each has another seed."""
+    requests = latency.warmup_requests(exported / "export")
+    for name, shape in (("sample", ()), ("inpaint", (8, 8, 1))):
+        asked = []
+
+        def ask(name=name, asked=asked, **inputs):
+            asked.append(inputs)
+            return endpoints[name](**inputs)
+
+        ask.structured_input_signature = endpoints[name].structured_input_signature
+        counts = {"num_steps": 2} if shape else {}
+        latency.latencies(ask, requests[name], 5, seconds=1e-3, **counts)
+        size = asked[0]["x"].shape if shape else asked[0]["num_samples"]
+        assert size == (5, *shape) if shape else size == 5
+        assert len({tuple(np.asarray(inputs["seed"])) for inputs in asked}) == len(asked) > 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--batch_sizes=0"], "must be numbers greater than 0"),
+        (["--seconds=0"], "seconds must be greater than 0"),
+        (["--num_steps=0", "--seconds=0.01"], "num_steps must be greater than 0; it was 0"),
+    ],
+)
+def test_mistakes(flags, message, exported):
+    result = run_here("serve_check", f"--workdir={exported}", *flags)
+    assert result.returncode == 2 and message in result.stderr
+
+
+def test_a_run_without_an_export(trained):
+    result = run_here("serve_check", f"--workdir={trained[0]}")
+    assert result.returncode == 2 and "is no export of zoo; write one by" in result.stderr

@@ -1,0 +1,143 @@
+"""The programs that ask a finished run: what they write, and mistakes that end in one line."""
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from programs import ROOT, run_here
+
+import zoo
+from zoo import scores
+from zoo.runs import manifest
+from zoo.scripts import console
+
+PROGRAMS = ("evaluate", "fid", "sample", "inpaint", "export", "serve_check")
+
+
+def test_evaluate_again(trained, workdir):
+    """By the run's own config the scores are the same, and flags change what they name."""
+    result = run_here("evaluate", f"--workdir={workdir}")
+    assert result.returncode == 0, result.stderr
+    for name in ("evaluation.json", "log_likelihood.csv"):
+        assert (workdir / name).read_text() == (trained[0] / name).read_text()
+
+
+def test_evaluate_by_flags(workdir, monkeypatch):
+    asked = {}
+
+    def report(model, data, **protocol):
+        asked.update(protocol)
+        return {"num_images": 2, "log_likelihood": -2.0}, np.array([-1.0, -3.0])
+
+    monkeypatch.setattr(scores, "report", report)
+    flags = ["--protocol=paper", "--num_chains=3", "--num_images=20", "--seed=7"]
+    result = run_here("evaluate", f"--workdir={workdir}", *flags)
+    assert result.returncode == 0, result.stderr
+    assert asked == {
+        "num_chains": 3,
+        "num_images": 20,
+        "seed": 7,
+        # Of the protocol.
+        "num_increments": 10_000,
+        "num_leapfrog_steps": 10,
+        "schedule": "linear",
+        # Of the run.
+        "num_simulated": 5,
+        "num_importance_samples": 20,
+        "start": "posterior",
+        "chunk_size": 100,
+    }
+    assert json.loads((workdir / "evaluation.json").read_text())["log_likelihood"] == -2
+    assert json.loads((workdir / "config.json").read_text())["seed"] == 0  # which stays
+
+
+def test_evaluate_against_another_run(trained, workdir):
+    """Images are paired: of two runs that differ by the same on every image nothing is unsure."""
+    path = workdir / "log_likelihood.csv"
+    header, *rows = path.read_text().splitlines()
+    values = [float(row.split(",")[1]) - 0.5 for row in rows]
+    path.write_text("\n".join([header, *(f"{i},{value}" for i, value in enumerate(values))]))
+    figures = json.loads((workdir / "evaluation.json").read_text())
+    figures["log_likelihood"] -= 0.5
+    (workdir / "evaluation.json").write_text(json.dumps(figures))
+    command = ["evaluate", f"--workdir={trained[0]}", f"--against={workdir}"]
+    result = run_here(*command)
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"difference, paired by image +\+0\.500 \+- 0\.000\n", result.stdout)
+    (workdir / "evaluation.json").write_text(json.dumps(figures | {"seed": 3}))
+    result = run_here(*command)
+    assert result.returncode == 2
+    assert "workdir: seed must be the same in all runs; it was 0 in" in result.stderr
+
+
+def test_sample(workdir):
+    result = run_here("sample", f"--workdir={workdir}", "--num_samples=7", "--seed=3")
+    assert result.returncode == 0, result.stderr
+    draws = np.load(workdir / "samples.npz")
+    expected = zoo.load(str(workdir)).sample(7, 3)
+    for name in ("x", "mean"):
+        np.testing.assert_array_equal(draws[name], expected[name])
+    assert "samples.npz" in manifest.names(workdir)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_runs_of_version_0_1_0_are_refused(program, workdir):
+    (workdir / "manifest.json").unlink()
+    before = sorted(workdir.iterdir())
+    result = run_here(program, f"--workdir={workdir}")
+    assert result.returncode == 2
+    told = f"error: workdir: '{workdir}' was written by version 0.1.0 of the zoo, and this is 0.2.0"
+    assert told in result.stderr and sorted(workdir.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "message"),
+    [
+        *((p, ["--workdir=nowhere"], "workdir: there is no run in 'nowhere'") for p in PROGRAMS),
+        ("evaluate", [], "workdir"),
+        ("evaluate", ["--workdir=.", "--against=."], "workdir: there is no run in '.'"),
+        ("inpaint", ["--workdir=nowhere", "--mask=lft"], "left|right|top|bottom|box|random"),
+        ("benchmark", ["--pairs=three"], "pairs"),
+        ("benchmark", ["--pairs=0"], "pairs must be greater than 0; it was 0"),
+        ("benchmark", ["--memory=a"], "memory"),
+    ],
+)
+def test_mistakes_end_in_one_line(script, arguments, message, tmp_path):
+    result = run_here(script, *arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert message in line and "Traceback" not in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("script", ["train", "figures", "benchmark", *PROGRAMS])
+def test_help_tells_the_flags(script):
+    result = run_here(script, "--help")
+    assert result.returncode in (0, 1)  # absl's own status after help is 1
+    assert "python scripts/" in result.stdout
+    assert {"benchmark": "--pairs"}.get(script, "--workdir") in result.stdout
+
+
+def test_the_command_runs_a_program_in_a_process_of_its_own(tmp_path):
+    command = [sys.executable, "-c", "from zoo.scripts.console import main; main()"]
+    command += ["sample", "--workdir=nowhere"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 2 and "Traceback" not in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("error: workdir: there is no run in 'nowhere'")
+
+
+def test_the_command_knows_all_programs(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["mcmc-zoo", "--help"])
+    console.main()
+    told = capsys.readouterr().out
+    assert "inpaint     Completes half-seen test images" in told
+    files = (ROOT / "scripts").glob("[!_]*.py")
+    programs = {path.stem for path in files if "cli.run(main)" in path.read_text()}
+    assert set(console.PROGRAMS) == programs - {"generate"}  # which writes the repository's files
+    monkeypatch.setattr(sys, "argv", ["mcmc-zoo", "trian"])
+    with pytest.raises(SystemExit):
+        console.main()
+    assert "error: program must be one of train, evaluate" in capsys.readouterr().err

@@ -1,0 +1,57 @@
+"""What a config is of: its data and its compiled model."""
+
+import contextlib
+
+import keras
+import ml_collections
+
+from zoo import data
+from zoo.core.checks import UsageError, check_count
+from zoo.core.registry import get_method
+from zoo.runs.optimizers import make_optimizer
+
+
+def load_data(config: ml_collections.ConfigDict) -> data.Data:
+    """The data of a config.
+
+    Raises:
+      UsageError: for a source that is unknown or broken, or an argument that `load` does not take.
+    """
+    with _taking("data: load"):
+        return data.load(**config.data, seed=config.seed)
+
+
+def build(config: ml_collections.ConfigDict, dataset: data.Data) -> keras.Model:
+    """The compiled model of a config.
+
+    Args:
+      config: of a run.
+      dataset: its data, by which networks are made and learning rates are scheduled.
+
+    Returns:
+      The model.
+
+    Raises:
+      UsageError: for an unknown method or optimizer, or an argument it does not take.
+    """
+    check_count(epochs=config.epochs)
+    num_steps = config.epochs * int(dataset.train.cardinality())
+    with _taking("optimizer"):
+        optimizer = make_optimizer(**config.optimizer, num_steps=num_steps)
+    arguments = config.model.to_dict()
+    method = get_method(arguments.pop("name"))
+    with _taking(f"model: {method.__name__}"):
+        model = method.for_data(dataset, seed=config.seed, **arguments)
+    model.compile(optimizer, jit_compile=config.jit_compile)
+    return model
+
+
+@contextlib.contextmanager
+def _taking(what):
+    """Tells of arguments that something from a config does not take."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{what} does not take this: {error}") from error

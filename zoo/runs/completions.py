@@ -1,0 +1,84 @@
+"""Samples and completions that are asked of a run's model, with their pictures."""
+
+from collections.abc import Sequence
+
+from zoo import data
+from zoo.analysis import pictures
+from zoo.core.checks import UsageError, check_count
+from zoo.data.masks import hidden_mse
+from zoo.runs.run import Run
+from zoo.runs.writers import write_arrays, write_picture
+from zoo.scores.chunks import collect
+
+
+def write_samples(run: Run, num_samples: int, seed: int) -> None:
+    """Writes samples.png and samples.npz; a conditional model completes the first test image.
+
+    Args:
+      run: with a fitted model.
+      num_samples: of the draws.
+      seed: of the draws.
+    """
+    x = collect(run.model, run.data.test, 1) if run.model.sample_fields else None
+    draws = pictures.samples(run.model, x, num_samples, seed)
+    write_arrays(run, "samples.npz", draws)
+    write_picture(run, "samples.png", pictures.square(draws["mean"]))
+
+
+def write_inpainting(
+    run: Run,
+    *,
+    masks: Sequence[str] | None,
+    coverage: float | None,
+    num_images: int,
+    num_completions: int,
+    num_steps: int | None,
+    seed: int,
+) -> None:
+    """Writes inpainting_MASK.png and inpainting_MASK.npz for each mask, and prints its errors.
+
+    Args:
+      run: with a fitted model.
+      masks: names, as `zoo.data.completion_masks` takes them.
+      coverage: the share of the pixels hidden; None is each mask's own.
+      num_images: the first so many test images are completed.
+      num_completions: of each image.
+      num_steps: transitions of each chain; None is the model's own number.
+      seed: of the chains and of the random masks.
+
+    Raises:
+      UsageError: before anything is computed, for arguments that are out of bounds, or a coverage
+        so small that a mask hides nothing.
+    """
+    check_count(num_images=num_images, num_completions=num_completions)
+    if num_steps is not None:
+        check_count(num_steps=num_steps)
+    shown = data.completion_masks(run.model, masks, seed, coverage)
+    for name, visible in shown.items():
+        if visible.all():
+            raise UsageError(f"coverage must be larger: the mask {name!r} hides no pixel.")
+    x = collect(run.model, run.data.test, num_images)
+    steps = "the model's own number of" if num_steps is None else num_steps
+    print(f"{num_completions} completions of {len(x)} images, {steps} transitions each")
+    for name, visible in shown.items():
+        drawn = pictures.completions(
+            run.model, x, visible, seed, num_completions, num_steps, verbose=True
+        )
+        arrays = {
+            "x": x,
+            "visible": visible,
+            "completions": drawn["x"],
+            "means": drawn["mean"],
+            "hidden_mse": hidden_mse(x, drawn["mean"], visible),
+            "hidden_mse_of_mean": hidden_mse(x, drawn["mean"].mean(0), visible),
+        }
+        print(
+            f"{name}: {1 - visible.mean():.1%} hidden; mean squared error there, pixels in [0, 1]: "
+            f"{arrays['hidden_mse_of_mean'].mean():.4f} of the completions' mean, "
+            f"{arrays['hidden_mse'].mean():.4f} of a single one"
+        )
+        write_arrays(run, f"inpainting_{name}.npz", arrays)
+        picture = pictures.inpainting(x, visible, drawn["mean"])
+        if len(x) == 1:  # a column of its own would be long and thin
+            picture = pictures.square(picture[:, 0])
+        write_picture(run, f"inpainting_{name}.png", picture)

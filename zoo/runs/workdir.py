@@ -1,0 +1,174 @@
+"""The work directory of a run: how it begins, goes on after an interruption, ends and is read."""
+
+import json
+import pathlib
+import shutil
+import tempfile
+
+import keras
+import ml_collections
+
+from zoo.core.checks import UsageError
+from zoo.core.files import PARTIAL, atomic_write, write_json
+from zoo.core.registry import get_method
+from zoo.runs import manifest
+from zoo.runs.config import check_config
+
+CHECKPOINTS = "checkpoints"
+METRICS = "metrics.csv"
+MODEL = "model.keras"
+
+
+def make_workdir(path: str | pathlib.Path, *, name: str = "workdir") -> pathlib.Path:
+    """The directory of the flag `name`, made if missing.
+
+    Returns:
+      Its path.
+
+    Raises:
+      UsageError: if it cannot be made or written to.
+    """
+    workdir = pathlib.Path(path)
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=workdir):
+            pass
+    except OSError as error:
+        raise UsageError(f"{name}: cannot write to {str(path)!r}: {error.strerror}.") from None
+    return workdir
+
+
+def start_run(
+    path: str | pathlib.Path,
+    config: ml_collections.ConfigDict,
+    *,
+    files: list[str] = (),
+    overwrite: bool = False,
+) -> None:
+    """Makes the work directory of a new run, or leaves an unfinished one of the same config.
+
+    A run is unfinished while it has a folder of checkpoints, until `finish_run`. Of a finished run
+    everything is removed that its manifest lists, and nothing else.
+
+    Args:
+      path: of the directory, made if missing.
+      config: of the run, with every default.
+      files: names of what the run will write beside the config and the checkpoints.
+      overwrite: whether to remove an unfinished run, too.
+
+    Raises:
+      UsageError: if the directory cannot be written to, holds files of these names that no run
+        wrote, a run of another version, or an unfinished run of another config.
+    """
+    workdir = make_workdir(path)
+    manifest.check_free(workdir, [manifest.CONFIG, CHECKPOINTS, METRICS, *files])
+    unfinished = (workdir / CHECKPOINTS).is_dir() and not overwrite
+    if unfinished:
+        _check_same(load_config(workdir), config, workdir)
+    elif manifest.holds_run(workdir):
+        _remove_run(workdir)
+    for left in workdir.glob(PARTIAL + "*"):  # what a killed program had not finished writing
+        _remove(left)
+    if not unfinished:
+        manifest.create(workdir)
+        write_json(manifest.claim(workdir, manifest.CONFIG), config.to_dict())
+        manifest.claim(workdir, CHECKPOINTS).mkdir()
+
+
+def finish_run(path: str | pathlib.Path) -> None:
+    """Removes the checkpoints of a run, all of whose files are written."""
+    _remove(pathlib.Path(path) / CHECKPOINTS)
+    manifest.release(path, CHECKPOINTS)
+
+
+def continue_metrics(path: str | pathlib.Path, num_epochs: int) -> pathlib.Path:
+    """Leaves the rows of the first epochs in the table of metrics, behind which a run goes on.
+
+    Returns:
+      The path of the table, which need not be there yet.
+    """
+    metrics = manifest.claim(path, METRICS)
+    if metrics.exists():
+        lines = metrics.read_text().splitlines(keepends=True)
+        with atomic_write(metrics) as partial:
+            partial.write_text("".join(lines[: 1 + num_epochs]) if num_epochs else "")
+    return metrics
+
+
+def load_config(path: str | pathlib.Path) -> ml_collections.ConfigDict:
+    """The config that a run saved.
+
+    Raises:
+      UsageError: if there is none, or it is broken.
+    """
+    manifest.names(path)
+    file = pathlib.Path(path) / manifest.CONFIG
+    try:
+        return check_config(ml_collections.ConfigDict(json.loads(file.read_text())))
+    except OSError as error:
+        raise UsageError(f"workdir: cannot read {str(file)!r}: {error.strerror}.") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UsageError(f"workdir: {str(file)!r} is not a config: {error}") from None
+
+
+def load(workdir: str | pathlib.Path) -> keras.Model:
+    """The model that a run saved, compiled as it was.
+
+    Args:
+      workdir: the work directory of a run.
+
+    Returns:
+      The model.
+
+    Raises:
+      UsageError: if there is none, it is broken, or another version wrote it.
+    """
+    path, config = pathlib.Path(workdir) / MODEL, load_config(workdir)
+    if not path.is_file():
+        raise UsageError(f"workdir: {str(path)!r} is missing; did the training finish?")
+    get_method(config.model.name)  # whose module registers it
+    try:
+        return keras.models.load_model(path)
+    except UsageError:
+        raise
+    except Exception as error:  # a broken file can make Keras, HDF5 and zip raise anything
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UsageError(f"workdir: {str(path)!r} cannot be loaded: {reason}") from error
+
+
+def _check_same(old, new, workdir):
+    old, new = (_flat(json.loads(json.dumps(config.to_dict()))) for config in (old, new))
+    for key in [*new, *old]:
+        if old.get(key) != new.get(key):
+            raise UsageError(
+                f"workdir: {str(workdir)!r} holds an unfinished run whose {key} is "
+                f"{old.get(key)!r}, not {new.get(key)!r}; give another directory, or --overwrite."
+            )
+
+
+def _flat(values, prefix=""):
+    """Nested dictionaries as one, of keys with dots."""
+    flat = {}
+    for key, value in values.items():
+        nested = isinstance(value, dict) and value
+        flat |= _flat(value, f"{prefix}{key}.") if nested else {prefix + key: value}
+    return flat
+
+
+def _remove_run(workdir):
+    """Removes what the manifest lists: first what a run would go on from, and the manifest last."""
+    listed = manifest.names(workdir)
+    for name in sorted(listed, key=lambda name: name != CHECKPOINTS):
+        _remove(workdir / name)
+    (workdir / manifest.MANIFEST).unlink()
+
+
+def _remove(path):
+    """Removes a file or folder, if it is there; no part of a folder keeps its name meanwhile."""
+    if path.is_dir() and not path.is_symlink():
+        gone = path.with_name(PARTIAL + path.name)
+        shutil.rmtree(gone, ignore_errors=True)
+        path.rename(gone)
+        shutil.rmtree(gone)
+    else:
+        path.unlink(missing_ok=True)
