@@ -46,6 +46,7 @@ from zoo.runs import cli
 from zoo.scripts import timing
 
 METHODS = ("hmc_dlgm", "ais", "short_run", "undirected")
+WITH_SEVERAL_CHAINS = ("ais", "undirected")
 SIZES = {  # what the flag says, and its default for each method
     "batch_size": ("Images in a batch", 250, 128, 100, 100),
     "latent_dim": ("Latents; of each layer in short_run, side in undirected", 64, 50, 8, 100),
@@ -95,10 +96,11 @@ def main() -> None:
         sizes = sizes_of(method)
         shape = [sizes.batch_size, *event_shape(method, sizes)]
         x = tf.cast(samplers.uniform(shape, 0) < 0.2, tf.float32)
+        batch = {"x": x, "index": tf.range(sizes.batch_size)}
         build, report_times = SUBJECTS[method]
         if MEMORY_OF.value is not None:
             sizes.num_steps = MEMORY_OF.value
-            step = timing.train_step(build(sizes), x, index=tf.range(sizes.batch_size))
+            step = timing.train_step(build(sizes), batch)
             for _ in range(5):
                 step()
             print(timing.peak_memory())
@@ -107,10 +109,10 @@ def main() -> None:
         length, decoder = (d.format(**vars(sizes)) for d in (LENGTHS[method][1], DECODERS[method]))
         print(
             f"{method}: {sizes.num_steps} {length}, batch {sizes.batch_size}, "
-            f"{timing.num_chains(model)} chains each, {decoder}, "
+            f"{sizes.num_samples} chains each, {decoder}, "
             f"{'XLA' if JIT.value else 'graph'}; {PAIRS.value} pairs"
         )
-        report_times(model, x, sizes)
+        report_times(model, batch, sizes)
         report_memory(method)
 
 
@@ -118,6 +120,8 @@ def sizes_of(method):
     """The sizes of a method, with those that were given by flags."""
     default = {name: row[1 + METHODS.index(method)] for name, row in SIZES.items()}
     given = {name: flag.value for name, flag in GIVEN.items() if flag.present}
+    if method not in WITH_SEVERAL_CHAINS:
+        given.pop("num_samples", None)
     return types.SimpleNamespace(**default | given, blocks=BLOCKS.value)
 
 
@@ -148,11 +152,12 @@ def hmc_dlgm(sizes):
     )
 
 
-def report_hmc_dlgm(model, x, sizes):
-    z, vae_step = timing.starts(model, x), timing.train_step(compiled(zoo.VAE, sizes), x)
-    chain = timing.chain_of(model, model.refine, x, z)
-    compare("chain / floor", chain, timing.floor_of(model, x, z, num_gradients(sizes)))
-    step = timing.train_step(model, x)
+def report_hmc_dlgm(model, batch, sizes):
+    z = timing.starts(model, batch, sizes.num_samples)
+    vae_step = timing.train_step(compiled(zoo.VAE, sizes), batch)
+    chain = timing.chain_of(model, model.refine, batch, z)
+    compare("chain / floor", chain, timing.floor_of(model, batch, z, num_gradients(sizes)))
+    step = timing.train_step(model, batch)
     compare("fit step / (chain + VAE step)", step, lambda: (chain(), vae_step()))
 
 
@@ -167,15 +172,15 @@ def ais(sizes):
     )
 
 
-def report_ais(model, x, sizes):
-    z = timing.starts(model, x)
-    floor = timing.floor_of(model, x, z, num_gradients(sizes))
-    passes, step = timing.passes_of(model, x, z), timing.train_step(model, x)
-    compare("chains / floor", timing.chain_of(model, model.anneal, x, z), floor)
+def report_ais(model, batch, sizes):
+    z = timing.starts(model, batch, sizes.num_samples)
+    floor = timing.floor_of(model, batch, z, num_gradients(sizes))
+    passes, step = timing.passes_of(model, batch, z), timing.train_step(model, batch)
+    compare("chains / floor", timing.chain_of(model, model.anneal, batch, z), floor)
     compare("fit step / (floor + passes)", step, lambda: (floor(), passes()))
     if RIVALS.value:
         rival = rivals().AnnealedVAE(model)
-        compare("PyTorch step / fit step", lambda: rival.train_step(x.numpy()), step)
+        compare("PyTorch step / fit step", lambda: rival.train_step(batch["x"].numpy()), step)
         print(f"  {rivals().VERSION}")
 
 
@@ -183,24 +188,23 @@ def short_run(sizes):
     return top_down(zoo.ShortRun, sizes, num_steps=sizes.num_steps)
 
 
-def report_short_run(model, x, sizes):
-    def compare_cpu(title, first, second):
-        compare(title, first, second, clock=time.process_time)
-
+def report_short_run(model, batch, sizes):
     z = model.prior.sample([1, sizes.batch_size], samplers.as_seed(0))
-    chain, floor = timing.langevin_of(model, x, z), timing.floor_of(model, x, z, sizes.num_steps)
-    passes, step = timing.passes_of(model, x, z), timing.train_step(model, x)
+    chain = timing.langevin_of(model, batch, z)
+    floor = timing.floor_of(model, batch, z, sizes.num_steps)
+    passes, step = timing.passes_of(model, batch, z), timing.train_step(model, batch)
     compare_cpu("chain / floor", chain, floor)
     compare_cpu("fit step / (floor + pass)", step, lambda: (floor(), passes()))
-    ladder_step = timing.train_step(top_down(zoo.LadderVAE, sizes), x)
+    ladder_step = timing.train_step(top_down(zoo.LadderVAE, sizes), batch)
     compare_cpu("fit step / that of a ladder VAE", step, ladder_step)
     exact, lanczos = (
-        timing.update_of(model, x, method="gradient", log_det=name) for name in ("exact", "lanczos")
+        timing.update_of(model, batch, method="gradient", log_det=name)
+        for name in ("exact", "lanczos")
     )
     compare_cpu("Lanczos gradient / chain", lanczos, chain)
     if sizes.blocks == "dense":  # one call takes minutes with convolutions
         compare_cpu("exact gradient / chain", exact, chain)
-        compare_cpu("exact grid / chain", timing.update_of(model, x, method="grid"), chain)
+        compare_cpu("exact grid / chain", timing.update_of(model, batch, method="grid"), chain)
         compare_cpu("Lanczos / exact gradient", lanczos, exact)
         if sizes.pixels == 64:
             report_lanczos(model)
@@ -213,63 +217,54 @@ def grey(sizes, shape):
 
 
 def undirected(sizes):
-    facts = grey(sizes, (sizes.pixels,))
-    model = zoo.UndirectedDVAE.for_data(
-        facts,
+    return compiled(
+        zoo.DVAE,
+        sizes,
         latent_dims=[sizes.latent_dim] * 2,
-        hidden=(sizes.units, sizes.units),
         num_samples=sizes.num_samples,
-        num_posterior_sweeps=sizes.num_steps,
+        posterior={"name": "undirected", "num_posterior_sweeps": sizes.num_steps},
     )
-    model.compile(jit_compile=JIT.value)
-    return model
 
 
-def report_undirected(model, x, sizes):
-    prior = model.rbm_prior
+def report_undirected(model, batch, sizes):
+    prior, chains = model.rbm_prior, model.posterior_part.chains.states
     subjects = {
         "particles": (prior.rbm, tf.convert_to_tensor(prior.particles[0]), prior.num_sweeps),
         "posterior chains": (
-            samplers.RBM(*(part + 0.0 for part in model.parameters_of(x))),
-            tf.transpose(tf.convert_to_tensor(model.chains), [1, 0, 2]),
+            samplers.RBM(*(part + 0.0 for part in model.parameters_of(batch["x"]))),
+            tf.transpose(tf.convert_to_tensor(chains), [1, 0, 2]),
             sizes.num_steps,
         ),
     }
     for name, subject in subjects.items():
         sweeps = timing.gibbs_of(model, *subject)
         products, numbers = timing.products_of(model, *subject), timing.numbers_of(model, *subject)
-        compare(
+        compare_cpu(
             f"{name} / (products + numbers)",
             sweeps,
             lambda products=products, numbers=numbers: (products(), numbers()),
-            clock=time.process_time,
         )
-    step = timing.train_step(model, x, index=tf.range(sizes.batch_size))
+    step = timing.train_step(model, batch)
     directed = compiled(zoo.DVAE, sizes, latent_dims=[sizes.latent_dim] * 2)
-    compare(
-        "fit step / that of one group",
-        step,
-        timing.train_step(directed, x),
-        clock=time.process_time,
-    )
+    compare_cpu("fit step / that of one group", step, timing.train_step(directed, batch))
 
 
 def report_lanczos(model):
     """How far Lanczos is from the exact objective, for a generator that has seen some digits."""
     digits = data.load("digits", batch_size=100).train
     model.fit(digits, epochs=EPOCHS.value, verbose=0)
-    x = next(iter(digits))["x"][: StepSizeSearch().num_images]
+    batch = {"x": next(iter(digits))["x"][: StepSizeSearch().num_images]}
     grid = np.array(StepSizeSearch().grid, np.float32)
 
-    @timing.program(model)
+    @timing.compiled_as(model)
     def objectives(log_det):
         search = StepSizeSearch(log_det=log_det)
-        return tf.map_fn(lambda size: search.objective(model, x, size, 0), tf.constant(grid))
+        return tf.map_fn(lambda size: search.objective(model, batch, size, 0), tf.constant(grid))
 
-    @timing.program(model)
+    @timing.compiled_as(model)
     def hessians():
-        z, _ = model.infer({"x": x}, 1, 0)
-        return samplers.hessian(lambda z: model.log_joint({"x": x}, z), z)
+        z, _ = model.infer(batch, 1, 0)
+        return samplers.hessian(lambda z: model.log_joint(batch, z), z)
 
     error = np.abs(objectives("lanczos") - objectives("exact")).mean(1)
     # A chain of step size s diverges in N(0, 1 / c) for s > 2 / sqrt(c).
@@ -332,6 +327,11 @@ def num_gradients(sizes):
 
 def compare(title, first, second, **kwargs):
     timing.compare(title, first, second, PAIRS.value, **kwargs)
+
+
+def compare_cpu(title, first, second):
+    """As `compare`, in processor time."""
+    compare(title, first, second, clock=time.process_time)
 
 
 def report_memory(method):

@@ -20,7 +20,7 @@ from zoo.core.checks import UsageError
 from zoo.core.files import write_json
 from zoo.runs import cli, manifest
 from zoo.runs.run import open_run
-from zoo.scores.frechet import inception_is_here
+from zoo.scores.feature_networks import inception_is_here
 
 WORKDIR = cli.define_workdir()
 FEATURES = flags.DEFINE_enum(

@@ -7,57 +7,51 @@ import time
 
 import numpy as np
 import tensorflow as tf
-from zoo.parts.gaussians import diagonal_gaussian
 
 import samplers
 from samplers.density import value_and_gradient
+from zoo.parts.gaussians import diagonal_gaussian
 from zoo.parts.step_size_search import StepSizeSearch
 
 
-def program(model):
-    """The decorator that compiles as the model is compiled."""
+def compiled_as(model):
+    """Returns the decorator that compiles a function as the model is compiled."""
     return functools.partial(tf.function, jit_compile=model.compile_chains, autograph=False)
 
 
-def train_step(model, x, **others):
+def train_step(model, batch):
     """What one batch costs in `fit`."""
-    step = program(model)(model.train_step)
-    return lambda: step({"x": x} | others)
+    step = compiled_as(model)(model.train_step)
+    return lambda: step(batch)
 
 
-def num_chains(model):
-    """Of an image."""
-    return getattr(model, "num_samples", 1)
-
-
-def starts(model, x):
-    """Where the chains start: draws of the encoder, [S, B, K]."""
-    posterior = model.posterior_distribution({"x": x})
+def starts(model, batch, num_chains):
+    """Where the chains start: draws of the encoder, [num_chains, B, K]."""
+    posterior = model.posterior_distribution(batch)
     mean, scale = posterior.mean(), posterior.stddev()
-    return mean + scale * samplers.normal([num_chains(model), *mean.shape], 0)
+    return mean + scale * samplers.normal([num_chains, *mean.shape], 0)
 
 
-def chain_of(model, run, x, z):
+def chain_of(model, run, batch, z):
     """The chains alone, from the encoder's draws, with all that they tell."""
-    posterior = model.posterior_distribution({"x": x})
-    mean, scale = posterior.mean(), posterior.stddev()
-    chain = program(model)(lambda seed: run(x, diagonal_gaussian(mean, scale), z, seed))
+    features = model.encoder(batch["x"])
+    chain = compiled_as(model)(lambda seed: run(batch, features, z, seed))
     return lambda: chain(samplers.as_seed(0))
 
 
-def langevin_of(model, x, z):
+def langevin_of(model, batch, z):
     """The chain of a `ShortRun`, its noise included."""
-    chain = program(model)(lambda seed: model.langevin(x, z, model.num_steps, seed))
+    chain = compiled_as(model)(lambda seed: model.langevin(batch, z, model.num_steps, seed))
     return lambda: chain(samplers.as_seed(0))
 
 
-def floor_of(model, x, z, num_gradients):
+def floor_of(model, batch, z, num_gradients):
     """As many gradients of log p(x, z) as the chains take, and nothing else."""
 
-    @program(model)
+    @compiled_as(model)
     def floor(num_gradients):
         def step(i, z):
-            _, gradient = value_and_gradient(lambda z: model.log_joint({"x": x}, z), z)
+            _, gradient = value_and_gradient(lambda z: model.log_joint(batch, z), z)
             return i + 1, z + 1e-3 * gradient
 
         return tf.while_loop(lambda i, _: i < num_gradients, step, (0, z))[1]
@@ -65,15 +59,15 @@ def floor_of(model, x, z, num_gradients):
     return lambda: floor(tf.constant(num_gradients))
 
 
-def passes_of(model, x, z):
+def passes_of(model, batch, z):
     """The gradients of log p(x, z) for the decoder, of the one-sample bound for an encoder."""
     groups = model.parameter_groups
     objectives = {
-        "generation": lambda: model.log_joint({"x": x}, z),
-        "inference": lambda: model.log_weights({"x": x}, 1, 0),
+        "generation": lambda: model.log_joint(batch, z),
+        "inference": lambda: model.log_weights(batch, 1, 0),
     }
 
-    @program(model)
+    @compiled_as(model)
     def passes():
         with tf.GradientTape(persistent=True) as tape:
             means = {group: tf.reduce_mean(objectives[group]()) for group in groups}
@@ -82,23 +76,25 @@ def passes_of(model, x, z):
     return passes
 
 
-def update_of(model, x, **search):
+def update_of(model, batch, **search):
     """What one search for the step size of a `ShortRun` costs."""
     search, step_size = StepSizeSearch(**search), tf.convert_to_tensor(model.step_size)
-    update = program(model)(lambda seed: search.evidence(model, x, step_size, seed))
+    update = compiled_as(model)(lambda seed: search.statistics(model, batch, step_size, seed))
     return lambda: update(samplers.as_seed(0))
 
 
 def gibbs_of(model, rbm, z1, num_sweeps):
     """So many sweeps of block Gibbs sampling from z1, [S, ..., n1]."""
-    sweeps = program(model)(lambda seed: samplers.gibbs(rbm, z1, num_sweeps=num_sweeps, seed=seed))
+    sweeps = compiled_as(model)(
+        lambda seed: samplers.gibbs(rbm, z1, num_sweeps=num_sweeps, seed=seed)
+    )
     return lambda: sweeps(samplers.as_seed(0))
 
 
 def products_of(model, rbm, z1, num_sweeps):
     """As many matrix products as `gibbs_of`, each of the one before."""
 
-    @program(model)
+    @compiled_as(model)
     def products(z1):
         def sweep(i, z1):
             return i + 1, 1e-3 * rbm.logits1(rbm.logits2(z1))
@@ -111,7 +107,7 @@ def products_of(model, rbm, z1, num_sweeps):
 def numbers_of(model, rbm, z1, num_sweeps):
     """As many uniform numbers as `gibbs_of`, added up."""
 
-    @program(model)
+    @compiled_as(model)
     def numbers(seed):
         shape = [*z1.shape[:-1], z1.shape[-1] + rbm.bias2.shape[-1]]
 

@@ -1,7 +1,7 @@
-"""Toys of the papers, which need no trained model: each a figure with its table."""
+"""Toys of papers, which need no trained model: each a figure that registers itself as others do."""
 
-from zoo.scripts.studies.gibbs_gradient_toy import gibbs_gradient_toy
-from zoo.scripts.studies.implicit_posteriors import implicit_posteriors
-from zoo.scripts.studies.unit_square import unit_square
+import importlib
+import pkgutil
 
-__all__ = ["gibbs_gradient_toy", "implicit_posteriors", "unit_square"]
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

@@ -8,7 +8,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 import samplers
-from zoo.analysis.figures import Plot, register_figure
+from zoo.analysis.registry import Plot, register_figure
 from zoo.core.checks import check_count, check_positive
 
 _MEAN = np.array([1.0, 1.0])
@@ -49,6 +49,12 @@ def gibbs_gradient_toy(
       num_runs: independent runs of each estimator.
       jit_compile: whether XLA compiles the runs.
       seed: int.
+
+    Returns:
+      The picture, and its table.
+
+    Raises:
+      UsageError: for an argument out of its range.
     """
     check_count(num_samples=num_samples, num_iterations=num_iterations, num_runs=num_runs)
     check_positive(learning_rate=learning_rate)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 import samplers
-from zoo.analysis.figures import Plot, register_figure
+from zoo.analysis.registry import Plot, register_figure
 from zoo.core.checks import UsageError, check_count, check_positive
 
 _SETTINGS = ("num_leapfrog_steps", "num_samples", "num_increments")
@@ -48,6 +48,12 @@ def implicit_posteriors(
       step_size: of the Hamiltonian moves, in standard deviations of the posterior.
       jit_compile: whether XLA compiles the draws.
       seed: int.
+
+    Returns:
+      The picture, and its table.
+
+    Raises:
+      UsageError: for an argument out of its range.
     """
     check_count(num_draws=num_draws)
     if num_draws < 2:

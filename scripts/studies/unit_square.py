@@ -6,11 +6,11 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 import layers
-from zoo.analysis.figures import Plot, register_figure
-from zoo.analysis.latents import prior_quantiles, quadrature_log_likelihood
+from zoo.analysis.registry import Plot, register_figure
 from zoo.core.checks import check_count
 from zoo.models import HMCDLGM, VAE
 from zoo.parts.likelihoods import Gaussian
+from zoo.scores.standard_normal import prior_quantiles, quadrature_log_likelihood
 
 
 @register_figure
@@ -40,6 +40,12 @@ def unit_square(
       scale: standard deviation of the noise, in sides of the square.
       jit_compile: whether XLA compiles the training step.
       seed: int.
+
+    Returns:
+      The picture, and its table.
+
+    Raises:
+      UsageError: for an argument out of its range.
     """
     check_count(num_points=num_points, epochs=epochs, units=units)
     rng = np.random.default_rng(seed)
@@ -57,7 +63,7 @@ def unit_square(
         values = quadrature_log_likelihood(model, fresh)
         stderr = values.std(ddof=1) / np.sqrt(len(values))
         z = prior_quantiles(1000)
-        curve = model.likelihood(tf.constant(z[:, None])).mean().numpy()
+        curve = model.expected(tf.constant(z[:, None])).numpy()
         rows += [(label, *row) for row in np.column_stack([z, curve]).tolist()]
         axes.plot(*model.sample(2000, seed)["x"].T, ".", color="0.75", markersize=2)
         axes.plot(*curve.T)

@@ -5,7 +5,14 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
+import samplers
+
 BATCH = 3
+# Biases and weights that are the same everywhere in an RBM of 4 + 4 units.
+FERROMAGNET = (-8.0, 4.0)  # all units are 0 or all are 1, and hardly anything else
+WEAK = (-3.0, 1.5)  # so, too, but many draws lie between the two modes
+BIASED = (6.0, 0.5)
+INDEPENDENT = (-1.0, 0.0)
 # Wrong RBMs: what is replaced in samplers/rbm.py, and by what.
 MACHINES = {
     "transposed weights for side 1": ('"s...j,...ij->s...i"', '"s...j,...ji->s...i"'),
@@ -22,6 +29,13 @@ def parameters(n1=4, n2=4, batch=(BATCH,), seed=0):
     rng = np.random.default_rng(seed)
     shapes = (*batch, n1), (*batch, n2), (*batch, n1, n2)
     return [tf.constant(rng.standard_normal(shape)) for shape in shapes]
+
+
+def batch_of(*kinds, units=4):
+    """A batch of RBMs that have the same biases and weights everywhere, float32."""
+    biases, weights = np.array(kinds, np.float32).T
+    sides = [tf.constant(np.tile(biases[:, None], (1, units)))] * 2
+    return samplers.RBM(*sides, tf.constant(np.tile(weights[:, None, None], (1, units, units))))
 
 
 def enumerated(bias1, bias2, weights):

@@ -1,48 +1,46 @@
-"""Figures that compare fitted models, each a picture and a table. Importing registers them."""
+"""Figures of fitted models, each a picture and a table: a function here, which registers itself."""
 
-from zoo.analysis.active_units import active_units
+import importlib
+import pkgutil
+
+from zoo.analysis import registry
 from zoo.analysis.comparison import check_scored_alike
-from zoo.analysis.directions import jacobian_spectrum, leading_directions
-from zoo.analysis.enumeration import enumerated_bounds
-from zoo.analysis.figures import (
-    Plot,
-    Run,
-    check,
-    descriptions,
-    draw,
-    register_figure,
-    write,
+from zoo.analysis.rbms import (
+    MeanFieldModes,
+    has_posterior_rbms,
+    log_normalizer_estimates,
+    mean_field_modes,
+    posterior_rbms,
+    prior_rbm,
+    reference_log_normalizer,
 )
-from zoo.analysis.layers import (
-    layer_by_layer,
-    reconstruction_by_num_layers,
-    reconstruction_by_num_steps,
-)
-from zoo.analysis.manifold import manifold
-from zoo.analysis.num_steps import log_likelihood_by_num_steps
-from zoo.analysis.rbm_figures import rbm_log_normalizer_error, rbm_modes
-from zoo.analysis.short_run import step_size_objective, step_size_trajectories
+from zoo.analysis.registry import Plot, Run, check, descriptions, draw, register_figure, write
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+_here = {
+    name: figure
+    for name, figure in registry.figures().items()
+    if figure.__module__.startswith(f"{__name__}.")
+}
+globals().update(_here)
 
 __all__ = [
+    "MeanFieldModes",
     "Plot",
     "Run",
-    "active_units",
     "check",
     "check_scored_alike",
     "descriptions",
     "draw",
-    "enumerated_bounds",
-    "jacobian_spectrum",
-    "layer_by_layer",
-    "leading_directions",
-    "log_likelihood_by_num_steps",
-    "manifold",
-    "rbm_log_normalizer_error",
-    "rbm_modes",
-    "reconstruction_by_num_layers",
-    "reconstruction_by_num_steps",
+    "has_posterior_rbms",
+    "log_normalizer_estimates",
+    "mean_field_modes",
+    "posterior_rbms",
+    "prior_rbm",
+    "reference_log_normalizer",
     "register_figure",
-    "step_size_objective",
-    "step_size_trajectories",
     "write",
+    *_here,
 ]

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from zoo import scores
-from zoo.analysis.figures import Plot, Run, register_figure
+from zoo.analysis.registry import Plot, Run, register_figure
 from zoo.core.checks import check_count
 
 _THRESHOLD = 0.01
@@ -30,11 +30,17 @@ def active_units(
     by the unit's own number, from 0. On the test images of every run.
 
     Args:
-      runs: models with an encoder.
+      runs: of models with an encoder.
       num_images: the first so many test images, or all where there are fewer.
       num_chains: chains of every image, an even number.
       num_draws: draws of every chain.
       seed: int, also of the binarisation.
+
+    Returns:
+      The picture, and a table with a row for each unit of each run.
+
+    Raises:
+      UsageError: for models without an encoder, or an argument out of its range.
     """
     check_count(num_images=num_images)
     figure = Figure(figsize=(7, 4.5), layout="constrained")

@@ -2,15 +2,33 @@
 
 from collections.abc import Sequence
 
-from zoo.analysis.figures import Run
+from zoo.analysis.registry import Run
 from zoo.core.checks import UsageError
+
+
+def scored_images(run: Run) -> dict:
+    """Tells which images a run was scored on.
+
+    Args:
+      run: a run that was scored.
+
+    Returns:
+      What its config says of the data, but for how they are batched and where they lie, and the
+      number of images: equal for two runs that were scored on the same images.
+
+    Raises:
+      UsageError: if it was not scored.
+    """
+    figures, _ = run.evaluation
+    images = {k: v for k, v in run.config.data.items() if k not in ("batch_size", "data_dir")}
+    return images | {"num_images": figures["num_images"]}
 
 
 def check_scored_alike(runs: Sequence[Run], *, seeds: bool = True) -> None:
     """Refuses to compare runs that were not scored on the same images by the same protocol.
 
     Args:
-      runs: which were scored.
+      runs: runs that were scored.
       seeds: whether their seeds must be the same, too, so that images can be paired.
 
     Raises:
@@ -19,10 +37,11 @@ def check_scored_alike(runs: Sequence[Run], *, seeds: bool = True) -> None:
     first = None
     for run in runs:
         figures, _ = run.evaluation
-        images = {k: v for k, v in run.config.data.items() if k not in ("batch_size", "data_dir")}
+        images = scored_images(run)
+        num_images = images.pop("num_images")
         scored = {"data": images, "likelihood": run.config.model.get("likelihood")}
-        keys = ("num_images", "protocol", *(["seed"] if seeds else []))
-        scored |= {key: figures.get(key) for key in keys}
+        scored |= {"num_images": num_images, "protocol": figures["protocol"]}
+        scored |= {"seed": figures["seed"]} if seeds else {}
         first = first or scored
         for key, value in scored.items():
             if value != first[key]:

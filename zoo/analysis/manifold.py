@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
-from zoo.analysis.figures import Plot, Run, register_figure
-from zoo.analysis.images import check_image_model, show_grid
-from zoo.analysis.latents import num_latents, prior_quantiles
+from zoo.analysis.pictures import check_image_model, show_grid
+from zoo.analysis.registry import Plot, Run, register_figure
 from zoo.core.checks import UsageError, check_count
+from zoo.scores.standard_normal import num_latents, prior_quantiles
 
 
 @register_figure
@@ -20,9 +20,12 @@ def manifold(runs: Sequence[Run], *, side: int = 20, seed: int = 0) -> Plot:
     latents of every image.
 
     Args:
-      runs: models of images with two latents and the prior N(0, I).
+      runs: of models of images with two latents and the prior N(0, I).
       side: quantiles of each latent, the midpoints of so many equal shares of the prior.
       seed: unused, as nothing here is random.
+
+    Returns:
+      The picture, and a table with a row for each image.
 
     Raises:
       UsageError: for another number of latents.

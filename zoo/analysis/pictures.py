@@ -1,11 +1,15 @@
-"""Pictures of what a model does, as PNG files."""
+"""Pictures of what a model does: grids of images, as PNG files and inside figures."""
 
 import math
+from collections.abc import Sequence
 
 import keras
 import numpy as np
+from matplotlib.axes import Axes
 
 import samplers
+from zoo.core.checks import UsageError
+from zoo.core.pipeline import as_batch
 
 
 def image_grid(rows: np.ndarray, smallest: int = 400) -> np.ndarray:
@@ -28,50 +32,115 @@ def image_grid(rows: np.ndarray, smallest: int = 400) -> np.ndarray:
 
 
 def save_grid(path, rows: np.ndarray) -> None:
-    """Writes an `image_grid` as a PNG file."""
+    """Writes an `image_grid` of rows as a PNG file."""
     # Scaled here: save_img would stretch each picture from its own minimum to its own maximum.
     picture = 255 * image_grid(np.clip(rows, 0.0, 1.0))
     keras.utils.save_img(path, picture, scale=False, file_format="png")
 
 
+def check_image_model(model) -> None:
+    """Refuses a model whose observations are not images.
+
+    Args:
+      model: which says the shape of `x`.
+
+    Raises:
+      UsageError: if that is not the shape of an image.
+    """
+    shape = model.fields["x"].shape
+    if len(shape) != 3 or shape[-1] not in (1, 3):
+        raise UsageError(
+            "model must be one of images [height, width, 1 or 3] to be shown; "
+            f"{model.name!r} is one of {list(shape)}."
+        )
+
+
+def show_grid(axes: Axes, images: np.ndarray, labels: Sequence = ()) -> None:
+    """Shows a grid of images inside a figure.
+
+    Args:
+      axes: where it is shown.
+      images: [R, C, height, width, channels].
+      labels: what stands below each column; nothing if there are none.
+    """
+    picture = np.clip(image_grid(images), 0.0, 1.0)
+    axes.imshow(picture.repeat(3 // picture.shape[-1], axis=-1))
+    centres = (np.arange(len(labels)) + 0.5) * picture.shape[1] / images.shape[1] - 0.5
+    axes.set_xticks(centres, [str(label) for label in labels])
+    axes.set_yticks([])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
 def square(images: np.ndarray) -> np.ndarray:
-    """Images [N, ...event] as rows of a grid as square as can be, filled up with white."""
+    """Lays images out in a grid as square as can be, filled up with white.
+
+    Args:
+      images: [N, ...event].
+
+    Returns:
+      Rows of images, [R, C, ...event].
+    """
     side = math.ceil(math.sqrt(len(images)))
     num_rows = -(-len(images) // side)
     empty = np.ones((num_rows * side - len(images), *images.shape[1:]), images.dtype)
     return np.concatenate([images, empty]).reshape(num_rows, side, *images.shape[1:])
 
 
-def samples(model, x: np.ndarray, num_samples: int = 100, seed: int = 0) -> dict[str, np.ndarray]:
-    """What `model.sample` draws; of a conditional model completions of the first image of `x`."""
-    given = dict.fromkeys(model.sample_fields, x[0] if len(model.sample_fields) else None)
-    return model.sample(num_samples, seed, **given)
+def samples(model, x, num_samples: int = 100, seed: int = 0) -> dict[str, np.ndarray]:
+    """What `model.sample` draws, of a conditional model given the first example.
+
+    Args:
+      model: a generative model.
+      x: images [B, ...event], or a dictionary of fields; None of a model without conditions.
+      num_samples: of the draws.
+      seed: of the draws.
+
+    Returns:
+      Draws `x` and their expectations `mean`, [num_samples, ...event].
+    """
+    # What `x_visible` of an image is, the image tells.
+    names = {name: name.removesuffix("_visible") for name in model.sample_fields}
+    batch = as_batch(x)
+    return model.sample(num_samples, seed, **{k: batch[name][0] for k, name in names.items()})
 
 
-def reconstructions(model, x: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Images above their reconstruction means: [2, B, ...event]."""
-    return np.stack([x, model.reconstruct(x, seed)["mean"]])
+def reconstructions(model, x, seed: int = 0) -> np.ndarray:
+    """Images above their reconstruction means.
+
+    Args:
+      model: a model with a method `reconstruct`.
+      x: images [B, ...event], pixels in [0, 1], or a dictionary of the model's fields.
+      seed: of the latents.
+
+    Returns:
+      Two rows of images, [2, B, ...event].
+    """
+    return np.stack([as_batch(x)["x"], model.reconstruct(x, seed)["mean"]])
 
 
 def completions(
     model,
-    x: np.ndarray,
+    x,
     visible: np.ndarray,
     seed: int = 0,
     num_completions: int = 4,
     num_steps: int | None = None,
     verbose: bool = False,
 ) -> dict[str, np.ndarray]:
-    """Independent completions `x` and their expectations `mean`: [num_completions, B, ...event].
+    """Completes images several times, independently.
 
     Args:
-      model: with a method `inpaint`.
-      x: [B, ...event], pixels in [0, 1].
-      visible: bool, like `x` or like one image; True = seen.
+      model: a model with a method `inpaint`.
+      x: images [B, ...event], pixels in [0, 1], or a dictionary of the model's fields.
+      visible: bool, like the images or like one of them; True = seen.
       seed: of all completions, each of which has its own from it.
       num_completions: of each image.
       num_steps: transitions of each chain; None is the model's own number.
-      verbose: whether to show a progress bar.
+      verbose: whether a progress bar is shown.
+
+    Returns:
+      Completions `x` and their expectations `mean`, [num_completions, B, ...event].
     """
     bar = keras.utils.Progbar(num_completions, verbose=int(verbose), unit_name="completion")
     outputs = []
@@ -82,7 +151,7 @@ def completions(
 
 
 def inpainting(x: np.ndarray, visible: np.ndarray, completions: np.ndarray) -> np.ndarray:
-    """Images, what is seen of them (grey is hidden), their completions, and how these differ.
+    """Rows of images, what is seen of them (grey is hidden), and their completions.
 
     Args:
       x: [B, ...event], pixels in [0, 1].
@@ -90,8 +159,8 @@ def inpainting(x: np.ndarray, visible: np.ndarray, completions: np.ndarray) -> n
       completions: [n, B, ...event].
 
     Returns:
-      [2 + n, B, ...event]; of two and more completions [3 + n, B, ...event], the last row being
-      their standard deviation pixel by pixel, black for 0 and white for 0.5.
+      Rows [2 + n, B, ...event]; of two and more completions [3 + n, B, ...event], the last row
+      being their standard deviation pixel by pixel, black for 0 and white for 0.5.
     """
     rows = [np.stack([x, np.where(visible, x, 0.5)]), completions]
     if len(completions) > 1:

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 import samplers
-from zoo.analysis import rbms as analysis
-from zoo.analysis.figures import Plot, Run, register_figure
+from zoo.analysis import rbms
+from zoo.analysis.registry import Plot, Run, register_figure
 from zoo.core.checks import UsageError, check_count
 from zoo.scores.chunks import collect
 
@@ -51,6 +51,9 @@ def rbm_modes(
       tolerance: fixed points whose means differ by no more are one mode.
       seed: int, also of the binarisation.
 
+    Returns:
+      The picture, and its table.
+
     Raises:
       UsageError: for runs of other models.
     """
@@ -58,7 +61,7 @@ def rbm_modes(
     found, rows = {}, []
     for run, parts in _parts(runs, num_images, seed):
         for part in parts:
-            modes = analysis.mean_field_modes(
+            modes = rbms.mean_field_modes(
                 part.rbm,
                 num_draws=num_draws,
                 num_increments=num_increments,
@@ -70,7 +73,7 @@ def rbm_modes(
             rows += [
                 (
                     *(run.label, part.name, k if part.name == "posterior" else ""),
-                    *(len(m.shares), m.shares[0], m.divergences.min(), m.stderr),
+                    *(len(m.shares), m.shares[0], m.kl.min(), m.stderr),
                 )
                 for k, m in enumerate(modes)
             ]
@@ -88,21 +91,21 @@ def rbm_modes(
         _draw_posteriors(*panels[1:], posteriors, colors)
     for axes in panels:  # below, where nothing is drawn
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
-    columns = ("run", "rbm", "image", "num_modes", "largest_share", "divergence", "stderr")
+    columns = ("run", "rbm", "image", "num_modes", "largest_share", "kl", "stderr")
     return Plot(figure, columns, rows)
 
 
 def _draw_posteriors(left, right, posteriors, colors):
-    """The numbers of modes, and histograms of least divergences."""
-    shares, labels, divergences = {}, {}, {}
+    """The numbers of modes, and histograms of the least KL."""
+    shares, labels, kl = {}, {}, {}
     for label, modes in posteriors.items():
         shares[label] = np.bincount([len(m.shares) for m in modes])[1:] / len(modes)
         labels[label] = f"{label}: {shares[label][0]:.0%} have a single mode"
-        divergences[label] = [m.divergences.min() for m in modes]
+        kl[label] = [m.kl.min() for m in modes]
     _draw_bars(left, shares, colors, labels)
     left.set(title="posteriors", xlabel="number of modes", ylabel="share of images")
-    edges = np.histogram_bin_edges(np.concatenate(list(divergences.values())), 20)
-    for label, values in divergences.items():
+    edges = np.histogram_bin_edges(np.concatenate(list(kl.values())), 20)
+    for label, values in kl.items():
         right.hist(
             values,
             edges,
@@ -152,6 +155,9 @@ def rbm_log_normalizer_error(
       num_reference: annealing steps where log Z is not enumerated.
       seed: int, also of the binarisation.
 
+    Returns:
+      The picture, and its table.
+
     Raises:
       UsageError: for runs of other models.
     """
@@ -168,14 +174,14 @@ def rbm_log_normalizer_error(
                 "num_repeats": num_repeats,
                 "jit_compile": run.model.compile_chains,
             }
-            reference, source = analysis.reference_log_normalizer(
+            reference, source = rbms.reference_log_normalizer(
                 part.rbm,
                 num_increments=num_reference,
                 seed=samplers.fold_in(seed, part.name, "reference"),
                 **settings,
             )
             for start, style in _STYLES.items():
-                estimates = analysis.log_normalizer_estimates(
+                estimates = rbms.log_normalizer_estimates(
                     part.rbm,
                     num_temperatures,
                     start=start,
@@ -207,7 +213,7 @@ def rbm_log_normalizer_error(
 
 def _parts(runs, num_images, seed) -> list[tuple[Run, list[_Part]]]:
     """The RBMs of every run, once all are known to have some."""
-    priors = [_Part("prior", analysis.prior_rbm(run.model)) for run in runs]
+    priors = [_Part("prior", rbms.prior_rbm(run.model)) for run in runs]
     return [
         (run, [prior, *_posteriors(run, num_images, seed)])
         for run, prior in zip(runs, priors, strict=True)
@@ -215,11 +221,11 @@ def _parts(runs, num_images, seed) -> list[tuple[Run, list[_Part]]]:
 
 
 def _posteriors(run, num_images, seed):
-    if not analysis.has_posterior_rbms(run.model):
+    if not rbms.has_posterior_rbms(run.model):
         return []
     test = run.data.test.unbatch().take(num_images).batch(100)
     x = collect(run.model, test)
-    return [_Part("posterior", analysis.posterior_rbms(run.model, x, seed))]
+    return [_Part("posterior", rbms.posterior_rbms(run.model, x, seed))]
 
 
 def _counted(number: int, what: str) -> str:

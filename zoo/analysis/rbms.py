@@ -12,10 +12,9 @@ import tensorflow as tf
 
 import samplers
 from samplers.random import Seed
+from zoo.core.abilities import defines
 from zoo.core.checks import UsageError, check_count, check_positive
-from zoo.parts.rbm_prior import RBMPrior
-from zoo.parts.undirected_posterior import UndirectedPosterior
-from zoo.scores.chunks import in_chunks, observed
+from zoo.scores.chunks import in_chunks, preprocessed
 
 _MAX_ENUMERATED = 16  # units of a side
 _MAX_ROUNDS = 100
@@ -27,52 +26,63 @@ class MeanFieldModes(NamedTuple):
 
     Attributes:
       means: fixed points of mean field, z1 and then z2, [M, n1 + n2].
-      shares: of the draws that end in each, [M].
-      divergences: KL(product of Bernoullis of these means || RBM), nats, [M].
-      stderr: standard error of all divergences, that of log Z, nats; 0 where it was enumerated.
+      shares: the shares of the draws that end in each, [M].
+      kl: KL(product of Bernoullis of these means || RBM), nats, [M].
+      stderr: the standard error of all of these, that of log Z, nats; 0 where it was enumerated.
     """
 
     means: np.ndarray
     shares: np.ndarray
-    divergences: np.ndarray
+    kl: np.ndarray
     stderr: float
 
 
 def prior_rbm(model) -> samplers.RBM:
-    """The prior of a model.
+    """The prior of a model that is an RBM.
+
+    Args:
+      model: a model of bits, such as `zoo.DVAE`.
+
+    Returns:
+      The RBM.
 
     Raises:
       UsageError: for a model whose prior is no RBM.
     """
-    if not isinstance(getattr(model, "rbm_prior", None), RBMPrior):
+    if not defines(model, "prior_rbm"):
         raise UsageError(
             f"model must have an RBM as its prior, as zoo.DVAE; {model.name!r} has not."
         )
-    return model.rbm_prior.rbm
+    return model.prior_rbm
 
 
 def has_posterior_rbms(model) -> bool:
-    """Whether the posteriors of a model are RBMs, too."""
-    return isinstance(getattr(model, "posterior_part", None), UndirectedPosterior)
+    """Returns whether the posteriors of a model are RBMs, too."""
+    return defines(model, "parameters_of") and defines(model.posterior_part, "rbms")
 
 
 def posterior_rbms(model, x: np.ndarray, seed: Seed = 0) -> samplers.RBM:
-    """The posteriors of images [B, ...event], a batch of RBMs.
+    """The posteriors of images, which are RBMs.
 
     Args:
-      model: with undirected posteriors.
-      x: pixels in [0, 1], binarised by `seed` where the model explains binary images.
+      model: a model with undirected posteriors.
+      x: images [B, ...event], pixels in [0, 1], binarised by `seed` where the model explains
+        binary images.
       seed: int or int32[2].
+
+    Returns:
+      A batch [B] of RBMs.
 
     Raises:
       UsageError: for a model whose posteriors are no RBMs.
     """
     if not has_posterior_rbms(model):
         raise UsageError(
-            "model must have RBMs as its posteriors, as zoo.UndirectedDVAE; "
+            'model must have RBMs as its posteriors, as zoo.DVAE(posterior="undirected"); '
             f"{model.name!r} has not."
         )
-    return model.parameters_of(tf.constant(observed(model, x, seed)))
+    explained = preprocessed(model, {"x": x}, seed)["x"]
+    return model.posterior_part.rbms(model.parameters_of(tf.constant(explained)))
 
 
 def mean_field_modes(
@@ -126,13 +136,13 @@ def mean_field_modes(
         u = samplers.fast_uniform(tf.shape(chains.z1), samplers.fold_in(key, "nudge"))
         means = _fixed_points(rbm, 0.99 * chains.z1 + 0.01 * u, tolerance / 100)
         log_normalizer, stderr = samplers.log_mean_weight(chains.log_weights)
-        divergences = tf.cast(samplers.mean_field_divergence(rbm, *means), tf.float64)
-        return tf.transpose(tf.concat(means, -1), [0, 2, 1]), divergences, log_normalizer, stderr
+        kl = tf.cast(samplers.mean_field_divergence(rbm, *means), tf.float64)  # less log Z
+        return tf.transpose(tf.concat(means, -1), [0, 2, 1]), kl, log_normalizer, stderr
 
-    points, divergences, log_normalizers, stderrs = _each(run, rbm, chunk_size)
+    points, kl, log_normalizers, stderrs = _each(run, rbm, chunk_size)
     if _can_be_enumerated(rbm):
         log_normalizers, stderrs = reference_log_normalizer(rbm)[0], 0 * stderrs
-    found = np.moveaxis(points, -1, 0), (divergences + log_normalizers).T, stderrs.tolist()
+    found = np.moveaxis(points, -1, 0), (kl + log_normalizers).T, stderrs.tolist()
     return [_distinct(*of_one, tolerance) for of_one in zip(*found, strict=True)]
 
 
@@ -153,7 +163,7 @@ def _fixed_points(rbm, mean1, precision):
     return samplers.mean_field(rbm, mean1, 1)
 
 
-def _distinct(points, divergences, stderr, tolerance) -> MeanFieldModes:
+def _distinct(points, kl, stderr, tolerance) -> MeanFieldModes:
     """The modes among fixed points [S, n], of each the first point that was found."""
     left, first, shares = np.arange(len(points)), [], []
     while len(left):
@@ -163,7 +173,7 @@ def _distinct(points, divergences, stderr, tolerance) -> MeanFieldModes:
         left = left[~near]
     order = np.argsort(shares, kind="stable")[::-1]
     first = np.array(first)[order]
-    return MeanFieldModes(points[first], np.array(shares)[order], divergences[first], stderr)
+    return MeanFieldModes(points[first], np.array(shares)[order], kl[first], stderr)
 
 
 def log_normalizer_estimates(
@@ -177,17 +187,20 @@ def log_normalizer_estimates(
     jit_compile: bool = True,
     seed: Seed = 0,
 ) -> np.ndarray:
-    """Independent estimates of log Z by annealing, nats, float64, [len(num_increments), R, B].
+    """Estimates log Z of RBMs by annealing, several times independently.
 
     Args:
       rbm: one, or a batch [B] of them.
       num_increments: numbers T of annealing steps.
-      num_chains: of an estimate, the log of their mean weight.
+      num_chains: chains of an estimate, which is the log of their mean weight.
       num_repeats: R, estimates of each RBM with each number of steps.
       start: of annealing, "zero" or "bias", as `samplers.rbm_annealed_importance_sampling`.
       chunk_size: RBMs at a time.
       jit_compile: whether XLA compiles the program.
       seed: int or int32[2].
+
+    Returns:
+      The estimates, nats, float64, [len(num_increments), R, B].
 
     Raises:
       UsageError: for a count that is not positive.
@@ -206,7 +219,7 @@ def log_normalizer_estimates(
             seed=samplers.fold_in(seed, "log normalizer", size, index[0]),
         )
         log_weights = tf.reshape(chains.log_weights, [num_chains, num_repeats, -1])
-        return samplers.log_mean_weight(log_weights).log_likelihood
+        return samplers.log_mean_weight(log_weights).log_mean
 
     estimates = []
     for size in num_increments:
@@ -222,13 +235,16 @@ def log_normalizer_estimates(
 def reference_log_normalizer(
     rbm: samplers.RBM, *, num_increments: int = 2**14, **settings
 ) -> tuple[np.ndarray, str]:
-    """log Z to compare estimates with, nats, float64, [B], and a word on where it is from.
+    """Computes log Z of RBMs to compare estimates with.
 
     Args:
       rbm: one, or a batch [B] of them.
       num_increments: annealing steps where both sides have more than 16 units; all states of the
         smaller side are enumerated where it has fewer.
       **settings: of annealing, as `log_normalizer_estimates`, whose mean over repeats is taken.
+
+    Returns:
+      log Z, nats, float64, [B], and a word on where it is from.
     """
     if not _can_be_enumerated(rbm):
         estimates = log_normalizer_estimates(rbm, [num_increments], **settings)

@@ -176,8 +176,11 @@ class LatentVariableModel(AnswersRequests):
 
 
 def chain_diagnostics(result: samplers.HMCResult) -> dict[str, tf.Tensor]:
-    """What a chain [S, B, ...] tells of itself, averaged over its samples: [B] each."""
+    """What chains [S, B, ...] tell of themselves, [B] each: means over samples, and the number of
+    transitions that diverged.
+    """
     return {
         "accept_rate": tf.reduce_mean(result.accept_prob, 0),
         "energy_error": tf.reduce_mean(result.energy_error, 0),
+        "divergences": tf.cast(tf.reduce_sum(result.num_divergences, 0), result.accept_prob.dtype),
     }

@@ -202,12 +202,15 @@ class AnnealedTraining(VAE):
         return self.adaptation.next_state(tf.reduce_mean(statistics["accept_prob"], 0))
 
     def _move_diagnostics(self, result):
-        """What the moves tell of themselves, averaged over them: [B] each."""
+        """What the moves tell of themselves, [B] each: means, and how many diverged."""
         if not self.num_moves:
             return {}
         return {
             "accept_rate": tf.reduce_mean(result.accept_prob, [0, 1]),
             "energy_error": tf.reduce_mean(result.energy_error, [0, 1]),
+            "divergences": tf.cast(
+                tf.reduce_sum(result.num_divergences, [0, 1]), result.accept_prob.dtype
+            ),
         }
 
     def get_config(self):

@@ -53,6 +53,13 @@ class DeepLatentModel(LatentVariableModel):
         self.latent_dim = decoder.input_shape[-1]
         self.built = True
 
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """How many latents each layer has, the top one first."""
+        decoded = layers.latent_dims(self.decoder)
+        above = self.latent_dim - sum(decoded)  # latents that the decoder does not see
+        return (above, *decoded) if above else decoded
+
     def decode(self, z: tf.Tensor) -> tf.Tensor:
         """The decoder's outputs, [..., ...event], for latents [..., K]."""
         return layers.fold(self.decoder, z)

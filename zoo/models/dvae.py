@@ -91,6 +91,11 @@ class DVAE(BinaryLatentModel):
         """p(z) over [n1 + n2], z1 and then z2, as normalised as log Z is known."""
         return self.rbm_prior.distribution
 
+    @property
+    def prior_rbm(self) -> samplers.RBM:
+        """The RBM that is the prior, up to its log Z."""
+        return self.rbm_prior.rbm
+
     def propose(self, batch, num_samples, seed):
         """Draws of bits [S, B, n] with what makes them importance samples."""
         return self.posterior_part.propose(self.parameters_of(batch["x"]), num_samples, seed)

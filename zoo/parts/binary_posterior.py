@@ -6,8 +6,10 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+import samplers
 from samplers.random import Seed
 from samplers.relaxations import Relaxation
+from zoo.core.abilities import ability
 from zoo.core.checks import UsageError
 from zoo.core.fields import Field
 from zoo.parts.part import Part
@@ -37,7 +39,8 @@ class BinaryPosterior(Part):
 
     What `call` makes of features [B, F], the parameters of the law, is what the methods take. A
     posterior whose chains go on between training steps keeps them itself: the model asks it for
-    `sample_latents`, `state_statistics` and `next_state`, and for the `batch_fields` that these need.
+    `sample_latents`, `state_statistics` and `next_state`, and for the `batch_fields` that these
+    need.
 
     Args:
       latent_dims: n1 and n2.
@@ -56,6 +59,11 @@ class BinaryPosterior(Part):
         )
         head.build((None, inputs))
         return head
+
+    @ability
+    def rbms(self, parameters) -> samplers.RBM:
+        """The posteriors of a batch as RBMs, up to their log Z, where they are such."""
+        raise NotImplementedError
 
     def get_config(self):
         config = {"latent_dims": self.latent_dims, "seed": self.seed}

@@ -72,6 +72,10 @@ class UndirectedPosterior(BinaryPosterior):
         # The energy of spins is half of these in bits, s = 2 z - 1, up to a constant.
         return samplers.RBM(2 * (h1 - tf.reduce_sum(j, 2)), 2 * (h2 - tf.reduce_sum(j, 1)), 4 * j)
 
+    def rbms(self, rbm: samplers.RBM) -> samplers.RBM:
+        """The posteriors of a batch as RBMs, which their parameters are."""
+        return rbm
+
     def relaxed(
         self,
         rbm: samplers.RBM,

@@ -6,19 +6,20 @@ import numpy as np
 import tensorflow as tf
 
 import samplers
+from zoo.core.abilities import defines
 from zoo.core.checks import UsageError, check_count, check_positive
-from zoo.scores.chunks import collect, in_chunks, observed
+from zoo.scores.chunks import collect_batch, in_chunks, preprocessed
 
 
 class ActiveUnits(NamedTuple):
     """Variances over images of the posterior mean of every latent, as two procedures see it.
 
     Attributes:
-      encoder_variance: of the mean of the model's own q(z given x), [K].
-      hmc_variance: of E[z given x], which chains estimate, [K]. Free of their Monte Carlo noise on
-        average, so that it may fall below zero for a unit that does nothing.
-      num_active_encoder: units whose `encoder_variance` is above the threshold.
-      num_active_hmc: units whose `hmc_variance` is above the threshold.
+      encoder_variance: that of the mean of the model's own q(z given x), [K].
+      hmc_variance: that of E[z given x], which chains estimate, [K]. It is free of their Monte
+        Carlo noise on average, so that it may fall below zero for a unit that does nothing.
+      num_active_encoder: the number of units whose `encoder_variance` is above the threshold.
+      num_active_hmc: the number of units whose `hmc_variance` is above the threshold.
     """
 
     encoder_variance: np.ndarray
@@ -56,22 +57,28 @@ def active_units(
     per image. Grey levels are binarised once, by `seed`, where the model explains binary images.
 
     Args:
-      model: a fitted latent-variable model with a `posterior` over [K].
-      data: an array or a pipeline of at least two images.
-      num_images: the first so many images; all by default.
-      num_chains: of every image, an even number.
+      model: a fitted model that has a `posterior_distribution` over [K].
+      data: an array of at least two images, a dictionary of the model's fields, or a pipeline.
+      num_images: the first so many images are looked at; all by default.
+      num_chains: chains of every image, an even number.
       num_draws: draws of every chain that the mean is taken over.
       num_steps: transitions from draw to draw.
-      num_leapfrog_steps: of a transition.
+      num_leapfrog_steps: leapfrog steps of a transition.
       num_adaptation_steps: transitions before the first draw.
-      threshold: variance above which a unit is active.
+      threshold: the variance above which a unit is active.
       chunk_size: images at a time.
       seed: int.
-      verbose: whether to show a progress bar.
+      verbose: whether a progress bar is shown.
+
+    Returns:
+      The variances of all units by both procedures, and the numbers of those that are active.
 
     Raises:
-      UsageError: for data that the model does not take, or an argument out of its range.
+      UsageError: for a model without such a posterior, data that it does not take, or an argument
+        out of its range.
     """
+    if not defines(model, "posterior_distribution"):
+        raise UsageError(f"model must have an encoder's posterior; {model.name!r} has not.")
     check_count(
         num_chains=num_chains,
         num_draws=num_draws,
@@ -85,19 +92,20 @@ def active_units(
         raise UsageError(
             f"num_chains must be even, as two halves are compared; it was {num_chains}."
         )
-    x = collect(model, data, num_images)
-    if len(x) < 2:
+    batch = collect_batch(model, data, num_images)
+    size = len(batch["x"])
+    if size < 2:
         raise UsageError("data must hold at least two images, over which the variance is taken.")
-    x = observed(model, x, seed)
+    batch = preprocessed(model, batch, seed)
 
     @tf.function(jit_compile=model.compile_chains, autograph=False)
-    def run(x, index):
+    def run(batch, index):
         key = samplers.fold_in(seed, "chains", index[0])
-        posterior = model.posterior_distribution({"x": x})
+        posterior = model.posterior_distribution(batch)
 
         def hmc(state, step_size, seed, **kwargs):
             return samplers.hmc(
-                lambda z: model.log_joint({"x": x}, z),
+                lambda z: model.log_joint(batch, z),
                 state,
                 step_size=step_size,
                 num_leapfrog_steps=num_leapfrog_steps,
@@ -131,8 +139,8 @@ def active_units(
         halves = [tf.reduce_mean(half, 0) / num_draws for half in tf.split(total, 2)]
         return [tf.transpose(mean) for mean in (posterior.mean(), *halves)]
 
-    title = f"Active units: {len(x)} images, {num_chains} chains, {num_draws} draws"
-    encoder, *halves = in_chunks(run, (x, np.arange(len(x))), chunk_size, title, verbose)
+    title = f"Active units: {size} images, {num_chains} chains, {num_draws} draws"
+    encoder, *halves = in_chunks(run, (batch, np.arange(size)), chunk_size, title, verbose)
     variances = _covariance(encoder, encoder), _covariance(*halves)
     return ActiveUnits(*variances, *(int((v > threshold).sum()) for v in variances))
 

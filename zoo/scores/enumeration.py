@@ -6,8 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 import samplers
+from zoo.core.abilities import defines
 from zoo.core.checks import UsageError, check_count
-from zoo.scores.chunks import collect, in_chunks, observed
+from zoo.scores.chunks import collect_batch, in_chunks, preprocessed
 
 
 class Enumeration(NamedTuple):
@@ -17,7 +18,7 @@ class Enumeration(NamedTuple):
       log_likelihood: log p(x).
       kl: KL(q(z given x) || p(z given x)); `log_likelihood` less it is the bound that one
         sample of q estimates.
-      prior_kl: KL(q(z given x) || p(z)), what training weighs.
+      prior_kl: KL(q(z given x) || p(z)), which training weighs.
       num_states: exp of the entropy of p(z given x), the number of states that it spreads over.
     """
 
@@ -34,26 +35,28 @@ def enumerate_latents(
 
     Args:
       model: a fitted model with binary latents and an RBM as prior, at most 20 bits in all.
-      data: an array or a pipeline of images; grey levels are binarised by `seed`, as
+      data: an array of images, or a pipeline; grey levels are binarised by `seed`, as
         `importance_weighted_bound` does.
-      num_images: the first so many images; all by default.
+      num_images: the first so many images are scored; all by default.
       chunk_size: images at a time.
       seed: int.
+
+    Returns:
+      The exact scores of every image.
 
     Raises:
       UsageError: for a model with other latents, or with more than 20.
     """
     check_count(chunk_size=chunk_size)
-    if not hasattr(model, "rbm_prior") or model.latent_dim > _MAX_BITS:
+    if not defines(model, "prior_rbm") or model.latent_dim > _MAX_BITS:
         raise UsageError(
             f"model must have at most {_MAX_BITS} binary latents with an RBM as prior; "
             f"{model.name!r} has not."
         )
-    x = collect(model, data, num_images)
-    x = observed(model, x, seed)
+    batch = preprocessed(model, collect_batch(model, data, num_images), seed)
     states = samplers.binary_states(model.latent_dim)[:, None]
     pixels = tf.function(model.likelihood, autograph=False)(states)
-    rbm, (z1, z2) = model.rbm_prior.rbm, tf.split(states, model.latent_dims, axis=-1)
+    rbm, (z1, z2) = model.prior_rbm, tf.split(states, model.latent_dims, axis=-1)
     log_prior = _normalised(rbm.log_density(z1, z2))
 
     @tf.function(autograph=False)
@@ -70,7 +73,7 @@ def enumerate_latents(
             tf.exp(-tf.reduce_sum(tf.exp(log_posterior) * log_posterior, 0)),
         )
 
-    return in_chunks(run, (x,), chunk_size, "", verbose=False)
+    return in_chunks(run, (batch["x"],), chunk_size, "", verbose=False)
 
 
 _MAX_BITS = 20

@@ -6,21 +6,19 @@ import tempfile
 import tensorflow as tf
 
 from zoo.core.checks import UsageError
-from zoo.core.generative import GenerativeModel
+from zoo.core.generative import Endpoint, GenerativeModel
 
 
-def export(model: GenerativeModel, path: str) -> None:
+def export(model: GenerativeModel, path: str | pathlib.Path) -> None:
     """Writes the model's `signatures` as a SavedModel; an older export is replaced.
 
-    Endpoints are not compiled by XLA, take their seed as an int32[2] input, and serve batches of
-    any size. Loading needs nothing but TensorFlow. An input of a wrong shape, NaN, a pixel outside
-    [0, 1] or a count below 1 is refused by its name (`tf.errors.InvalidArgumentError`). The first
-    signature is `serving_default`, too. A request for each lies in `assets.extra`, with which
+    Loading it needs nothing but TensorFlow. Its functions are those of `concrete_functions`, of
+    which the first is `serving_default`, too. A request for each lies in `assets.extra`, with which
     TensorFlow Serving warms up.
 
     Args:
       model: a built model.
-      path: of the directory to write: a new one, or an older export.
+      path: the directory to write: a new one, or an older export.
 
     Raises:
       UsageError: if something else is at `path`.
@@ -28,27 +26,43 @@ def export(model: GenerativeModel, path: str) -> None:
     path = pathlib.Path(path)
     if path.exists() and not (path / "saved_model.pb").is_file():
         raise UsageError(f"path must be new or hold an older export; {str(path)!r} is neither.")
-    endpoints = model.signatures()
     # Not by Keras's ExportArchive, which would trace each endpoint twice.
-    signatures = {}
-    for name, endpoint in endpoints.items():
-        specs = [field.spec(key) for key, field in endpoint.inputs.items()]
-        served = tf.function(_checked(endpoint), autograph=False)
-        signatures[name] = served.get_concrete_function(*specs)
+    functions = concrete_functions(model)
     archive = tf.Module()
-    archive.used = [variable for function in signatures.values() for variable in function.variables]
-    default = next(iter(signatures.values()))
+    archive.used = [variable for function in functions.values() for variable in function.variables]
+    default = next(iter(functions.values()))
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".partial-") as partial:
         written = pathlib.Path(partial) / "export"
-        tf.saved_model.save(archive, str(written), signatures | {"serving_default": default})
-        _write_warmup(written, endpoints)
+        tf.saved_model.save(archive, str(written), functions | {"serving_default": default})
+        _write_warmup(written, model.signatures())
         if path.exists():
             path.rename(f"{partial}/older")
         written.rename(path)
 
 
-def _checked(endpoint):
+def concrete_functions(model: GenerativeModel) -> dict[str, tf.types.experimental.ConcreteFunction]:
+    """Traces the model's endpoints as an export holds them.
+
+    They are not compiled by XLA, which a serving binary may lack, take their seed as an int32[2]
+    input, and take batches of any size. An input of a wrong shape, or with a value that its field
+    does not allow, is refused by its name (`tf.errors.InvalidArgumentError`).
+
+    Args:
+      model: a built model.
+
+    Returns:
+      A function for each of its `signatures`, by name, which takes its inputs by name.
+    """
+    functions = {}
+    for name, endpoint in model.signatures().items():
+        specs = [field.spec(key) for key, field in endpoint.inputs.items()]
+        checked = tf.function(_checked(endpoint), autograph=False)
+        functions[name] = checked.get_concrete_function(*specs)
+    return functions
+
+
+def _checked(endpoint: Endpoint):
     """The endpoint, after a check of every input by its field; signatures make none."""
     fields = endpoint.inputs
 
@@ -62,15 +76,15 @@ def _checked(endpoint):
                 lambda: tf.where(named["visible"], named["x"], 0.0),
                 lambda: named["x"],
             )
-        checks = [check for name in fields for check in _assertions(name, fields[name], named)]
+        checks = [check for name in fields for check in _assertions(name, fields, named)]
         with tf.control_dependencies(checks):
             return endpoint.function(**{name: tf.identity(t) for name, t in named.items()})
 
     return serve
 
 
-def _assertions(name, field, named):
-    tensor = named[name]
+def _assertions(name, fields, named):
+    field, tensor = fields[name], named[name]
     shape, batched = _shape(tensor), int(field.batched)
     text = ", ".join([*["N"] * batched, *map(str, field.shape)])
     yield tf.debugging.Assert(
@@ -79,12 +93,13 @@ def _assertions(name, field, named):
         summarize=8,
     )
     if batched:
+        first = next(other for other in fields if fields[other].batched)
         yield tf.debugging.Assert(
             _batch_size(tensor) > 0, [f"{name} must hold at least one example."]
         )
         yield tf.debugging.Assert(
-            tf.equal(_batch_size(tensor), _batch_size(named["x"])),
-            [f"{name} must be a batch as long as x; it was", shape],
+            tf.equal(_batch_size(tensor), _batch_size(named[first])),
+            [f"{name} must be a batch as long as {first}; it was", shape],
             summarize=8,
         )
     yield tf.debugging.Assert(field.allows(tensor), [f"{name} {field.rule}; it was", tensor])

@@ -13,13 +13,13 @@ _NUM_WARMUPS = 3  # the first trace and allocate
 
 
 class Latencies(NamedTuple):
-    """Of requests one after the other.
+    """How long requests took that were made one after the other.
 
     Attributes:
-      requests_per_second: of them.
-      p50: median latency, milliseconds.
-      p95: 95 % take at most so long, milliseconds.
-      p99: 99 % take at most so long, milliseconds.
+      requests_per_second: how many were answered in a second.
+      p50: the median latency, milliseconds.
+      p95: 95 % took at most so long, milliseconds.
+      p99: 99 % took at most so long, milliseconds.
     """
 
     requests_per_second: float
@@ -28,8 +28,14 @@ class Latencies(NamedTuple):
     p99: float
 
 
-def warmup_requests(path: str) -> dict[str, dict[str, np.ndarray]]:
-    """The smallest request for each signature, by input, that an export carries.
+def warmup_requests(path: str | pathlib.Path) -> dict[str, dict[str, np.ndarray]]:
+    """Reads the smallest request for each signature, which an export carries.
+
+    Args:
+      path: of an export of `zoo.export`.
+
+    Returns:
+      The inputs by name, of each signature by name.
 
     Raises:
       UsageError: if there is no export of `zoo.export` at `path`.
@@ -51,11 +57,17 @@ def latencies(signature, request: dict, batch_size: int, *, seconds: float, **co
     """Asks a signature for some time, one request after the other, each with another seed.
 
     Args:
-      signature: of a loaded SavedModel.
+      signature: one of a loaded SavedModel.
       request: as `warmup_requests` gives it; its images are repeated.
       batch_size: images in a request, or that it asks for.
-      seconds: how long to ask, at least for one request; warm-up comes before.
+      seconds: how long it is asked, at least for one request, after a warm-up.
       **counts: values of other inputs, such as `num_steps`.
+
+    Returns:
+      The rate of the requests and their latencies, without those of the warm-up.
+
+    Raises:
+      UsageError: for a number that is not positive.
     """
     check_count(batch_size=batch_size, **counts)
     check_positive(seconds=seconds)

@@ -1,43 +1,118 @@
-"""The picture of completions, and what models are asked for it."""
+"""Grids of images, and what is shown of a model in them."""
 
+import types
+
+import keras
 import numpy as np
+import pytest
+from matplotlib.figure import Figure
 
+import zoo
 from zoo.analysis import pictures
-from zoo.data import mask
+from zoo.core.fields import LabelField, PixelField
+
+RNG = np.random.default_rng(0)
+X = RNG.random((2, 8, 8, 1), dtype=np.float32)
 
 
-def test_picture_of_completions():
-    rng = np.random.default_rng(0)
-    x = rng.random((2, 8, 8, 1)).astype(np.float32)
-    visible = mask("box", (8, 8, 1))
-    completions = np.where(visible, x, rng.random((5, 2, 8, 8, 1)).astype(np.float32))
-    rows = pictures.inpainting(x, visible, completions)
-    assert rows.shape == (8, 2, 8, 8, 1)
-    np.testing.assert_array_equal(rows[0], x)
-    np.testing.assert_array_equal(rows[1], np.where(visible, x, 0.5))
-    np.testing.assert_array_equal(rows[2:7], completions)
-    np.testing.assert_allclose(rows[7] / 2, completions.std(0), rtol=1e-6)
-    assert np.where(visible, rows[7], 0).max() < 1e-6
-    apart = np.stack([np.zeros_like(x), np.ones_like(x)])
-    assert (pictures.inpainting(x, visible, apart)[-1] == 1).all()
-    assert pictures.inpainting(x, visible, completions[:1]).shape == (3, 2, 8, 8, 1)
+def test_grids_are_enlarged_by_whole_factors():
+    """Each image stands above and left of a grey line."""
+    rows = RNG.random((2, 3, 4, 5, 1))
+    grid = pictures.image_grid(rows, smallest=100)  # of 2 x 4 by 3 x 5 pixels: a factor of 13
+    assert grid.shape == (2 * (4 * 13 + 1), 3 * (5 * 13 + 1), 1)
+    second = grid[4 * 13 + 1 :, 5 * 13 + 1 : 2 * (5 * 13 + 1)]
+    np.testing.assert_array_equal(second[:-1:13, :-1:13], rows[1, 1])
+    assert (second[-1] == 0.5).all() and (second[:, -1] == 0.5).all()
+
+
+def test_files_have_the_pixels_as_they_are(tmp_path):
+    """Neither stretched to black and white nor wrapped around where they leave [0, 1]."""
+    pictures.save_grid(tmp_path / "grid.png", np.array([0.2, 0.6, 1.4]).reshape(1, 3, 1, 1, 1))
+    found = keras.utils.load_img(tmp_path / "grid.png", color_mode="grayscale")
+    middle = keras.utils.img_to_array(found)[200, 200::450, 0]
+    np.testing.assert_allclose(middle, [51, 153, 255], atol=1)
+
+
+def test_squares_are_filled_with_white():
+    square = pictures.square(0.5 * np.ones((5, 2, 2, 1)))
+    assert square.shape == (2, 3, 2, 2, 1)
+    assert (square.reshape(6, -1) == [[0.5]] * 5 + [[1.0]]).all()
+
+
+def test_grids_inside_figures():
+    axes = Figure().subplots()
+    pictures.show_grid(axes, RNG.random((2, 3, 4, 4, 1)), ["a", "b", 3])
+    picture = axes.get_images()[0].get_array()
+    assert picture.shape[-1] == 3 and [t.get_text() for t in axes.get_xticklabels()] == [*"ab3"]
+    places = axes.get_xticks() / picture.shape[1]
+    np.testing.assert_allclose(places, [1 / 6, 3 / 6, 5 / 6], atol=0.01)
+
+
+def test_only_images_are_shown():
+    for shape in ((8, 8), (8, 8, 2)):
+        model = types.SimpleNamespace(name="flat", fields={"x": PixelField(shape)})
+        with pytest.raises(zoo.UsageError, match="model must be one of images .*; 'flat' is one"):
+            pictures.check_image_model(model)
 
 
 class Recorder:
     """Stands for a model; keeps what it is asked."""
 
+    sample_fields = {"x_visible": PixelField((8, 8, 1)), "y": LabelField(num_classes=3)}
+
     def __init__(self):
         self.asked = []
 
+    def sample(self, num_samples, seed, **given):
+        self.asked.append((num_samples, seed, given))
+
+    def reconstruct(self, x, seed):
+        self.asked.append((x, seed))
+        return {"mean": 1 - X}
+
     def inpaint(self, x, visible, seed, num_steps):
         self.asked.append((tuple(seed.numpy()), num_steps))
-        return {"x": x, "mean": x}
+        return {"x": X, "mean": X}
+
+
+def test_samples_of_a_conditional_model_are_given_the_first_example():
+    model = Recorder()
+    pictures.samples(model, {"x": X, "y": np.array([2, 1])}, 7, seed=3)
+    ((num_samples, seed, given),) = model.asked
+    assert (num_samples, seed, given["y"], len(given)) == (7, 3, 2, 2)
+    np.testing.assert_array_equal(given["x_visible"], X[0])
+    model.sample_fields = {}
+    pictures.samples(model, None, 7)
+    assert model.asked[1] == (7, 0, {})
+
+
+@pytest.mark.parametrize("asked", [X, {"x": X, "y": np.array([2, 1])}])
+def test_reconstructions_stand_below_images(asked):
+    model = Recorder()
+    np.testing.assert_array_equal(pictures.reconstructions(model, asked, 5), [X, 1 - X])
+    assert model.asked == [(asked, 5)] or model.asked[0][0] is asked
+
+
+def test_picture_of_completions():
+    visible = zoo.data.mask("box", (8, 8, 1))
+    completions = np.where(visible, X, RNG.random((5, 2, 8, 8, 1), dtype=np.float32))
+    rows = pictures.inpainting(X, visible, completions)
+    assert rows.shape == (8, 2, 8, 8, 1)
+    np.testing.assert_array_equal(rows[0], X)
+    np.testing.assert_array_equal(rows[1], np.where(visible, X, 0.5))
+    np.testing.assert_array_equal(rows[2:7], completions)
+    np.testing.assert_allclose(rows[7] / 2, completions.std(0), rtol=1e-6)
+    assert np.where(visible, rows[7], 0).max() < 1e-6
+    apart = np.stack([np.zeros_like(X), np.ones_like(X)])
+    assert (pictures.inpainting(X, visible, apart)[-1] == 1).all()
+    assert pictures.inpainting(X, visible, completions[:1]).shape == (3, 2, 8, 8, 1)
 
 
 def test_number_of_steps_is_the_models_unless_given():
-    model, x = Recorder(), np.zeros((2, 8, 8, 1))
-    pictures.completions(model, x, x == 0, num_completions=2)
-    pictures.completions(model, x, x == 0, num_completions=2, num_steps=7)
+    model = Recorder()
+    pictures.completions(model, X, X == 0, num_completions=2)
+    drawn = pictures.completions(model, X, X == 0, num_completions=2, num_steps=7)
+    assert drawn["x"].shape == drawn["mean"].shape == (2, *X.shape)
     assert [steps for _, steps in model.asked] == [None, None, 7, 7]
     seeds = [seed for seed, _ in model.asked]
     assert seeds[:2] == seeds[2:] and seeds[0] != seeds[1]

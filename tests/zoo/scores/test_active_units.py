@@ -1,16 +1,14 @@
-"""Active units: against the exact posterior means of a linear-Gaussian model, and their figure."""
+"""Active units: against the exact posterior means of a linear-Gaussian model."""
 
 import dataclasses
 
-import keras
 import numpy as np
 import pytest
 from checking import mutant
 from linear_gaussian import NUM_LATENTS, linear_gaussian, linear_model
 
-import samplers
 import zoo
-from zoo import analysis, scores
+from zoo import scores
 
 LAW = linear_gaussian()
 X = LAW.simulate(500)
@@ -36,10 +34,10 @@ def z_scores(variance, law, num_chains=4, num_draws=100):
     return abs(variance - exact) / stderr
 
 
-def test_hmc_finds_what_a_constant_encoder_hides():
-    """Compiled by XLA, as the tests below are not."""
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_hmc_finds_what_a_constant_encoder_hides(jit_compile):
     model = linear_model(zoo.VAE, LAW)
-    model.compile(jit_compile=True)
+    model.compile(jit_compile=jit_compile)
     found = scores.active_units(model, X, chunk_size=250, verbose=False)
     assert z_scores(found.hmc_variance, LAW).max() < 4
     np.testing.assert_allclose(found.hmc_variance, exact_variance(LAW), rtol=0.04)
@@ -75,7 +73,7 @@ def test_noise_does_not_add_to_the_variance(few):
     ("old", "new"),
     [
         ("_covariance(*halves)", "_covariance(halves[0], halves[0])"),
-        ("model.log_joint(x, z)", "model.prior.log_prob(z)"),
+        ("model.log_joint(batch, z)", "model.prior.log_prob(z)"),
     ],
 )
 def test_wrong_variances_are_found_out(old, new):
@@ -104,49 +102,7 @@ def test_what_is_refused(arguments, message):
         scores.active_units(linear_model(zoo.VAE, LAW), X, **arguments)
 
 
-# The figure.
-
-
-@dataclasses.dataclass
-class FakeRun:
-    """What the figure asks of a run, without a work directory."""
-
-    label: str
-    model: keras.Model
-    data: zoo.data.Data
-
-
-def digits_run(digits, label, latent_dim):
-    model = zoo.VAE.for_data(digits, latent_dim=latent_dim, hidden=(4,))
-    model.compile(jit_compile=False)
-    return FakeRun(label, model, digits)
-
-
-def test_figure(digits, images):
-    blind, seeing = runs = [digits_run(digits, "blind", 2), digits_run(digits, "seeing", 3)]
-    blind.model.encoder.set_weights([0 * w for w in blind.model.encoder.get_weights()])
-    size = min(30, len(images))
-    plot = analysis.draw("active_units", runs, num_images=size, num_chains=2, num_draws=2)
-    assert plot.columns == ("run", "unit", "encoder_variance", "hmc_variance")
-    units = [("blind", 0), ("blind", 1), *(("seeing", k) for k in range(3))]
-    assert [row[:2] for row in plot.rows] == units
-
-    # Binarised once, by the seed.
-    observed = seeing.model.observe(images[:size], samplers.fold_in(0, "observe"))
-    expected = seeing.model.posterior(observed).mean().numpy().var(0, ddof=1)
-    variances = {
-        run.label: np.array([r[2:] for r in plot.rows if r[0] == run.label]) for run in runs
-    }
-    np.testing.assert_allclose(variances["seeing"][:, 0], expected, rtol=1e-4)
-    assert (variances["blind"][:, 0] == 0).all()
-
-    axes = plot.figure.axes[0]
-    *lines, threshold = axes.get_lines()
-    assert set(threshold.get_ydata()) == {0.01} and axes.get_yscale() == "log"
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels[0] == "blind, encoder: 0 of 2" and len(labels) == 4
-    curves = [column for run in runs for column in variances[run.label].T]
-    for line, label, variance in zip(lines, labels, curves, strict=True):
-        np.testing.assert_array_equal(line.get_ydata(), np.sort(variance)[::-1].clip(1e-6))
-        assert label.endswith(f": {(variance > 0.01).sum()} of {len(variance)}")
-    assert [line.get_linestyle() for line in lines] == ["--", "-"] * 2
+def test_models_without_an_encoder_are_refused():
+    model = zoo.ShortRun(linear_model(zoo.VAE, LAW).decoder)
+    with pytest.raises(zoo.UsageError, match="model must have an encoder's posterior"):
+        scores.active_units(model, X)

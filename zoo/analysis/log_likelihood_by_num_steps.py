@@ -1,14 +1,12 @@
-"""Log-likelihood against the length of the chain."""
+"""Log-likelihood against the length of the chain that a model is trained by."""
 
-import inspect
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from zoo.analysis.comparison import check_scored_alike
-from zoo.analysis.figures import Plot, Run, register_figure
-from zoo.core.registry import get_method
+from zoo.analysis.registry import Plot, Run, register_figure
 
 
 @register_figure
@@ -20,8 +18,11 @@ def log_likelihood_by_num_steps(runs: Sequence[Run], *, seed: int = 0) -> Plot:
     the runs with the same M.
 
     Args:
-      runs: scored on the same images by the same protocol.
+      runs: runs that were scored on the same images by the same protocol.
       seed: unused, as nothing here is random.
+
+    Returns:
+      The picture, and a table with a row for each run.
 
     Raises:
       UsageError: for runs that were not scored, or not alike.
@@ -31,7 +32,7 @@ def log_likelihood_by_num_steps(runs: Sequence[Run], *, seed: int = 0) -> Plot:
     for run in runs:
         figures, _ = run.evaluation
         score = figures["log_likelihood"], figures["log_likelihood_stderr"]
-        rows.append((run.workdir, _num_steps(run.config.model), *score))
+        rows.append((run.workdir, num_steps_of(run), *score))
 
     num_steps, values, stderrs = np.array([row[1:] for row in rows], float).T
     unique = np.unique(num_steps)
@@ -44,7 +45,6 @@ def log_likelihood_by_num_steps(runs: Sequence[Run], *, seed: int = 0) -> Plot:
     return Plot(figure, ("workdir", "num_steps", "log_likelihood", "stderr"), rows)
 
 
-def _num_steps(model_config) -> int:
-    """M of a run: as its config says, else the method's default; 0 for a method without a chain."""
-    default = inspect.signature(get_method(model_config.name)).parameters.get("num_steps")
-    return model_config.get("num_steps", default.default if default is not None else 0)
+def num_steps_of(run: Run) -> int:
+    """Returns the number of steps of a run's chain, as its config says; 0 without a chain."""
+    return run.config.model.get("num_steps", 0)

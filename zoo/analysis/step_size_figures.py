@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 import samplers
-from zoo.analysis.figures import Plot, Run, register_figure
+from zoo.analysis.registry import Plot, Run, register_figure
+from zoo.core.abilities import defines
 from zoo.core.checks import UsageError, check_count, check_positive
 from zoo.parts.step_size_search import METHODS, StepSizeSearch, get_step_size_search
 from zoo.scores.chunks import collect
@@ -30,6 +31,9 @@ def step_size_trajectories(runs: Sequence[Run], *, seed: int = 0) -> Plot:
     Args:
       runs: of models whose `step_size_search` is not fixed.
       seed: unused, as nothing here is random.
+
+    Returns:
+      The picture, and a table with a row for each epoch of each run.
 
     Raises:
       UsageError: for runs that did not learn a step size, or left no metrics.csv.
@@ -96,12 +100,16 @@ def step_size_objective(
     over images; that of Lanczos is of its difference from the exact objective.
 
     Args:
-      runs: of `ShortRun`, trained.
+      runs: of models whose latents a Langevin chain from the prior infers, such as `ShortRun`; of
+        `ABP` the chains are as fresh as those that its search looks at.
       num_images: the first so many test images.
       grid: step sizes.
       num_chains: of an image, for the marginal entropy.
       lanczos: whether the Lanczos estimate of the conditional entropy is drawn, too.
       seed: int.
+
+    Returns:
+      The picture, and a table with a row for each step size of each run.
 
     Raises:
       UsageError: for runs of other methods.
@@ -110,8 +118,11 @@ def step_size_objective(
     for size in grid:
         check_positive(grid=size)
     for run in runs:
-        if run.config.model.name != "ShortRun":
-            raise UsageError(f"model must be a ShortRun; {run.label} is a {run.config.model.name}.")
+        if not defines(run.model, "langevin"):
+            raise UsageError(
+                "model must infer its latents by a Langevin chain, as zoo.ShortRun; that of "
+                f"{run.label} does not."
+            )
     searches = {
         "conditional": StepSizeSearch(),
         "lanczos": StepSizeSearch(log_det="lanczos"),

@@ -1,7 +1,6 @@
-"""What a fitted model does with its latents (Hoffman 2017): how many it uses, and for what."""
+"""The Jacobian of a fitted model: how many directions of its latents it uses (Hoffman 2017)."""
 
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -10,14 +9,15 @@ import tensorflow as tf
 import samplers
 from samplers.random import Seed
 from zoo.core.checks import UsageError, check_count
+from zoo.scores.standard_normal import num_latents
 
 
 class Jacobian(NamedTuple):
     """Averages over the prior of J(z) = d E[x given z] / d z, of pixels in [0, 1].
 
     Attributes:
-      mean: of J, [D, K]. Opposite signs cancel: it is zero for a decoder that is even in z.
-      gram: of J^T J, [K, K], in which nothing cancels.
+      mean: that of J, [D, K]. Opposite signs cancel: it is zero for a decoder that is even in z.
+      gram: that of J^T J, [K, K], in which nothing cancels.
     """
 
     mean: np.ndarray
@@ -28,7 +28,7 @@ class Spectrum(NamedTuple):
     """Directions of the latents in falling order of their effect on the image.
 
     Attributes:
-      singular_values: of the mean Jacobian, [K].
+      singular_values: those of the mean Jacobian, [K].
       rms_singular_values: square roots of the eigenvalues of the mean of J^T J, [K].
       rotation: right singular vectors of the mean Jacobian as columns, [K, K], orthogonal.
     """
@@ -36,42 +36,6 @@ class Spectrum(NamedTuple):
     singular_values: np.ndarray
     rms_singular_values: np.ndarray
     rotation: np.ndarray
-
-
-def num_latents(model) -> int:
-    """K of a model whose prior is N(0, I) over [K].
-
-    Raises:
-      UsageError: if the prior is another one.
-    """
-    shape = getattr(getattr(model, "prior", None), "event_shape", None)
-    if isinstance(shape, tf.TensorShape) and shape.rank == 1:
-        z = np.linspace(-2.0, 3.0, shape[0], dtype=np.float32)
-        expected = -0.5 * np.sum(z**2 + np.log(2 * np.pi))
-        if np.isclose(model.prior.log_prob(z), expected, rtol=1e-4):
-            return shape[0]
-    raise UsageError(
-        f"model must have one layer of latents with the prior N(0, I); {model.name!r} has not."
-    )
-
-
-def prior_quantiles(num_quantiles: int) -> np.ndarray:
-    """Midpoints of so many equal shares of N(0, 1), in rising order, [num_quantiles]."""
-    shares = (np.arange(num_quantiles) + 0.5) / num_quantiles
-    return np.array([NormalDist().inv_cdf(share) for share in shares], np.float32)
-
-
-def quadrature_log_likelihood(model, x: np.ndarray, num_quantiles: int = 2000) -> np.ndarray:
-    """log p(x) of a model with one latent, in nats, [B]: the mean of p(x given z) over quantiles.
-
-    Args:
-      model: a model whose prior is N(0, 1).
-      x: observations, [B, ...event].
-      num_quantiles: values of z; enough of them resolve the narrowest posterior.
-    """
-    z = prior_quantiles(num_quantiles)
-    log_prob = model.likelihood(tf.constant(z[:, None, None])).log_prob(x)
-    return tf.reduce_logsumexp(tf.cast(log_prob, tf.float64), axis=0).numpy() - np.log(len(z))
 
 
 def jacobian(model, *, num_draws: int = 1000, chunk_size: int = 20, seed: Seed = 0) -> Jacobian:
@@ -87,6 +51,9 @@ def jacobian(model, *, num_draws: int = 1000, chunk_size: int = 20, seed: Seed =
       chunk_size: draws at a time; memory grows with K chunk_size images.
       seed: int or int32[2].
 
+    Returns:
+      The averages, of pixels in [0, 1] per unit of z.
+
     Raises:
       UsageError: for another prior, or a count that is not positive.
     """
@@ -97,7 +64,7 @@ def jacobian(model, *, num_draws: int = 1000, chunk_size: int = 20, seed: Seed =
     def add_chunk(start, mean, gram):
         z = samplers.normal([chunk_size, size], samplers.fold_in(seed, "jacobian", start))
         z = tf.repeat(z[None], size, axis=0)
-        columns = _directional_derivative(lambda z: model.expected(z), z, directions)
+        columns = _directional_derivative(model.expected, z, directions)
         columns = tf.reshape(tf.cast(columns, tf.float64), [size, chunk_size, -1])
         counts = tf.cast(start + tf.range(chunk_size) < num_draws, tf.float64)
         mean += tf.einsum("knd,n->dk", columns, counts)
@@ -133,7 +100,14 @@ def _directional_derivative(function, z, direction):
 
 
 def spectrum(average: Jacobian) -> Spectrum:
-    """The directions of an average Jacobian; singular values in pixels in [0, 1] per unit of z."""
+    """Finds the directions of an average Jacobian.
+
+    Args:
+      average: what `jacobian` returned.
+
+    Returns:
+      The directions; singular values are in pixels in [0, 1] per unit of z.
+    """
     num_pixels, size = average.mean.shape
     # A full basis of the latents, also where there are fewer pixels than latents.
     _, values, rotation = np.linalg.svd(average.mean, full_matrices=num_pixels < size)

@@ -17,15 +17,15 @@ from zoo.data import Data
 
 
 class Run(Protocol):
-    """What figures ask of a run; `zoo.runs` opens them.
+    """What figures ask of a run; `zoo.runs` opens one from its work directory.
 
     Attributes:
       label: what figures and tables call it.
       workdir: the path of its work directory.
-      config: what it was run by.
-      model: its fitted model.
-      data: what its config says of data, as `zoo.data.load` returns it.
-      evaluation: its scores, by name, and the log-likelihood of every image.
+      config: what it was run by, with every default.
+      model: its fitted model, which is loaded when it is asked for.
+      data: the data of its config, which are loaded when they are asked for.
+      evaluation: its scores by name, and the log-likelihood of every image.
     """
 
     label: str
@@ -41,8 +41,8 @@ class Plot(NamedTuple):
 
     Attributes:
       figure: the picture.
-      columns: of the table, their names.
-      rows: of the table.
+      columns: the names of the table's columns.
+      rows: the rows of the table.
     """
 
     figure: Figure
@@ -56,20 +56,39 @@ _FIGURES: dict[str, Callable[..., Plot]] = {}
 def register_figure(function: Callable[..., Plot]) -> Callable[..., Plot]:
     """Adds a figure under its function's own name.
 
-    The function takes keyword arguments that have defaults, among them `seed`, after the runs that
-    it compares, `runs`, unless it needs none. The first line of its docstring says what it shows.
+    Args:
+      function: takes keyword arguments that have defaults, among them `seed`, after the runs that
+        it compares, `runs`, unless it needs none. The first line of its docstring says what the
+        figure shows.
+
+    Returns:
+      The function itself.
     """
     _FIGURES[function.__name__] = function
     return function
 
 
+def figures() -> dict[str, Callable[..., Plot]]:
+    """Returns the functions of all registered figures, by name."""
+    return dict(sorted(_FIGURES.items()))
+
+
 def descriptions() -> dict[str, str]:
-    """Names of all registered figures, and what each shows."""
-    return {name: inspect.getdoc(_FIGURES[name]).splitlines()[0] for name in sorted(_FIGURES)}
+    """Returns what each registered figure shows, by its name."""
+    return {name: inspect.getdoc(draws).splitlines()[0] for name, draws in figures().items()}
 
 
 def check(name: str, runs: Sequence[Run], settings: Collection[str] = ()) -> None:
-    """Refuses an unknown figure or setting, and one that compares runs where there are none."""
+    """Refuses what `draw` would refuse before it draws.
+
+    Args:
+      name: of a figure.
+      runs: the runs that it is to compare.
+      settings: names of settings.
+
+    Raises:
+      UsageError: for an unknown figure or setting, or for no runs where it compares some.
+    """
     check_choice("figure", name, _FIGURES)
     known = sorted(set(inspect.signature(_FIGURES[name]).parameters) - {"runs"})
     for setting in settings:
@@ -79,12 +98,15 @@ def check(name: str, runs: Sequence[Run], settings: Collection[str] = ()) -> Non
 
 
 def draw(name: str, runs: Sequence[Run] = (), **settings) -> Plot:
-    """The figure of that name.
+    """Draws the figure of that name.
 
     Args:
       name: as registered.
-      runs: what it compares, in order.
-      **settings: as its function.
+      runs: the runs that it compares, in order.
+      **settings: as its function takes them.
+
+    Returns:
+      The picture with its table.
 
     Raises:
       UsageError: for an unknown name or setting, no runs, or what its function refuses.
@@ -94,7 +116,16 @@ def draw(name: str, runs: Sequence[Run] = (), **settings) -> Plot:
 
 
 def write(plot: Plot, out: pathlib.Path, name: str) -> None:
-    """Writes NAME.png and NAME.csv into the folder `out`, each whole or not at all."""
+    """Writes a figure as NAME.png and its table as NAME.csv, each whole or not at all.
+
+    Args:
+      plot: what `draw` returned.
+      out: the folder to write into.
+      name: of both files.
+
+    Raises:
+      UsageError: if they cannot be written.
+    """
     with atomic_write(out / f"{name}.png") as partial:
         plot.figure.savefig(partial, format="png", dpi=150)
     with (

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from zoo.analysis import latents
-from zoo.analysis.figures import Plot, Run, register_figure
-from zoo.analysis.images import check_image_model, show_grid
+from zoo.analysis import jacobians
+from zoo.analysis.pictures import check_image_model, show_grid
+from zoo.analysis.registry import Plot, Run, register_figure
+from zoo.scores.standard_normal import num_latents
 
 
 @register_figure
@@ -19,15 +20,21 @@ def jacobian_spectrum(runs: Sequence[Run], *, num_draws: int = 1000, seed: int =
     that few directions matter. In pixels in [0, 1] per unit of z.
 
     Args:
-      runs: models whose prior is N(0, I).
+      runs: of models whose prior is N(0, I).
       num_draws: draws of the prior that are averaged over.
       seed: int.
+
+    Returns:
+      The picture, and a table with a row for each singular value of each run.
+
+    Raises:
+      UsageError: for models with another prior.
     """
     figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     rows = []
     for run in runs:
-        found = latents.spectrum(latents.jacobian(run.model, num_draws=num_draws, seed=seed))
+        found = jacobians.spectrum(jacobians.jacobian(run.model, num_draws=num_draws, seed=seed))
         pairs = list(zip(found.singular_values, found.rms_singular_values, strict=True))
         rows += [(run.label, k, *pair) for k, pair in enumerate(pairs, 1)]
         index = range(1, len(pairs) + 1)
@@ -55,19 +62,25 @@ def leading_directions(
     squared distance from the image in the last column, averaged over draws and pixels in [0, 1].
 
     Args:
-      runs: models of images whose prior is N(0, I).
+      runs: of models of images whose prior is N(0, I).
       num_draws: draws of the prior that the distance is averaged over.
       num_averaged: values of the other directions that each image is averaged over.
       num_shown: draws that are shown.
       seed: int.
+
+    Returns:
+      The picture, and a table with a row for each number of directions of each run.
+
+    Raises:
+      UsageError: for models with another prior, or not of images.
     """
     figure = Figure(figsize=(4.5 * len(runs), 5), layout="constrained")
     rows = []
     for run, axes in zip(runs, figure.subplots(1, len(runs), squeeze=False)[0], strict=True):
         check_image_model(run.model)
-        num_kept = _doubling(latents.num_latents(run.model))
-        rotation = latents.spectrum(latents.jacobian(run.model, seed=seed)).rotation
-        images = latents.leading_directions(
+        num_kept = _doubling(num_latents(run.model))
+        rotation = jacobians.spectrum(jacobians.jacobian(run.model, seed=seed)).rotation
+        images = jacobians.leading_directions(
             run.model,
             rotation,
             num_kept,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from zoo.analysis.figures import Plot, Run, register_figure
+from zoo.analysis.registry import Plot, Run, register_figure
 from zoo.scores.enumeration import enumerate_latents
 
 
@@ -22,6 +22,9 @@ def enumerated_bounds(runs: Sequence[Run], *, num_images: int | None = None, see
       runs: of models as `zoo.scores.enumerate_latents` takes.
       num_images: the first so many test images; all by default.
       seed: of the binarisation.
+
+    Returns:
+      The picture, and a table with a row for each run.
 
     Raises:
       UsageError: for other models.
@@ -46,7 +49,7 @@ def enumerated_bounds(runs: Sequence[Run], *, num_images: int | None = None, see
     axes.set(ylabel="nats per image", ylim=(0.9 * surprise.min(), 1.05 * (surprise + gap).max()))
     axes.tick_params(axis="x", rotation=30)
     axes.legend(loc="lower right")
-    names = ("log_likelihood", "divergence", "prior_kl", "num_states", "gain")
+    names = ("log_likelihood", "kl", "prior_kl", "num_states", "gain")
     return Plot(figure, ("run", *(c for n in names for c in (n, f"{n}_stderr"))), rows)
 
 

@@ -1,0 +1,169 @@
+"""log p(x) by annealed importance sampling, and bounds on it by bidirectional Monte Carlo."""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+import samplers
+from samplers.estimators import standard_error
+from zoo.core.annealing import Annealing
+from zoo.core.checks import UsageError, check_count
+from zoo.scores import estimates
+from zoo.scores.chunks import collect_batch, in_chunks, preprocessed
+from zoo.scores.estimates import LogLikelihood
+from zoo.scores.registry import Scoring, register_score
+
+
+class BDMC(NamedTuple):
+    """Bounds on the mean log p(x) of simulated images, in nats; between them lies the truth.
+
+    Attributes:
+      lower: the mean over images of the forward estimates, which are too low on average.
+      upper: the mean of the reverse estimates, which are too high on average.
+      gap: upper - lower, which bounds the error of both.
+      gap_stderr: its standard error over images.
+      protocol: what was run, in words.
+    """
+
+    lower: float
+    upper: float
+    gap: float
+    gap_stderr: float
+    protocol: str
+
+
+@register_score(
+    units=estimates.UNITS
+    | {
+        "bdmc_gap": "nats, on simulated images",
+        "bdmc_gap_stderr": "nats, over simulated images",
+    },
+    needs=("can_be_annealed",),
+    rank=2,
+)
+def annealed_scores(scoring: Scoring) -> dict:
+    """The log-likelihood by annealing, and the gap that bounds its error on simulated images."""
+    common = {"chunk_size": scoring.chunk_size, "seed": scoring.seed, "verbose": scoring.verbose}
+    settings = common | scoring.annealing
+    estimate = log_likelihood(scoring.model, scoring.batch, **settings)
+    bounds = bidirectional(scoring.model, num_images=scoring.num_simulated, **settings)
+    figures = estimates.figures_of(scoring.model, estimate)
+    return figures | {"bdmc_gap": bounds.gap, "bdmc_gap_stderr": bounds.gap_stderr}
+
+
+def log_likelihood(
+    model,
+    data,
+    *,
+    num_images: int | None = None,
+    chunk_size: int = 100,
+    seed: int = 0,
+    verbose: bool = True,
+    **protocol,
+) -> LogLikelihood:
+    """Estimates log p(x) by annealed importance sampling (Neal 2001; Wu et al. 2017).
+
+    Grey levels are binarised once, by `seed`, where the model explains binary images.
+
+    Args:
+      model: a fitted latent-variable model.
+      data: an array of images, a dictionary of the model's fields, or a pipeline.
+      num_images: the first so many images are scored; all by default.
+      chunk_size: images at a time.
+      seed: int.
+      verbose: whether a progress bar is shown.
+      **protocol: `num_chains`, `num_increments`, `num_leapfrog_steps`, `start` (by
+        default the model's own) and `schedule`, as `zoo.core.annealing.Annealing`.
+
+    Returns:
+      The estimate, with its errors over images and over chains.
+
+    Raises:
+      UsageError: for data that the model does not take, an argument out of its range, or a model
+        that cannot be annealed.
+    """
+    batch = collect_batch(model, data, num_images)
+    check_count(chunk_size=chunk_size)
+    annealing = _annealing(model, protocol)
+    batch = preprocessed(model, batch, seed)
+
+    @tf.function(jit_compile=model.compile_chains, autograph=False)
+    def run(batch, index):
+        forward, _ = annealing.run(model, batch, samplers.fold_in(seed, "anneal", index[0]))
+        return samplers.log_mean_weight(forward.log_weights), tf.reduce_mean(
+            forward.accept_prob, [0, 1]
+        )
+
+    size = len(batch["x"])
+    title = f"AIS: {size} images, {annealing}"
+    estimate, accept_prob = in_chunks(run, (batch, np.arange(size)), chunk_size, title, verbose)
+    return estimates.log_likelihood_of(
+        estimate, accept_rate=float(accept_prob.mean()), protocol=str(annealing)
+    )
+
+
+def bidirectional(
+    model,
+    *,
+    num_images: int = 100,
+    chunk_size: int = 100,
+    seed: int = 0,
+    verbose: bool = True,
+    **protocol,
+) -> BDMC:
+    """Bounds log p(x) from both sides on images simulated from the model (Grosse et al. 2015).
+
+    z* ~ p(z), x ~ p(x given z*): z* is an exact draw of p(z given x). Annealing forward to p(x, z)
+    bounds log p(x) from below, annealing back from z* bounds it from above, in expectation. The
+    gap tells how far estimates with the same protocol are off, on images like those simulated.
+
+    Args:
+      model: a fitted latent-variable model.
+      num_images: so many images are simulated.
+      chunk_size: images at a time.
+      seed: int.
+      verbose: whether a progress bar is shown.
+      **protocol: as `log_likelihood`.
+
+    Returns:
+      The mean bounds, and the gap between them with its error over images.
+
+    Raises:
+      UsageError: for an argument out of its range, or a model that cannot be annealed.
+    """
+    check_count(num_images=num_images, chunk_size=chunk_size)
+    annealing = _annealing(model, protocol)
+
+    @tf.function(jit_compile=model.compile_chains, autograph=False)
+    def simulate():
+        z = model.prior.sample([1, num_images], samplers.fold_in(seed, "simulate z"))
+        return z[0], model.likelihood(z).sample(seed=samplers.fold_in(seed, "simulate x"))[0]
+
+    @tf.function(jit_compile=model.compile_chains, autograph=False)
+    def run(z, x, index):
+        key = samplers.fold_in(seed, "anneal", index[0])
+        forward, backward = annealing.run(model, {"x": x}, key, exact=z)
+        lower = samplers.log_mean_weight(forward.log_weights).log_mean
+        return lower, -samplers.log_mean_weight(backward.log_weights).log_mean
+
+    z, x = (t.numpy() for t in simulate())
+    title = f"BDMC: {num_images} simulated images, {annealing}"
+    lower, upper = in_chunks(run, (z, x, np.arange(num_images)), chunk_size, title, verbose)
+    return BDMC(
+        lower=float(lower.mean()),
+        upper=float(upper.mean()),
+        gap=float((upper - lower).mean()),
+        gap_stderr=float(standard_error(upper - lower)),
+        protocol=str(annealing),
+    )
+
+
+def _annealing(model, protocol):
+    """The protocol with these settings, which starts where the model's own does by default."""
+    if not model.can_be_annealed:
+        raise UsageError(
+            f"model {model.name!r} has discrete latents, which cannot be annealed; "
+            "use importance_weighted_bound."
+        )
+    return Annealing(**{"start": model.protocol.start} | protocol)

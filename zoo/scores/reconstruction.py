@@ -1,0 +1,35 @@
+"""How well inferred latents reconstruct images, and how often the chain that infers them moves."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+import samplers
+from zoo.scores.chunks import in_chunks, preprocessed
+from zoo.scores.registry import Scoring, register_score
+
+
+@register_score(
+    units={
+        "accept_rate": "of the model's chain",
+        "reconstruction_mse": "per pixel in [0, 1]",
+    },
+    needs=("infer", "squared_error"),
+)
+def reconstruction_scores(scoring: Scoring) -> dict:
+    """The mean acceptance probability (NaN without a chain) and the mean squared error."""
+    model, seed = scoring.model, scoring.seed
+    explained = preprocessed(model, scoring.batch, seed)
+
+    @tf.function(jit_compile=model.compile_chains, autograph=False)
+    def run(batch, explained, index):
+        key = samplers.fold_in(seed, "report", index[0])
+        z, diagnostics = model.infer(explained, 1, samplers.fold_in(key, "infer"))
+        error = model.squared_error(batch, z)
+        return diagnostics.get("accept_rate", tf.fill(tf.shape(error), math.nan)), error
+
+    index = np.arange(len(scoring.batch["x"]))
+    arrays = scoring.batch, explained, index
+    accept_rate, error = in_chunks(run, arrays, scoring.chunk_size, "", verbose=False)
+    return {"accept_rate": accept_rate, "reconstruction_mse": error}
