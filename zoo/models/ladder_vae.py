@@ -62,8 +62,15 @@ class LadderVAE(VAE):
         for name in ("posterior", "prior", "shear"):
             if name in kwargs:
                 raise UsageError(f"{name} must be left out: a ladder VAE has its own.")
-        posterior = LadderPosterior(decoder, name="posterior")
-        super().__init__(encoder, decoder, likelihood=likelihood, posterior=posterior, **kwargs)
+        super().__init__(
+            encoder,
+            decoder,
+            likelihood=likelihood,
+            posterior=LadderPosterior(decoder, name="posterior"),
+            prior="standard_normal",
+            shear=False,
+            **kwargs,
+        )
         if warmup_steps:
             check_count(warmup_steps=warmup_steps)
         self.warmup_steps = warmup_steps
