@@ -12,7 +12,11 @@ class UsageError(ValueError):
 
 
 def check_choice(name: str, value: str, choices: Collection[str]) -> str:
-    """Returns `value` if it is one of `choices`; else names the nearest ones."""
+    """Returns `value`, once it is known to be one of `choices`.
+
+    Raises:
+      UsageError: naming the nearest choices, or all.
+    """
     if isinstance(value, str) and value in choices:
         return value
     known = ", ".join(map(repr, sorted(choices)))
@@ -20,14 +24,25 @@ def check_choice(name: str, value: str, choices: Collection[str]) -> str:
 
 
 def unknown_choice(name: str, value: str, choices: Collection[str], known: str) -> UsageError:
-    """What to raise for a value that is none of `choices`: names the nearest, else `known`."""
+    """Returns what to raise for a value that is none of `choices`.
+
+    Args:
+      name: of the argument.
+      value: of it.
+      choices: of which the error names the nearest.
+      known: how the sentence ends where none is near.
+    """
     near = difflib.get_close_matches(str(value), choices, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else known
     return UsageError(f"{name}: unknown value {value!r}; {hint}")
 
 
 def check_positive(**values: float) -> None:
-    """Refuses what is not a finite number greater than zero."""
+    """Refuses what is not a finite number greater than 0.
+
+    Raises:
+      UsageError: naming the first such argument.
+    """
     for name, value in values.items():
         number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
         if not number or not 0 < value < np.inf:
@@ -38,7 +53,11 @@ _MOST = 2**31 - 1  # programs count in int32
 
 
 def check_count(**values: int) -> None:
-    """Refuses what is not a positive whole number."""
+    """Refuses what is not a positive whole number that programs can count to.
+
+    Raises:
+      UsageError: naming the first such argument.
+    """
     check_positive(**values)
     for name, value in values.items():
         if not isinstance(value, int | np.integer):
@@ -48,7 +67,11 @@ def check_count(**values: int) -> None:
 
 
 def check_deterministic(**networks: keras.Model) -> None:
-    """Refuses layers that make a chain's density depend on noise, or on the other examples."""
+    """Refuses layers that make a chain's density depend on noise, or on the other examples.
+
+    Raises:
+      UsageError: naming the argument and the layer.
+    """
     for name, network in networks.items():
         for layer in network._flatten_layers(include_self=False):
             if isinstance(layer, _NOT_DETERMINISTIC):

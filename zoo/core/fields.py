@@ -27,16 +27,23 @@ class Field:
     rule = "must hold finite numbers"  # the end of a sentence whose subject is the field's name
     purpose = "which the model takes"  # a clause behind the field's name, where it is missing
 
+    def __post_init__(self):
+        object.__setattr__(self, "shape", tuple(self.shape))
+
     def spec(self, name: str) -> tf.TensorSpec:
         """Returns the field as an input of an export."""
         return tf.TensorSpec([*([None] if self.batched else []), *self.shape], self.dtype, name)
 
     def example(self) -> np.ndarray:
-        """Returns the smallest value that is allowed, a batch of one where it is batched."""
+        """Returns a value that is allowed, a batch of one where the field is batched."""
         return np.ones([*([1] if self.batched else []), *self.shape], self.dtype)
 
     def default(self, name: str, size: int) -> np.ndarray:
-        """Returns the values of so many examples for which a user gives none.
+        """Returns the values where a user gives none.
+
+        Args:
+          name: of the field, which errors name.
+          size: the number of examples.
 
         Raises:
           UsageError: by fields that must be given.
@@ -140,7 +147,11 @@ class PixelField(Field):
 
 @dataclasses.dataclass(frozen=True)
 class LabelField(Field):
-    """Integer labels below `num_classes`; -1 means not labelled."""
+    """Integer labels; -1 means not labelled.
+
+    Attributes:
+      num_classes: all labels are below it.
+    """
 
     dtype: str = "int32"
     num_classes: int = 0
@@ -159,7 +170,11 @@ class LabelField(Field):
 
 @dataclasses.dataclass(frozen=True)
 class IndexField(Field):
-    """Numbers of examples, by which a model keeps the state of `num_examples` of them."""
+    """Numbers of examples, by which a model keeps something for each of them.
+
+    Attributes:
+      num_examples: all numbers are below it.
+    """
 
     dtype: str = "int32"
     training_only: bool = True
@@ -206,7 +221,12 @@ class MaskField(Field):
         return tf.constant(True) if self.only is None else tf.reduce_all(values == self.only)
 
     def check(self, name, values, batch: int = 1):
-        """Checks the mask of so many examples, of which one mask serves all.
+        """Checks the masks of examples.
+
+        Args:
+          name: of the field, which errors name.
+          values: a mask for each example, or one for all.
+          batch: the number of examples.
 
         Returns:
           Masks as bool [batch, ...shape].

@@ -16,16 +16,19 @@ _CYCLES = 3.0  # a pattern's blobs: its frequencies fade out at so many waves pe
 def mask(
     name: str, shape: tuple[int, ...], seed: int = 0, coverage: float | None = None
 ) -> np.ndarray:
-    """A mask of visible pixels, bool, `shape` (height, width, channels); False = hidden.
+    """Makes a mask of visible pixels.
 
     Args:
       name: what is hidden: the "left", "right", "top" or "bottom" half, a "box" in the middle, each
         pixel by itself at "random", or a "pattern" of smooth random blobs.
-      shape: of one image.
+      shape: of one image, (height, width, channels).
       seed: of the random masks.
       coverage: the share of the pixels hidden, in (0, 1): of a box as near as whole pixels allow,
         of a pattern rounded to a whole number of pixels, of "random" each pixel's probability.
         None: a box of half the side, and half of the pixels by the others.
+
+    Returns:
+      A bool array of that shape, False = hidden.
 
     Raises:
       UsageError: for an unknown name, another shape, a coverage that is not in (0, 1), or one for
@@ -51,29 +54,42 @@ def mask(
 
 
 def completion_masks(
-    model, names: Sequence[str] | None = None, seed: int = 0, coverage: float | None = None
+    model,
+    names: Sequence[str] | None = None,
+    seed: int = 0,
+    coverage: float | None = None,
+    *,
+    default: str = "left",
 ) -> dict[str, np.ndarray]:
-    """The masks of visible pixels that a model is asked to complete images from, by name.
+    """Makes the masks that a model is asked to complete images from.
 
     Args:
       model: whose `visible_field` says whether it takes but one.
-      names: as `mask` takes them; None is the left half, or the only mask that the model takes.
+      names: as `mask` takes them; None is the only mask that the model takes, or else `default`.
       seed: of the random masks.
       coverage: as `mask`.
+      default: the name of the mask of a model that takes any.
+
+    Returns:
+      Masks of visible pixels, bool, like one image, by name.
 
     Raises:
-      UsageError: as `mask`, or for a coverage of the mask that a model is trained for.
+      UsageError: as `mask`, or for another mask than the one that the model takes.
     """
     field = model.visible_field
     if field.only is None:
-        return {name: mask(name, field.shape, seed, coverage) for name in names or ["left"]}
+        return {name: mask(name, field.shape, seed, coverage) for name in names or [default]}
     if coverage is not None:
-        raise UsageError("coverage must be left out for a model that has a mask of its own.")
+        raise UsageError(
+            f"coverage must be left out for a model that takes one mask; it was {coverage!r}."
+        )
+    for name in names or []:
+        check_choice("mask", name, [field.called])
     return {field.called: field.only}
 
 
 def hidden_mse(x: np.ndarray, completed: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    """Mean squared error on the hidden pixels of each image.
+    """Computes the mean squared error on the hidden pixels of each image.
 
     Args:
       x: images [B, ...event], pixels in [0, 1].

@@ -121,7 +121,7 @@ def write_reconstruction_picture(run: Run) -> None:
 def write_inpainting_picture(run: Run) -> None:
     """Draws test images and completions of their lower halves, or of what the model is for."""
     x, model = _test_images(run), run.model
-    (visible,) = data.completion_masks(model, ["bottom"]).values()
+    (visible,) = data.completion_masks(model, default="bottom").values()
     drawn = pictures.completions(model, x, visible, run.config.seed)
     write_picture(run, "inpainting.png", pictures.inpainting(x, visible, drawn["mean"]))
 

@@ -106,8 +106,10 @@ def _assertions(name, fields, named):
 
 
 def _shape(tensor):
-    # A static shape would decide comparisons while tracing.
-    return tf.shape(tf.raw_ops.PlaceholderWithDefault(input=tensor, shape=None))
+    # TensorFlow takes the shape of an input to be that of the signature, whatever came, and decides
+    # comparisons by it; through a list it does not see.
+    hidden = tf.TensorArray(tensor.dtype, 1, infer_shape=False).write(0, tensor).read(0)
+    return tf.shape(hidden)
 
 
 def _batch_size(tensor):

@@ -1,10 +1,13 @@
 """Masks of several coverages, and the error on what they hide."""
 
+import types
+
 import numpy as np
 import pytest
 
 import zoo
-from zoo.data.masks import HALVES, MASKS, hidden_mse, mask
+from zoo.core.fields import MaskField
+from zoo.data.masks import HALVES, MASKS, completion_masks, hidden_mse, mask
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (9, 14, 3)]
 SHARES = [0.1, 0.3, 0.5, 0.75, 0.9]
@@ -138,3 +141,27 @@ def test_hidden_mse_with_a_mask_for_each_image():
     visible[1] = True
     with pytest.raises(zoo.UsageError, match="visible must hide at least one pixel of each image"):
         hidden_mse(x, completed, visible)
+
+
+def test_what_a_model_completes():
+    top, shape = mask("top", (4, 5, 1)), (4, 5, 1)
+    anything = types.SimpleNamespace(visible_field=MaskField(shape))
+    one = types.SimpleNamespace(visible_field=MaskField(shape, only=top, called="top"))
+    for model, arguments, names in (
+        (anything, {}, ["left"]),
+        (anything, {"default": "bottom"}, ["bottom"]),
+        (anything, {"names": ["box", "random"], "coverage": 0.3, "seed": 3}, ["box", "random"]),
+        (one, {}, ["top"]),
+        (one, {"names": ["top"], "default": "bottom"}, ["top"]),
+    ):
+        masks = completion_masks(model, **arguments)
+        assert list(masks) == names
+        options = {k: v for k, v in arguments.items() if k in ("seed", "coverage")}
+        for name, visible in masks.items():
+            np.testing.assert_array_equal(visible, mask(name, shape, **options))
+    for arguments, message in (
+        ({"names": ["left"]}, "mask: unknown value 'left'; known are 'top'"),
+        ({"coverage": 0.3}, "coverage must be left out for a model that takes one mask; it was"),
+    ):
+        with pytest.raises(zoo.UsageError, match=message):
+            completion_masks(one, **arguments)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -52,6 +53,18 @@ def test_a_source_of_ones_own():
     assert set(batch) == set(data.fields)
     assert batch["x"].dtype == "float32" and batch["x"].shape == (4, 5, 1)
     assert batch["length"].dtype == "int32"
+
+
+def test_the_one_that_the_docs_write():
+    page = (pathlib.Path(__file__).parents[3] / "docs" / "data.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    found = {}
+    exec(program, found)
+    data = found["data"]
+    assert data.shape == (8, 8, 1) and data.num_classes == 2
+    assert data.num_examples == {"train": 405, "validation": 45, "test": 50}
+    batch = next(iter(data.train))
+    np.testing.assert_array_equal(batch["x"][:, 0, 0, 0], batch["y"])
 
 
 def test_what_it_refuses():

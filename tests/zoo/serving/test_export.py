@@ -1,38 +1,52 @@
-"""Exports as servers use them: by TensorFlow's own tools, with requests that may be wrong."""
+"""Exports of a model that takes inputs of every kind, and what they refuse by name."""
 
-import json
-import pathlib
-import subprocess
 import sys
-from concurrent import futures
+import types
 
-import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from checking import z_scores
-from tensorflow_serving.apis import (
-    predict_pb2,
-    prediction_log_pb2,
-    prediction_service_pb2_grpc,
-)
+from tensorflow_serving.apis import prediction_log_pb2
 
 import zoo
+from zoo.core.fields import CountField, LabelField, MaskField, PixelField, SeedField
+from zoo.core.generative import Endpoint
+from zoo.serving import concrete_functions
 
-ROOT = pathlib.Path(__file__).parents[3]
+INPUTS = {
+    "x": PixelField((2, 3)),
+    "y": LabelField(num_classes=4),
+    "visible": MaskField((2, 3)),
+    "num_steps": CountField(),
+    "seed": SeedField(),
+}
+
+
+class Model:
+    """What `zoo.export` asks of a model; the endpoints do little, and count their traces."""
+
+    def __init__(self):
+        self.scale, self.traced = tf.Variable(2.0), []
+
+    def signatures(self):
+        def draw(num_samples, seed):
+            self.traced.append("draw")
+            noise = tf.random.stateless_uniform([num_samples, 2], seed)
+            return {"x": self.scale * noise, "mean": tf.fill([num_samples, 2], self.scale)}
+
+        def complete(x, y, visible, num_steps, seed):
+            self.traced.append("complete")
+            hidden = tf.cast(y[:, None, None] + num_steps, tf.float32)
+            return {"x": tf.where(visible, x, hidden), "seen": x}
+
+        numbers = {"num_samples": CountField(), "seed": SeedField()}
+        return {"draw": Endpoint(draw, numbers), "complete": Endpoint(complete, INPUTS)}
 
 
 @pytest.fixture(scope="module")
-def model():
-    model = zoo.HMCDLGM.for_data(zoo.data.load("digits"), **zoo.HMCDLGM.tiny)
-    model.compile(jit_compile=False)
-    return model
-
-
-@pytest.fixture(scope="module")
-def path(model, tmp_path_factory):
+def path(tmp_path_factory):
     path = tmp_path_factory.mktemp("export") / "model" / "1"
-    zoo.export(model, path)
+    zoo.export(Model(), path)
     return path
 
 
@@ -41,166 +55,132 @@ def endpoints(path):
     return tf.saved_model.load(str(path)).signatures
 
 
-@pytest.fixture(scope="module")
-def images():
-    return next(iter(zoo.data.load("digits", batch_size=300).test))["x"].numpy()
+RIGHT = {
+    "x": np.full((2, 2, 3), 0.5),
+    "y": [-1, 3],
+    "visible": np.ones((2, 2, 3), bool),
+    "num_steps": 1,
+    "num_samples": 1,
+    "seed": [0, 0],
+}
 
 
-VISIBLE = zoo.data.mask("left", (8, 8, 1))
+def ask(endpoint, **changes):
+    unnamed, named = endpoint.structured_input_signature
+    specs = named or {spec.name: spec for spec in unnamed}
+    return endpoint(**{k: tf.constant((RIGHT | changes)[k], s.dtype) for k, s in specs.items()})
 
 
-def test_endpoints_are_traced_once(model, tmp_path, monkeypatch):
+def test_endpoints_are_traced_once(tmp_path):
     """Which takes most of the time of an export."""
-    endpoints, traced = model.signatures(), []
-
-    def counted(name, endpoint):
-        return lambda *inputs: traced.append(name) or endpoint(*inputs)
-
-    counting = {name: (counted(name, e), specs) for name, (e, specs) in endpoints.items()}
-    monkeypatch.setattr(model, "signatures", lambda: counting)
+    model = Model()
     zoo.export(model, tmp_path / "export")
-    assert traced == list(endpoints)
+    assert model.traced == ["draw", "complete"]
 
 
-def test_the_default_is_sample(endpoints):
-    seed, number = tf.constant([0, 1]), tf.constant(3)
-    first, second = (
-        endpoints[name](seed=seed, num_samples=number) for name in ("serving_default", "sample")
+@pytest.mark.parametrize("source", ["file", "process"])
+def test_answers(endpoints, source):
+    """The functions of an export are those of this process; the first is the default, too."""
+    found = endpoints if source == "file" else concrete_functions(Model())
+    drawn = ask(found["draw"], num_samples=3, seed=[4, 5])
+    expected = 2 * tf.random.stateless_uniform([3, 2], [4, 5])
+    np.testing.assert_array_equal(drawn["x"], expected)
+    np.testing.assert_array_equal(drawn["mean"], np.full([3, 2], 2.0))
+    for batch in (1, 2, 5):
+        shape = (batch, 2, 3)
+        x = np.linspace(0, 1, 6 * batch, dtype=np.float32).reshape(shape)
+        visible, y = x < 0.5, np.arange(batch) % 4
+        answer = ask(found["complete"], x=x, y=y, visible=visible, num_steps=7)
+        np.testing.assert_array_equal(answer["x"], np.where(visible, x, y[:, None, None] + 7))
+    if source == "file":
+        default = ask(endpoints["serving_default"], num_samples=3, seed=[4, 5])
+        np.testing.assert_array_equal(default["x"], expected)
+
+
+def test_hidden_pixels_are_not_looked_at(endpoints):
+    visible = np.array([True, False, True, True, False, True]).reshape(1, 2, 3).repeat(2, 0)
+    x = np.where(visible, 0.5, np.nan)
+    np.testing.assert_array_equal(
+        ask(endpoints["complete"], x=x, visible=visible)["seen"], np.where(visible, 0.5, 0)
     )
-    for name in ("x", "mean"):
-        np.testing.assert_array_equal(first[name], second[name])
-
-
-def test_warmup_requests_are_answered(path, endpoints):
-    """One for each signature, in the file and the format that TensorFlow Serving reads."""
-    file = path / "assets.extra" / "tf_serving_warmup_requests"
-    names = set()
-    for record in tf.data.TFRecordDataset(str(file)):
-        request = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
-        inputs = {k: tf.constant(tf.make_ndarray(v)) for k, v in request.inputs.items()}
-        answer = endpoints[request.model_spec.signature_name](**inputs)
-        assert all(np.isfinite(value).all() for value in answer.values())
-        names.add(request.model_spec.signature_name)
-    assert names == {"sample", "reconstruct", "inpaint", "encode", "log_likelihood"}
-
-
-def documented(start):
-    """The code block of docs/serving.md that begins so."""
-    blocks = (ROOT / "docs" / "serving.md").read_text().split("```")[1::2]
-    (block,) = [block for block in blocks if block.startswith(start)]
-    return block.removeprefix(block.splitlines()[0])
-
-
-def test_the_documented_grpc_request(endpoints):
-    """Word for word, to a server that stands in for TensorFlow Serving."""
-
-    class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
-        def Predict(self, request, context):  # noqa: N802 (its name in the protocol)
-            inputs = {k: tf.constant(tf.make_ndarray(v)) for k, v in request.inputs.items()}
-            answer = predict_pb2.PredictResponse()
-            for name, value in endpoints[request.model_spec.signature_name](**inputs).items():
-                answer.outputs[name].CopyFrom(tf.make_tensor_proto(value))
-            return answer
-
-    server = grpc.server(futures.ThreadPoolExecutor(1))
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Service(), server)
-    port = server.add_insecure_port("localhost:0")
-    server.start()
-    try:
-        names = {}
-        exec(documented("python\nimport grpc").replace("8500", str(port)), names)
-    finally:
-        server.stop(None)
-    np.testing.assert_array_equal(names["mean"], np.zeros([2, 8, 8, 1]))  # all was visible
-
-
-def test_the_documented_rest_request(endpoints, tmp_path):
-    command = documented("sh\npython -c").replace("python", sys.executable, 1).splitlines()
-    command = "\n".join(line for line in command if not line.startswith("curl"))
-    subprocess.run(["sh", "-c", command], check=True, capture_output=True, cwd=tmp_path)
-    request = json.loads((tmp_path / "request.json").read_text())
-    endpoint = endpoints[request["signature_name"]]
-    _, specs = endpoint.structured_input_signature
-    inputs = {k: tf.constant(request["inputs"][k], spec.dtype) for k, spec in specs.items()}
-    assert np.isfinite(endpoint(**inputs)["mean"]).all()
-
-
-def test_long_chains_agree_in_distribution(model, endpoints, images, monkeypatch):
-    """With other random numbers, those of XLA, and sixty transitions: the means over images."""
-    monkeypatch.setattr(model, "compile_chains", True)
-    x, visible = images, np.broadcast_to(VISIBLE, images.shape)
-    inputs = {"x": x, "visible": visible, "seed": tf.constant([0, 3]), "num_steps": 60}
-    answer = endpoints["inpaint"](**{k: tf.constant(v) for k, v in inputs.items()})
-    expected = model.inpaint(x, VISIBLE, tf.constant([0, 3]), num_steps=60)
-    difference = (answer["mean"].numpy() - expected["mean"])[:, ~VISIBLE]
-    assert np.abs(z_scores(difference, 0.0)).max() < 4
-
-
-@pytest.mark.parametrize("batch", [1, 2, 5])
-def test_any_batch_size(endpoints, images, batch):
-    seed = tf.constant([0, 0])
-    for name in ("reconstruct", "encode"):
-        answer = endpoints[name](x=tf.constant(images[:batch]), seed=seed)
-        assert {len(value) for value in answer.values()} == {batch}
 
 
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
-        ("reconstruct", {"x": np.zeros((2, 8, 9, 1))}, r"x must have the shape \[N, 8, 8, 1\]"),
-        ("reconstruct", {"x": np.zeros((2, 64))}, r"x must have the shape \[N, 8, 8, 1\]"),
-        ("encode", {"x": np.zeros((0, 8, 8, 1))}, "x must hold at least one example"),
-        ("encode", {"x": np.full((2, 8, 8, 1), np.nan)}, r"x must hold finite pixels in \[0, 1\]"),
-        ("log_likelihood", {"x": np.full((2, 8, 8, 1), 16.0)}, "x must hold finite pixels"),
-        ("inpaint", {"x": np.full((2, 8, 8, 1), np.nan)}, "x must hold finite pixels"),
-        ("inpaint", {"visible": np.ones((2, 8, 8), bool)}, "visible must have the shape"),
-        ("inpaint", {"visible": np.ones((1, 8, 8, 1), bool)}, "visible must be a batch as long"),
-        ("inpaint", {"num_steps": 0}, "num_steps must be greater than 0"),
-        ("sample", {"num_samples": -1}, "num_samples must be greater than 0"),
-        ("sample", {"seed": [1]}, "seed must have"),
+        ("complete", {"x": np.zeros((2, 3, 2))}, r"x must have the shape \[N, 2, 3\]"),
+        ("complete", {"x": np.zeros((2, 6))}, r"x must have the shape \[N, 2, 3\]"),
+        ("complete", {"x": np.zeros((0, 2, 3))}, "x must hold at least one example"),
+        ("complete", {"x": np.full((2, 2, 3), np.nan)}, r"x must hold finite pixels in \[0, 1\]"),
+        ("complete", {"x": np.full((2, 2, 3), 16.0)}, "x must hold finite pixels"),
+        ("complete", {"visible": np.ones((2, 2), bool)}, "visible must have the shape"),
+        ("complete", {"visible": np.ones((1, 2, 3), bool)}, "visible must be a batch as long as x"),
+        ("complete", {"y": [4, 0]}, "y must hold labels from 0 to 3, or -1"),
+        ("complete", {"y": [-2, 0]}, "y must hold labels from 0 to 3, or -1"),
+        ("complete", {"y": [1, 2, 3]}, "y must be a batch as long as x"),
+        ("complete", {"num_steps": 0}, "num_steps must be greater than 0"),
+        ("draw", {"num_samples": -1}, "num_samples must be greater than 0"),
+        ("complete", {"num_steps": [1]}, r"num_steps must have the shape \[\]; it was.*\[1\]"),
+        ("complete", {"seed": [1]}, r"seed must have the shape \[2\]; it was.*\[1\]"),
+        ("draw", {"seed": [[1, 2]]}, r"seed must have the shape \[2\]; it was.*\[1 2\]"),
     ],
 )
 def test_wrong_requests_are_refused_by_name(endpoints, name, changes, message):
-    right = {
-        "x": np.zeros((2, 8, 8, 1)),
-        "visible": np.ones((2, 8, 8, 1), bool),
-        "seed": [0, 0],
-        "num_steps": 1,
-        "num_samples": 1,
-    }
-    _, specs = endpoints[name].structured_input_signature
-    inputs = {k: tf.constant((right | changes)[k], spec.dtype) for k, spec in specs.items()}
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-        endpoints[name](**inputs)
+        ask(endpoints[name], **changes)
 
 
-def test_hidden_pixels_are_not_looked_at(endpoints, images):
-    visible = np.broadcast_to(VISIBLE, (3, 8, 8, 1))
-    answers = [
-        endpoints["inpaint"](
-            x=tf.constant(np.where(visible, images[:3], hidden).astype(np.float32)),
-            visible=tf.constant(visible),
-            seed=tf.constant([0, 0]),
-            num_steps=tf.constant(3),
-        )["x"]
-        for hidden in (0.0, np.nan)
-    ]
-    np.testing.assert_array_equal(*answers)
+def test_warmup_requests_are_answered(path, endpoints):
+    """One for each signature, in the file and the format that TensorFlow Serving reads."""
+    file = path / "assets.extra" / "tf_serving_warmup_requests"
+    names = []
+    for record in tf.data.TFRecordDataset(str(file)):
+        request = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
+        inputs = {k: tf.constant(tf.make_ndarray(v)) for k, v in request.inputs.items()}
+        answer = endpoints[request.model_spec.signature_name](**inputs)
+        assert all(np.isfinite(value).all() for value in answer.values())
+        names.append(request.model_spec.signature_name)
+    assert names == ["draw", "complete"]
 
 
-def test_export_replaces_only_an_export(model, tmp_path):
+def test_export_replaces_only_an_export(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(zoo.UsageError, match="path must be new or hold an older export"):
-        zoo.export(model, tmp_path)
+        zoo.export(Model(), tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+    export = tmp_path / "export"
+    export.mkdir()
+    (export / "saved_model.pb").write_text("older")
+    zoo.export(Model(), export)
+    assert (export / "saved_model.pb").read_bytes() != b"older"
+    assert {p.name for p in tmp_path.iterdir()} == {"export", "notes.txt"}
 
 
-def test_a_failed_export_leaves_the_older_one(model, tmp_path, monkeypatch):
+def test_a_failed_export_leaves_the_older_one(tmp_path, monkeypatch):
     path = tmp_path / "export"
     path.mkdir()
     (path / "saved_model.pb").write_text("older")
     monkeypatch.setattr(sys.modules["zoo.serving.export"], "_write_warmup", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        zoo.export(model, path)
+        zoo.export(Model(), path)
     assert [p.name for p in tmp_path.iterdir()] == ["export"]
     assert (path / "saved_model.pb").read_text() == "older"
+
+
+def test_an_input_of_a_single_example_is_checked(tmp_path):
+    """Its shape, too, which the signature knows; broadcasting would hide that it is another."""
+    endpoint = Endpoint(
+        lambda x: {"x": x + tf.zeros([2, 3])}, {"x": PixelField((2, 3), batched=False)}
+    )
+    zoo.export(types.SimpleNamespace(signatures=lambda: {"sample": endpoint}), tmp_path / "export")
+    sample = tf.saved_model.load(str(tmp_path / "export")).signatures["sample"]
+    x = tf.constant(RIGHT["x"][0], tf.float32)
+    np.testing.assert_array_equal(sample(x=x)["x"], x)
+    for wrong, message in (
+        (2 * x + 1, "x must hold finite pixels"),
+        (x[:1], r"x must have the shape \[2, 3\]; it was.*\[1 3\]"),
+        (x[0], r"x must have the shape \[2, 3\]; it was.*\[3\]"),
+        (x[0, 0], r"x must have the shape \[2, 3\]; it was.*\[\]"),
+    ):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            sample(x=wrong)

@@ -1,50 +1,68 @@
-"""Every model's export as servers ask it: by saved_model_cli and from C; one of them by default."""
+"""Exports as servers ask them, without the project: by TensorFlow's own tools, and from C.
 
+One model is asked by default, all of them in `slow`; that the functions of each model's export give
+its own answers is a clause of the contract.
+"""
+
+import contextlib
+import io
+import json
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
+from concurrent import futures
 
+import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-import training
+from checking import z_scores
 from serving import run_alone
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 import zoo
+from zoo.core import registry
 
 ROOT = pathlib.Path(__file__).parents[3]
+ONE = "HMCDLGM"
 EVERY_MODEL = [
-    pytest.param(name, marks=() if name == "HMCDLGM" else pytest.mark.slow)
-    for name in zoo.method_names()
+    pytest.param(name, marks=() if name == ONE else pytest.mark.slow) for name in zoo.method_names()
 ]
 
 
 @pytest.fixture(scope="module")
 def exported(digits, images, tmp_path_factory):
-    """By name: the path of an export, and a request for each signature."""
+    """By name: a model, the path of its export, and a request for each of two signatures."""
     made = {}
 
     def export(name):
         if name not in made:
-            path = tmp_path_factory.mktemp(name)
-            model = training.build(zoo.get_method(name), digits)
-            zoo.export(model, path / "export")
-            made[name] = path / "export", requests(model, digits, images[:4])
+            path = tmp_path_factory.mktemp(name) / "export"
+            method = registry.methods()[name]
+            model = method.cls.for_data(digits, **method.tiny)
+            model.compile(jit_compile=False)
+            zoo.export(model, path)
+            made[name] = model, path, requests(model, images[:4])
         return made[name]
 
     return export
 
 
-def requests(model, digits, x):
-    seed = np.array([0, 3], np.int32)
-    visible = np.broadcast_to(training.mask(model, digits, "left"), x.shape)
-    given = training.conditions(model, x)
+def requests(model, x):
+    signatures, (visible,) = model.signatures(), zoo.data.completion_masks(model).values()
+    given = {
+        "x": x,
+        "x_visible": x[0],
+        "visible": np.broadcast_to(visible, x.shape),
+        "seed": np.array([0, 3], np.int32),
+        "num_samples": np.array(3, np.int32),
+        "num_steps": np.array(5, np.int32),
+    }
     return {
-        "sample": {"num_samples": np.array(3, np.int32), "seed": seed} | given,
-        "inpaint": {"x": x, "visible": visible, "seed": seed, "num_steps": np.array(5, np.int32)},
+        name: {key: given[key] for key in signatures[name].inputs} for name in ("sample", "inpaint")
     }
 
 
@@ -70,7 +88,8 @@ def assert_answered(got, path, requests):
 
 @pytest.mark.parametrize("name", EVERY_MODEL)
 def test_saved_model_cli(name, exported, tmp_path):
-    path, requests = exported(name)
+    """In a process that finds neither the project nor Keras."""
+    _, path, requests = exported(name)
     program = "from tensorflow.python.tools import saved_model_cli as cli; cli.main()"
     inputs = requests["inpaint"]
     np.savez(tmp_path / "request.npz", **inputs)
@@ -87,6 +106,75 @@ def test_saved_model_cli(name, exported, tmp_path):
     assert_answered({"inpaint": got}, path, {"inpaint": inputs})
 
 
+# The requests of docs/serving.md, word for word.
+
+
+def documented(start):
+    """The code block of docs/serving.md that begins so."""
+    blocks = (ROOT / "docs" / "serving.md").read_text().split("```")[1::2]
+    (block,) = [block for block in blocks if block.startswith(start)]
+    return block.removeprefix(block.splitlines()[0])
+
+
+@pytest.fixture(scope="module")
+def endpoints(exported):
+    return tf.saved_model.load(str(exported(ONE)[1])).signatures
+
+
+def test_the_documented_grpc_request(endpoints):
+    """To a server that stands in for TensorFlow Serving."""
+
+    class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
+        def Predict(self, request, context):  # noqa: N802 (its name in the protocol)
+            inputs = {k: tf.constant(tf.make_ndarray(v)) for k, v in request.inputs.items()}
+            answer = predict_pb2.PredictResponse()
+            for name, value in endpoints[request.model_spec.signature_name](**inputs).items():
+                answer.outputs[name].CopyFrom(tf.make_tensor_proto(value))
+            return answer
+
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Service(), server)
+    port = server.add_insecure_port("localhost:0")
+    server.start()
+    try:
+        names = {}
+        exec(documented("python\nimport grpc").replace("8500", str(port)), names)
+    finally:
+        server.stop(None)
+    np.testing.assert_array_equal(names["mean"], np.zeros([2, 8, 8, 1]))  # all was visible
+
+
+def test_the_documented_rest_request(endpoints):
+    (block,) = re.findall(r"'\n(.*?)' > request", documented("sh\npython -c"), re.DOTALL)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(block, {})
+    request = json.loads(printed.getvalue())
+    endpoint = endpoints[request["signature_name"]]
+    _, specs = endpoint.structured_input_signature
+    inputs = {k: tf.constant(request["inputs"][k], spec.dtype) for k, spec in specs.items()}
+    assert request["inputs"].keys() == specs.keys()
+    assert np.isfinite(endpoint(**inputs)["mean"]).all()
+
+
+# What takes longer.
+
+
+@pytest.mark.slow
+def test_long_chains_agree_in_distribution(exported, digits):
+    """With other random numbers, those of XLA, and sixty transitions: the means over images."""
+    model, path, _ = exported(ONE)
+    x = np.concatenate([batch["x"] for batch in digits.test])
+    visible = zoo.data.mask("left", (8, 8, 1))
+    inputs = {"x": x, "visible": np.broadcast_to(visible, x.shape)}
+    inputs |= {"seed": np.array([0, 3], np.int32), "num_steps": np.array(60, np.int32)}
+    answer = answers(path, {"inpaint": inputs})["inpaint"]
+    model.compile(jit_compile=True)
+    expected = model.inpaint(x, visible, tf.constant([0, 3]), num_steps=60)
+    difference = (answer["mean"].numpy() - expected["mean"])[:, ~visible]
+    assert np.abs(z_scores(difference, 0.0)).max() < 4
+
+
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory):
     """docs/serve.c, compiled as docs/serving.md says; the name of the program."""
@@ -94,8 +182,7 @@ def serve(tmp_path_factory):
         pytest.skip("there is no C compiler (cc)")
     folder = tmp_path_factory.mktemp("serve")
     (folder / "docs").symlink_to(ROOT / "docs")
-    page = (ROOT / "docs" / "serving.md").read_text()
-    (block,) = re.findall(r"```sh\n(TF=.*?)```", page, re.DOTALL)
+    block = documented("sh\nTF=")
     command = block[: block.index("./serve")].replace("python", sys.executable)
     subprocess.run(["sh", "-ec", command], check=True, cwd=folder)
     return folder / "serve"
@@ -112,10 +199,11 @@ def tensors(path):
     }
 
 
-@pytest.mark.parametrize("name", EVERY_MODEL)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", zoo.method_names())
 def test_c_program(name, exported, serve, tmp_path):
     """Both signatures in one run."""
-    path, requests = exported(name)
+    _, path, requests = exported(name)
     given, wanted, got = [], [], {}
     for signature, values in requests.items():
         inputs, outputs = tensors(path)[signature]
@@ -147,7 +235,7 @@ def test_c_program(name, exported, serve, tmp_path):
     ],
 )
 def test_c_program_tells_mistakes(arguments, message, exported, serve, tmp_path):
-    path, _ = exported("HMCDLGM")
+    path = exported(ONE)[1]
     mean = tensors(path)["sample"][1]["mean"]
     command = [serve, path, *arguments, "sample_seed:0=0,0", "--", f"{mean}=mean"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
