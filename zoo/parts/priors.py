@@ -13,7 +13,14 @@ tfd = tfp.distributions
 
 
 def standard_normal(latent_dim: int) -> tfd.Distribution:
-    """N(0, I) over [K]."""
+    """Makes N(0, I).
+
+    Args:
+      latent_dim: K.
+
+    Returns:
+      The distribution, whose event shape is [K].
+    """
     return tfd.Sample(tfd.Normal(0.0, 1.0), latent_dim)
 
 
@@ -115,7 +122,13 @@ PRIORS = {"standard_normal": StandardNormalPrior}
 
 
 def get_prior(prior: str | dict | Part) -> Part:
-    """A prior by its name, by a dictionary of its `name` and arguments, or as it is.
+    """Makes a prior by its name or by a dictionary of its `name` and arguments.
+
+    Args:
+      prior: such a name or dictionary, or an object.
+
+    Returns:
+      The object that was given, or a new one.
 
     Raises:
       UsageError: for an unknown name, or arguments that it does not take.
