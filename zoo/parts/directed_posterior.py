@@ -15,7 +15,7 @@ from zoo.parts.binary_posterior import BinaryPosterior, RelaxedDraw
 
 @keras.saving.register_keras_serializable("zoo")
 class DirectedPosterior(BinaryPosterior):
-    """q(z given x) = prod_i q(z_i given x, z_1 ... z_{i-1}), groups of independent bits.
+    """The posterior prod_i q(z_i given x, z_1 ... z_{i-1}) of groups of independent bits.
 
     The logits of a group are linear in the features, which all groups share, and in the groups
     before (Vahdat et al. 2020, figure 3c). One group is mean-field; of several the first half is

@@ -16,7 +16,7 @@ tfd = tfp.distributions
 
 
 class Likelihood(Part):
-    """A distribution of independent pixels, given the outputs of a decoder of the same shape.
+    """The base of laws of independent pixels, given the outputs of a decoder of the same shape.
 
     Attributes:
       levels: grey levels that a pixel can have; None where it is a real number.
@@ -90,7 +90,7 @@ class Likelihood(Part):
 
 @keras.saving.register_keras_serializable("zoo")
 class Bernoulli(Likelihood):
-    """Binary pixels; the decoder gives logits.
+    """The observation model of binary pixels; the decoder gives logits.
 
     Grey levels in [0, 1] are the probabilities from which binary images are drawn: training draws
     anew at every step (dynamic binarisation, as Burda, Grosse and Salakhutdinov 2016).
@@ -111,7 +111,7 @@ class Bernoulli(Likelihood):
 
 
 class _LocationScale(Likelihood):
-    """Pixels about a mean that the decoder gives, with one scale for all of them.
+    """The base of laws of pixels about a mean that the decoder gives, with one scale for all.
 
     Means and scale are in units of images mapped to [-1, 1].
 
@@ -146,7 +146,7 @@ class _LocationScale(Likelihood):
 
 @keras.saving.register_keras_serializable("zoo")
 class Gaussian(_LocationScale):
-    """Real pixels with Gaussian noise.
+    """The observation model of real pixels with Gaussian noise.
 
     The density is one over pixels in [0, 1]: the Jacobian of the map to [-1, 1], 2 per pixel, is
     in it.
@@ -209,8 +209,9 @@ class Gaussian(_LocationScale):
 
 @keras.saving.register_keras_serializable("zoo")
 class DiscretisedLogistic(_LocationScale):
-    """Grey levels k / (levels - 1), with the mass that a logistic law has nearest to each.
+    """The observation model of grey levels k / (levels - 1), by the mass of a logistic law.
 
+    Each level has the mass that is nearest to it.
     The lowest and the highest level take the tails (Kingma et al. 2016, inverse autoregressive
     flow, app. C; Salimans et al. 2017). Images are rounded to the nearest level.
 

@@ -99,14 +99,14 @@ class GaussianPosterior(Part):
 
 @keras.saving.register_keras_serializable("zoo")
 class MeanFieldPosterior(GaussianPosterior):
-    """q(z given x) = N(mu(x), diag sigma(x)^2); the features are mu and then log sigma."""
+    """The posterior N(mu(x), diag sigma(x)^2); the features are mu and then log sigma."""
 
     def distribution(self, features):
         return gaussian_of(features)
 
 
 class _LayeredPosterior(GaussianPosterior):
-    """Gaussian layers, each given those before."""
+    """The base of posteriors of Gaussian layers, each given those before."""
 
     def _transform(self, q, noise):
         return q.transform(noise)
@@ -114,7 +114,7 @@ class _LayeredPosterior(GaussianPosterior):
 
 @keras.saving.register_keras_serializable("zoo")
 class TwoLayerPosterior(_LayeredPosterior):
-    """q(z given x) = q(z_1 given x) q(z_2 given z_1), z = (z_1, z_2) in one vector.
+    """The posterior q(z_1 given x) q(z_2 given z_1), z = (z_1, z_2) in one vector.
 
     Both are diagonal Gaussians (Burda, Grosse and Salakhutdinov 2016).
 
@@ -153,7 +153,7 @@ class TwoLayerPosterior(_LayeredPosterior):
 
 
 class LadderPosterior(_LayeredPosterior):
-    """q that merges an upward pass, the features, with the generator's downward pass.
+    """A posterior that merges an upward pass, the features, with the generator's downward pass.
 
     The features are N(m_l, v_l) for every layer, the generator gives N(mu_l, sigma_l^2) given the
     layer above; q(z_l given z_{l+1}, x) is their normalised product, with precision 1 / v_l +

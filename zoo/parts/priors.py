@@ -73,7 +73,7 @@ class GaussianPrior(Part):
 
 @keras.saving.register_keras_serializable("zoo")
 class StandardNormalPrior(GaussianPrior):
-    """p(z) = N(0, I), over any number of latents."""
+    """The prior p(z) = N(0, I), over any number of latents."""
 
     def distribution(self, latent_dim):
         return standard_normal(latent_dim)
@@ -81,7 +81,9 @@ class StandardNormalPrior(GaussianPrior):
 
 @keras.saving.register_keras_serializable("zoo")
 class LayeredPrior(GaussianPrior):
-    """p(z) = N(z_2; 0, I) p(z_1 given z_2), z = (z_1, z_2) in one vector; x depends on z_1.
+    """The prior p(z) = N(z_2; 0, I) p(z_1 given z_2), z = (z_1, z_2) in one vector.
+
+    x depends on z_1.
 
     Args:
       upper_decoder: Keras model from z_2 [N, K_2] to mu and log sigma of p(z_1 given z_2), a

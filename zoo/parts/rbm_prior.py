@@ -32,7 +32,7 @@ class LogNormalizer(NamedTuple):
 
 @keras.saving.register_keras_serializable("zoo")
 class RBMPrior(Part):
-    """p(z1, z2) = exp(b1.z1 + b2.z2 + z1' W z2) / Z over bits, with particles that follow it.
+    """The prior exp(b1.z1 + b2.z2 + z1' W z2) / Z over bits, with particles that follow it.
 
     The gradient of log Z is the mean of that of the log density over particles, which Gibbs sweeps
     move after every training step (Vahdat et al. 2020, section 4; Tieleman 2008). Parameters start

@@ -15,7 +15,7 @@ from zoo.parts.persistent_chains import PersistentChains
 
 @keras.saving.register_keras_serializable("zoo")
 class UndirectedPosterior(BinaryPosterior):
-    """q(z given x) is an RBM whose biases and weights are linear in the features (sec. 4).
+    """A posterior that is an RBM for every image, linear in the features (sec. 4).
 
     The network gives fields h and couplings J of spins 2 z - 1. The couplings are divided by
     sqrt(n1 n2): a unit sums over so many, which the same features move together, so that otherwise
