@@ -190,7 +190,7 @@ class DVAE(BinaryLatentModel):
         tilted = samplers.RBM(*biases, rbm.weights)
         means = _mean_field(tilted)
         given_0 = tf.reduce_sum(self.relaxation.log_prob_given_0(draw.zeta), -1)
-        return given_0 - samplers.mean_field_divergence(tilted, *means) - log_normalizer
+        return given_0 - samplers.mean_field_kl(tilted, *means) - log_normalizer
 
     @property
     def warmup(self) -> tf.Tensor:
