@@ -45,7 +45,9 @@ def _model_paths(model) -> Iterator[tuple[str, keras.Variable]]:
                 continue
             seen.add(id(variable))
             names = variable.path.split("/")
-            owned.append((names[1:] if names[0] == part.name else names, variable))
+            names = names[1:] if names[0] == part.name else names
+            # Networks inside a network name their layers before they are saved, and not after.
+            owned.append((names[-2:], variable))
         numbers = _numbers(names for names, _ in owned)
         for names, variable in owned:
             path = [numbers[tuple(names[: i + 1])] for i in range(len(names))]
