@@ -28,7 +28,7 @@ from samplers.rbm import (
     exact_log_normalizer,
     gibbs,
     mean_field,
-    mean_field_divergence,
+    mean_field_kl,
     relaxed_gibbs,
 )
 from samplers.rbm_annealing import (
@@ -99,7 +99,7 @@ __all__ = [
     "log_mean_weight",
     "marginal_step_size_objective",
     "mean_field",
-    "mean_field_divergence",
+    "mean_field_kl",
     "normal",
     "point_at",
     "population_annealing",
@@ -116,3 +116,12 @@ __all__ = [
     "uniform",
     "value_and_gradient",
 ]
+
+_RENAMED = {"mean_field_divergence": "mean_field_kl"}
+
+
+def __getattr__(name: str):
+    """Answers for names that went away."""
+    if name in _RENAMED:
+        raise AttributeError(f"samplers.{name} is now called samplers.{_RENAMED[name]}.")
+    raise AttributeError(f"module 'samplers' has no attribute {name!r}")

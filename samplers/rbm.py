@@ -189,7 +189,7 @@ def mean_field(
     return mean1, tf.sigmoid(rbm.logits2(mean1))
 
 
-def mean_field_divergence(rbm: RBM, mean1: tf.Tensor, mean2: tf.Tensor) -> tf.Tensor:
+def mean_field_kl(rbm: RBM, mean1: tf.Tensor, mean2: tf.Tensor) -> tf.Tensor:
     """Computes KL(product of Bernoullis || RBM) - log Z.
 
     Args:

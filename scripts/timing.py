@@ -10,7 +10,6 @@ import tensorflow as tf
 
 import samplers
 from samplers.density import value_and_gradient
-from zoo.parts.gaussians import diagonal_gaussian
 from zoo.parts.step_size_search import StepSizeSearch
 
 

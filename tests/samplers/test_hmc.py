@@ -208,6 +208,12 @@ def test_choice_is_made_for_every_chain():
     )
 
 
+def test_what_diverges():
+    info = samplers.transition_info(tf.constant([np.nan, np.inf, -np.inf, 1001, -1001, 999, -999]))
+    np.testing.assert_array_equal(info.is_divergent, [True] * 5 + [False] * 2)
+    np.testing.assert_array_equal(info.energy_error[3:], [1001, 1001, 999, 999])
+
+
 def test_energy_error():
     """Of one transition: exp(-error) is what was accepted uphill, and downhill it is no less."""
     state = tf.constant(exact_draws(1000))

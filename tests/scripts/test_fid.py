@@ -11,7 +11,7 @@ from programs import digits_config, make_run, run_here
 import zoo
 from zoo import scores
 from zoo.runs import manifest
-from zoo.scores.frechet import INCEPTION_FILE
+from zoo.scores.feature_networks import INCEPTION_FILE
 
 
 @pytest.fixture(scope="module")

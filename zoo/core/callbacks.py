@@ -86,8 +86,8 @@ class ChainHealth(keras.callbacks.Callback):
 
     Args:
       min_accept_rate: below this mean acceptance probability chains are stuck.
-      max_energy_error: above this mean, in nats, of trajectories that do not diverge, step sizes are
-        too large.
+      max_energy_error: above this mean, in nats, of trajectories that do not diverge, step sizes
+        are too large.
       max_divergences: above this mean number of an example's trajectories in a training step,
         trajectories diverge.
     """

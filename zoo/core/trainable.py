@@ -228,7 +228,10 @@ class TrainableModel(keras.Model):
     def get_compile_config(self):
         if not self.compiled:
             return None
-        optimizer = keras.saving.serialize_keras_object(self.optimizer)
+        optimizer = self.optimizer
+        if isinstance(optimizer, GroupOptimizer):
+            optimizer = optimizer.optimizers  # a loaded model's variables have paths of their own
+        optimizer = keras.saving.serialize_keras_object(optimizer)
         return {"optimizer": optimizer, **self._compile_arguments}
 
     def compile_from_config(self, config):

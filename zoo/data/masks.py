@@ -81,7 +81,8 @@ def completion_masks(
         return {name: mask(name, field.shape, seed, coverage) for name in names or [default]}
     if coverage is not None:
         raise UsageError(
-            f"coverage must be left out for a model that takes one mask; it was {coverage!r}."
+            "coverage must be left out for a model that has a mask of its own; "
+            f"it was {coverage!r}."
         )
     for name in names or []:
         check_choice("mask", name, [field.called])

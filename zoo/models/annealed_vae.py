@@ -122,15 +122,38 @@ class AnnealedTraining(VAE):
         return self.adaptation.value
 
     def schedule_of(self, num_increments: int) -> tf.Tensor:
-        """Inverse temperatures [T + 1]."""
+        """Makes the inverse temperatures.
+
+        Args:
+          num_increments: T.
+
+        Returns:
+          They rise from 0 to 1, [T + 1].
+        """
         raise NotImplementedError
 
     def weigh(self, log_weights: tf.Tensor) -> tf.Tensor:
-        """The weights of K chains, which sum to one over the first axis, from annealed ones."""
+        """Makes weights that sum to one over K chains.
+
+        Args:
+          log_weights: of annealing, [K, ...].
+
+        Returns:
+          The weights, [K, ...].
+        """
         raise NotImplementedError
 
     def anneal(self, batch, proposal: Proposal, seed) -> samplers.AISResult:
-        """Anneals draws of the posterior [S, B, ...] to p(x, z)."""
+        """Anneals draws of the posterior to p(x, z).
+
+        Args:
+          batch: what the model explains, [B, ...] each.
+          proposal: draws [S, B, ...] with their density.
+          seed: int or int32[2].
+
+        Returns:
+          Chains [S, B], with their weights.
+        """
         return samplers.annealed_importance_sampling(
             proposal.q.log_prob,
             lambda z: self.log_joint(batch, z),
@@ -143,7 +166,7 @@ class AnnealedTraining(VAE):
         )
 
     def infer(self, batch, num_samples, seed):
-        """Draws of q_AIS, each one of K chains by its weight (alg. 2), and its diagnostics."""
+        """As the base, by draws of q_AIS, each one of K chains by its weight (alg. 2)."""
         key = samplers.fold_in(seed, "amortise")
         start = self.propose(batch, num_samples * self.num_samples, key)
         result = self.anneal(batch, start, samplers.fold_in(seed, "anneal"))

@@ -97,11 +97,11 @@ class DVAE(BinaryLatentModel):
         return self.rbm_prior.rbm
 
     def propose(self, batch, num_samples, seed):
-        """Draws of bits [S, B, n] with what makes them importance samples."""
+        """As the base, by draws of q(z given x), with weights of their own if it is an RBM."""
         return self.posterior_part.propose(self.parameters_of(batch["x"]), num_samples, seed)
 
     def complete(self, batch, visible, num_samples, num_steps, seed):
-        """Bits of p(z given the visible pixels) by a chain of its own, [S, B, n].
+        """As the base, by a chain for bits.
 
         It starts at one of 100 draws of the prior, by their likelihood. Then each of its
         `num_steps` transitions draws the hidden pixels given z, and proposes a move that leaves
@@ -203,7 +203,7 @@ class DVAE(BinaryLatentModel):
         return self.rbm_prior.next_state(seed) + super().next_state(statistics)
 
     def prepare_for_scores(self, seed):
-        """Estimates the prior's log Z anew, which training needs no value of."""
+        """As the base: the prior's log Z, which training needs no value of, is estimated anew."""
         estimate = self.rbm_prior.estimate_log_normalizer(seed, jit_compile=self.compile_chains)
         return {"log_normalizer": estimate.mean, "log_normalizer_stddev": estimate.stddev}
 

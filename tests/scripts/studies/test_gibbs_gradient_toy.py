@@ -13,7 +13,7 @@ from checking import gaussian_moments, moments, mutant, z_scores
 import samplers
 import zoo
 from zoo import analysis
-from zoo.analysis import figures as registry
+from zoo.analysis import registry
 
 NAME = "zoo.scripts.studies.gibbs_gradient_toy"
 toy = importlib.import_module(NAME)

@@ -161,7 +161,10 @@ def test_what_a_model_completes():
             np.testing.assert_array_equal(visible, mask(name, shape, **options))
     for arguments, message in (
         ({"names": ["left"]}, "mask: unknown value 'left'; known are 'top'"),
-        ({"coverage": 0.3}, "coverage must be left out for a model that takes one mask; it was"),
+        (
+            {"coverage": 0.3},
+            "coverage must be left out for a model that has a mask of its own; it was",
+        ),
     ):
         with pytest.raises(zoo.UsageError, match=message):
             completion_masks(one, **arguments)

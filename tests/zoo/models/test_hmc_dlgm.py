@@ -210,13 +210,18 @@ def test_regularisers_count_once():
 
 @pytest.mark.parametrize("method", [zoo.HMCDLGM, zoo.AnnealedVAE])
 def test_diagnostics_tell_of_chains_that_fail(method):
-    """Of steps far too long none is accepted, and of very short ones all."""
+    """Of steps far too long all diverge and none is accepted, and of very short ones all."""
     batch, found = {"x": tf.constant(IMAGES)}, {}
     for size in (0.01, 300.0):
-        sizes = {"step_size": size, "min_step_size": size, "max_step_size": size}
-        count = {"num_steps": 1} if method is zoo.HMCDLGM else {"num_increments": 2}
-        steps = {"max_num_leapfrog_steps": 2} if method is zoo.HMCDLGM else {}
-        model = model_of(method, **sizes, **count, **steps)
+        kwargs = {"step_size": size, "min_step_size": size, "max_step_size": size}
+        if method is zoo.HMCDLGM:
+            kwargs |= {"num_steps": 2, "max_num_leapfrog_steps": 2}
+        else:
+            kwargs |= {"num_samples": 1, "num_increments": 2}
+        model = model_of(method, **kwargs)
         diagnostics = model.sample_latents(batch, model.amortise(batch, 0), 1)[1]
-        found[size] = diagnostics["accept_rate"].numpy()
-    assert (found[0.01] > 0.95).all() and (found[300.0] < 0.1).all()
+        found[size] = {k: v.numpy() for k, v in diagnostics.items()}
+    assert (found[0.01]["accept_rate"] > 0.95).all() and (found[300.0]["accept_rate"] < 0.01).all()
+    assert (found[0.01]["energy_error"] < 0.1).all()
+    np.testing.assert_array_equal(found[0.01]["divergences"], [0, 0, 0])
+    np.testing.assert_array_equal(found[300.0]["divergences"], [2, 2, 2])

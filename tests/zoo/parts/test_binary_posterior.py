@@ -61,7 +61,7 @@ def test_moves_are_reversible(kind):
     [
         (
             "four groups",
-            ("self.log_density(features, z) - log_q", "log_q - self.log_density(features, z)"),
+            ("self.log_density(parameters, z) - log_q", "log_q - self.log_density(parameters, z)"),
             0,
         ),
         (
