@@ -38,7 +38,6 @@ from absl import flags
 import layers
 import samplers
 import zoo
-from zoo import data
 from zoo.core.checks import UsageError, check_count
 from zoo.core.fields import PixelField
 from zoo.parts.step_size_search import StepSizeSearch
@@ -213,7 +212,7 @@ def report_short_run(model, batch, sizes):
 def grey(sizes, shape):
     """Data of one grey image, in which models are built."""
     train = tf.data.Dataset.from_tensors({"x": tf.fill([1, *shape], 0.5)})
-    return data.Data(train, None, None, {"x": PixelField(shape)}, {"train": sizes.batch_size})
+    return zoo.data.Data(train, None, None, {"x": PixelField(shape)}, {"train": sizes.batch_size})
 
 
 def undirected(sizes):
@@ -251,7 +250,7 @@ def report_undirected(model, batch, sizes):
 
 def report_lanczos(model):
     """How far Lanczos is from the exact objective, for a generator that has seen some digits."""
-    digits = data.load("digits", batch_size=100).train
+    digits = zoo.data.load("digits", batch_size=100).train
     model.fit(digits, epochs=EPOCHS.value, verbose=0)
     batch = {"x": next(iter(digits))["x"][: StepSizeSearch().num_images]}
     grid = np.array(StepSizeSearch().grid, np.float32)

@@ -166,7 +166,7 @@ class LatentVariableModel(AnswersRequests):
     def test_step(self, data):
         batch = as_batch(data)
         # The mean counts the examples so far, so that seeds need no state of their own.
-        seed = self.seed_of("test", self._mean_of("mse").count.value)
+        seed = self.seed_of("test", self.num_reported("mse"))
         observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
         z, _ = self.infer(observed, 1, samplers.fold_in(seed, "infer"))
         metrics = {"mse": self.squared_error(batch, z)}

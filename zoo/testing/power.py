@@ -60,12 +60,12 @@ def make_weighable(model) -> None:
         variable.assign(tf.zeros_like(variable))  # the logarithm of a scale
     if "encoder" not in config:
         return
-    for variable in [*model.encoder.variables, *model.posterior_part.trainable_variables]:
-        if "bias" in variable.path:
-            variable.assign(tf.where(variable < -1, 0.5, variable))  # that of a standard deviation
-    for variable in model.encoder.trainable_variables:
-        if "kernel" in variable.path:
-            variable.assign(0.5 * variable)
+    for part in (model.encoder, model.posterior_part):
+        for variable in part.trainable_variables:
+            if "bias" in variable.path:
+                variable.assign(tf.where(variable < -1, 0.5, variable))  # of log sigma
+            elif "kernel" in variable.path:
+                variable.assign(0.3 * variable)
 
 
 def _log_likelihood(model, batch):

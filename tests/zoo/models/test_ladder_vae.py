@@ -91,7 +91,7 @@ def test_warmup_weighs_the_divergence():
     for _ in range(6):
         metrics = {k: float(v) for k, v in model.train_step({"x": X}).items()}
         found.append((metrics["elbo_objective"] + metrics["bound"]) / metrics["kl"] + 1)
-        model._means.by_name.clear()  # those of an epoch
+        model.reset_metrics()  # those of an epoch
     np.testing.assert_allclose(found, [0, 0.25, 0.5, 0.75, 1, 1], atol=1e-3)
 
 
