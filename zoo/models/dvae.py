@@ -49,7 +49,7 @@ class DVAE(BinaryLatentModel):
     al. 2018). With `posterior="undirected"` it is DVAE## (Vahdat et al. 2020, algorithm 1).
 
     Training climbs, at relaxed bits zeta, log p(x given zeta) - w KL(q || p), with w growing from 0
-    to 1 (eq. 3), the divergence in closed form where it can be; or with several samples the
+    to 1 (eq. 3), the KL in closed form where it can be; or with several samples the
     importance-weighted bound, the encoder by the doubly reparameterised gradient (Tucker et al.
     2019; Vahdat et al. 2020, section 5.2). Scores are of bits, never of relaxed ones.
 
@@ -194,7 +194,7 @@ class DVAE(BinaryLatentModel):
 
     @property
     def warmup(self) -> tf.Tensor:
-        """w, the weight of the divergence at this training step."""
+        """w, the weight of the KL at this training step."""
         return self.share_done(self.warmup_steps)
 
     def next_state(self, statistics):

@@ -131,7 +131,7 @@ class LadderVAE(VAE):
 
     @property
     def warmup(self) -> tf.Tensor:
-        """The weight of the divergence at this training step."""
+        """The weight of the KL at this training step."""
         return self.share_done(self.warmup_steps)
 
     def part_config(self):

@@ -89,7 +89,7 @@ class SequentialGaussian(tfd.Distribution):
           z: the latents that layers are given, [..., K].
 
         Returns:
-          Nats, [...], whose mean over draws z is the divergence of the whole.
+          Nats, [...], whose mean over draws z is the KL of the whole.
         """
         parts, terms = self._parts(z), []
 

@@ -68,7 +68,7 @@ class StepSizeSearch:
             raise UsageError("num_chains must be at least 2 for the marginal entropy; it was 1.")
 
     def objective(self, model, batch: dict, step_size: tf.Tensor, seed: Seed) -> tf.Tensor:
-        """Estimates the KL divergence of each image, less the unknown log p(x).
+        """Estimates the KL of each image, less the unknown log p(x).
 
         Minus the conditional one is a lower bound on log p(x), on average, where no step folds the
         space: s^2 / 2 times the largest curvature of -log p(x, z) is below 1 everywhere.

@@ -126,7 +126,7 @@ def test_prior_of_relaxed_bits_is_a_bound(relaxation):
         ("*means) - log_normalizer", "*means)"),
         ("*means) - log_normalizer", "*means) + log_normalizer"),
     ],
-    ids=["sign of the ratio", "sign of the divergence", "no densities", "no log Z", "sign of it"],
+    ids=["sign of the ratio", "sign of the KL", "no densities", "no log Z", "sign of it"],
 )
 def test_wrong_priors_of_relaxed_bits_are_rejected(change):
     gaps = relaxed_prior_gaps(wrong("zoo.models.dvae", *change), DENSITIES[0], 0.0)

@@ -34,7 +34,7 @@ def ladder(module=ladder_vae, initial_stddev=0.8, **kwargs):
 
 
 def test_one_layer_is_the_vae():
-    """In its weights, and with the divergence in closed form in its gradient."""
+    """In its weights, and with the KL in closed form in its gradient."""
     decoder = layers.TopDown(SHAPE, (4,), width=8)
     encoder = layers.bottom_up(SHAPE, (4,), width=8)
     one, two = (m(encoder, decoder, likelihood="gaussian") for m in (zoo.LadderVAE, zoo.VAE))
@@ -85,7 +85,7 @@ def test_weights_are_those_of_the_model():
     assert (errors[0] < 0.1 * means[0]).all()
 
 
-def test_warmup_weighs_the_divergence():
+def test_warmup_weighs_the_kl():
     """It is 1 in evaluation, and in the metric."""
     model, found = ladder(warmup_steps=4), []
     for _ in range(6):

@@ -82,7 +82,7 @@ def test_wrong_moves_are_rejected(kind, change, which):
 
 
 def held_gradient(part):
-    """Largest gradient of the divergence in the features where zeta has none."""
+    """Largest gradient of the KL in the features where zeta has none."""
     with tf.GradientTape() as tape:
         tape.watch(FEATURES)
         parameters = part(FEATURES)
