@@ -37,7 +37,7 @@ def trains(specimen: Specimen) -> None:
     ends = []
     for _ in range(2):
         specimen.reset()
-        history = specimen.fit(model, epochs=4).history
+        history = specimen.fit(model, epochs=6).history
         ends.append(values(model))
         model.train_step = functools.partial(train_step, model)
     del model.train_step

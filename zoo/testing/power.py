@@ -109,7 +109,7 @@ def moved_uphill(model, batch: dict) -> float | None:
     seed = samplers.as_seed(9)
     if "encoder" in model.get_config():
         bias = model.encoder.trainable_variables[-1]
-        bias.assign(tf.where(tf.range(bias.shape[0]) < bias.shape[0] // 2, 3.0, bias))
+        bias.assign(tf.where(tf.range(bias.shape[0]) < bias.shape[0] // 2, 30.0, bias))
     context = model.amortise(batch, seed)
     moved, _ = model.sample_latents(batch, context, seed)
     with chains_that_never_move():
