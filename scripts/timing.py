@@ -24,17 +24,9 @@ def train_step(model, batch):
     return lambda: step(batch)
 
 
-def starts(model, batch, num_chains):
-    """Where the chains start: draws of the encoder, [num_chains, B, K]."""
-    posterior = model.posterior_distribution(batch)
-    mean, scale = posterior.mean(), posterior.stddev()
-    return mean + scale * samplers.normal([num_chains, *mean.shape], 0)
-
-
-def chain_of(model, run, batch, z):
+def chain_of(model, batch, context):
     """The chains alone, from the encoder's draws, with all that they tell."""
-    features = model.encoder(batch["x"])
-    chain = compiled_as(model)(lambda seed: run(batch, features, z, seed))
+    chain = compiled_as(model)(lambda seed: model.sample_latents(batch, context, seed))
     return lambda: chain(samplers.as_seed(0))
 
 
