@@ -49,8 +49,7 @@ class Specimen:
         model.compile(optimizer, jit_compile=jit_compile)
         # Shorter scores: a clause asks whether they are right, not whether they are precise.
         if model.can_be_annealed:
-            start = model.protocol.start
-            model.protocol = Annealing(16, 10, 2, start=start)
+            model.protocol = Annealing(16, 10, 2, start="prior")
         else:
             model.protocol = ImportanceSampling(num_samples=50)
         return model
