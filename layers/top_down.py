@@ -66,11 +66,10 @@ class TopDown(keras.Model):
         self.projections = [make.projection() for _ in self.latent_dims]
         self.residuals = [make.residual() for _ in self.latent_dims]
         self.means = [make.head(size) for size in self.latent_dims[1:]]
-        # A second head: the scales, or how independent latents enter.
-        self.seconds = [
-            make.dense(size, "gelu") if hierarchical else make.head(size)
-            for size in self.latent_dims[1:]
-        ]
+        if hierarchical:
+            self.injections = [make.dense(size, "gelu") for size in self.latent_dims[1:]]
+        else:
+            self.scales = [make.head(size) for size in self.latent_dims[1:]]
         self.image = make.image()
         self(tf.zeros([1, sum(self.latent_dims)]))
 
@@ -120,11 +119,11 @@ class TopDown(keras.Model):
 
     def _below(self, layer, features, chosen):
         """The latents of the next layer below, or what the independent ones become."""
-        mean, second = self.means[layer](features), self.seconds[layer]
+        mean = self.means[layer](features)
         if self.hierarchical:
             z = chosen(tf.zeros_like(mean), tf.ones_like(mean))
-            return second(tf.concat([mean, z], -1))
-        stddev = tf.nn.softplus(second(features))
+            return self.injections[layer](tf.concat([mean, z], -1))
+        stddev = tf.nn.softplus(self.scales[layer](features))
         if self.reference_scale:
             stddev = tf.exp(tf.clip_by_value(stddev, 0.0, 10.0) / 2)
         return chosen(mean, stddev + 1e-4)

@@ -7,10 +7,19 @@ from samplers.estimators import (
     effective_sample_size,
     log_mean_exp,
     log_mean_weight,
+    standard_error,
 )
-from samplers.hmc import HMCResult, hmc
+from samplers.hmc import HMCResult, HMCState, hmc, hmc_kernel, hmc_start
 from samplers.implicit import implicit_posterior, resample
-from samplers.langevin import langevin, langevin_step, langevin_step_size
+from samplers.integrators import Point, langevin_step, langevin_step_size, leapfrog, point_at
+from samplers.kernels import TransitionInfo, accept_or_reject, transition_info
+from samplers.langevin import langevin
+from samplers.log_determinants import (
+    exact_log_det,
+    hessian,
+    hessian_vector_product,
+    lanczos_log_det,
+)
 from samplers.random import as_seed, fast_uniform, fold_in, normal, uniform
 from samplers.rbm import (
     RBM,
@@ -19,7 +28,7 @@ from samplers.rbm import (
     exact_log_normalizer,
     gibbs,
     mean_field,
-    mean_field_divergence,
+    mean_field_kl,
     relaxed_gibbs,
 )
 from samplers.rbm_annealing import (
@@ -40,10 +49,6 @@ from samplers.relaxations import (
 from samplers.schedules import jump_schedule, linear_schedule, sigmoid_schedule
 from samplers.short_run import (
     ShortRunResult,
-    exact_log_det,
-    hessian,
-    hessian_vector_product,
-    lanczos_log_det,
     marginal_step_size_objective,
     short_run,
     step_size_objective,
@@ -54,8 +59,10 @@ __all__ = [
     "Concrete",
     "Exponential",
     "HMCResult",
+    "HMCState",
     "LogMeanWeight",
     "PiecewiseLinear",
+    "Point",
     "Power",
     "RBM",
     "RBMAnnealingResult",
@@ -63,6 +70,8 @@ __all__ = [
     "Relaxation",
     "RelaxedSample",
     "ShortRunResult",
+    "TransitionInfo",
+    "accept_or_reject",
     "annealed_importance_sampling",
     "as_seed",
     "binary_states",
@@ -76,19 +85,23 @@ __all__ = [
     "hessian",
     "hessian_vector_product",
     "hmc",
+    "hmc_kernel",
+    "hmc_start",
     "implicit_posterior",
     "jump_schedule",
     "lanczos_log_det",
     "langevin",
     "langevin_step",
     "langevin_step_size",
+    "leapfrog",
     "linear_schedule",
     "log_mean_exp",
     "log_mean_weight",
     "marginal_step_size_objective",
     "mean_field",
-    "mean_field_divergence",
+    "mean_field_kl",
     "normal",
+    "point_at",
     "population_annealing",
     "population_annealing_step",
     "rbm_annealed_importance_sampling",
@@ -96,8 +109,19 @@ __all__ = [
     "resample",
     "short_run",
     "sigmoid_schedule",
+    "standard_error",
     "step_size_objective",
     "systematic_resampling",
+    "transition_info",
     "uniform",
     "value_and_gradient",
 ]
+
+_RENAMED = {"mean_field_divergence": "mean_field_kl"}
+
+
+def __getattr__(name: str):
+    """Answers for names that went away."""
+    if name in _RENAMED:
+        raise AttributeError(f"samplers.{name} is now called samplers.{_RENAMED[name]}.")
+    raise AttributeError(f"module 'samplers' has no attribute {name!r}")

@@ -11,20 +11,22 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from samplers.density import (
-    LogDensity,
-    event_sum,
-    for_each_part,
-    per_chain,
-    value_and_gradient,
-    with_shapes_of,
-)
-from samplers.hmc import energy_error
+from samplers.density import LogDensity, event_sum, for_each_part, per_chain, value_and_gradient
+from samplers.integrators import leapfrog
+from samplers.kernels import TransitionInfo, accept_or_reject, regular_energy_error
 from samplers.random import Seed, fold_in, normal_like, uniform
 
 
-class Point(NamedTuple):
-    """A state with log density and gradient of both ends of the annealing path."""
+class AnnealedPoint(NamedTuple):
+    """A state with log density and gradient of both ends of the annealing path.
+
+    Attributes:
+      state: z, [chains, ...event], or a list of such parts.
+      log_initial: log f_0(z) in nats, [chains].
+      log_final: log f_1(z) in nats, [chains].
+      grad_initial: gradient of log f_0, in the structure of `state`.
+      grad_final: gradient of log f_1, likewise.
+    """
 
     state: tf.Tensor | list[tf.Tensor]
     log_initial: tf.Tensor
@@ -33,7 +35,7 @@ class Point(NamedTuple):
     grad_final: tf.Tensor | list[tf.Tensor]
 
     def log_density(self, beta: tf.Tensor) -> tf.Tensor:
-        """(1 - beta) log f_0 + beta log f_1, per chain."""
+        """(1 - beta) log f_0(z) + beta log f_1(z), the log density at `beta` in nats, [chains]."""
         return (1 - beta) * self.log_initial + beta * self.log_final
 
     def gradient(self, beta: tf.Tensor):
@@ -52,15 +54,18 @@ class AISResult(NamedTuple):
         E[exp(log_weights)] is the ratio of the normalisers of the two ends.
       accept_prob: acceptance probability of every move, averaged over the first axis of the
         chains: [moves, 1, ...].
-      energy_error: abs(log acceptance ratio) of every move in nats, which of a Hamiltonian one is
-        abs(H_1 - H_0), 1000 at most; averaged likewise.
+      energy_error: abs(H_1 - H_0) of every move in nats, averaged over the chains of the first axis
+        that did not diverge; 0 where all did. [moves, 1, ...].
+      num_divergences: how many chains of the first axis diverged in every move, which is to say
+        that their energy error is above 1000 nats or is not finite. int32, [moves, 1, ...].
       step_size: the step sizes of every move, shape [moves, ...]: those given, or those tuned.
     """
 
-    end: Point
+    end: AnnealedPoint
     log_weights: tf.Tensor
     accept_prob: tf.Tensor
     energy_error: tf.Tensor
+    num_divergences: tf.Tensor
     step_size: tf.Tensor
 
     @property
@@ -69,10 +74,10 @@ class AISResult(NamedTuple):
         return self.end.state
 
 
-# A reversible move: (evaluate, point, beta, step_size, seed) -> (point, log acceptance ratio of
-# every chain in nats). It must leave exp(point.log_density(beta)) invariant; `evaluate` maps a
-# state to a `Point`. The step size broadcasts against the chains.
-Move = Callable[..., tuple[Point, tf.Tensor]]
+# A kernel: (evaluate, point, beta, step_size, seed) -> (point, TransitionInfo), which is reversible
+# and leaves exp(point.log_density(beta)) invariant. `evaluate` maps a state to an `AnnealedPoint`.
+# The step size broadcasts against the chains.
+Move = Callable[..., tuple[AnnealedPoint, TransitionInfo]]
 
 
 def annealed_importance_sampling(
@@ -115,6 +120,12 @@ def annealed_importance_sampling(
         axis of the chains.
       target_accept: the acceptance probability that tuning aims at.
       seed: int or int32[2].
+
+    Returns:
+      The last state and the log weight of every chain, and how all moves went.
+
+    Raises:
+      ValueError: if `step_size` has neither one entry nor one for each move.
     """
     num_increments = schedule.shape[0] - 1
     num_moves = num_increments if last_move else num_increments - 1
@@ -134,35 +145,31 @@ def annealed_importance_sampling(
         difference = tf.cast(point.log_final - point.log_initial, tf.float64)
         return log_weights + increments[t] * difference
 
-    def mean(value):
-        return tf.reduce_mean(value, axis=0, keepdims=True)
-
-    def step(t, point, log_weights, correction, accepted, errors, tuned):
+    def step(t, point, log_weights, correction, arrays):
         log_weights = weighed(log_weights, t, point)
         eps = step_size[t] * correction
-        point, log_accept_ratio = move(
+        point, info = move(
             lambda z: evaluate(initial_log_density, final_log_density, z),
             point,
             tf.cast(schedule[t + 1], one.dtype),
             eps,
             fold_in(seed, t),
         )
-        accept_prob = mean(tf.exp(tf.minimum(log_accept_ratio, 0.0)))
-        correction *= tf.exp(tuning_rate * (accept_prob - target_accept))
-        accepted, tuned = accepted.write(t, accept_prob), tuned.write(t, eps)
-        errors = errors.write(t, mean(energy_error(log_accept_ratio)))
-        return t + 1, point, log_weights, correction, accepted, errors, tuned
+        told = _over_chains(info)
+        correction *= tf.exp(tuning_rate * (told[0] - target_accept))
+        arrays = [a.write(t, value) for a, value in zip(arrays, (*told, eps), strict=True)]
+        return t + 1, point, log_weights, correction, arrays
 
     log_weights = tf.zeros_like(one, tf.float64)
-    moves = [tf.zeros(tf.concat([[0], tf.shape(one[:1])], 0), one.dtype)] * 3
+    dtypes = (one.dtype, one.dtype, tf.int32, one.dtype)
+    moves = [tf.zeros(tf.concat([[0], tf.shape(one[:1])], 0), dtype) for dtype in dtypes]
     if num_moves:
-        arrays = (
-            tf.TensorArray(one.dtype, num_moves, element_shape=one[:1].shape) for _ in range(3)
-        )
-        _, point, log_weights, _, *arrays = tf.while_loop(
+        shape = one[:1].shape
+        arrays = [tf.TensorArray(dtype, num_moves, element_shape=shape) for dtype in dtypes]
+        _, point, log_weights, _, arrays = tf.while_loop(
             lambda t, *_: t < num_moves,
             step,
-            (0, point, log_weights, one[:1], *arrays),
+            (0, point, log_weights, one[:1], arrays),
             parallel_iterations=1,
         )
         moves = [array.stack() for array in arrays]
@@ -171,11 +178,33 @@ def annealed_importance_sampling(
     return AISResult(point, log_weights, *moves)
 
 
-def evaluate(initial_log_density: LogDensity, final_log_density: LogDensity, state) -> Point:
-    """Both log densities and their gradients at a state."""
+def _over_chains(info: TransitionInfo) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Acceptance probability, energy error and divergences over the first axis: [1, ...] each."""
+    num_divergences = tf.reduce_sum(tf.cast(info.is_divergent, tf.int32), 0, keepdims=True)
+    total = tf.reduce_sum(regular_energy_error(info), 0, keepdims=True)
+    num_regular = tf.cast(tf.shape(info.is_divergent)[0] - num_divergences, total.dtype)
+    accept_prob = tf.reduce_mean(info.accept_prob, 0, keepdims=True)
+    return accept_prob, tf.math.divide_no_nan(total, num_regular), num_divergences
+
+
+def evaluate(
+    initial_log_density: LogDensity,
+    final_log_density: LogDensity,
+    state: tf.Tensor | list[tf.Tensor],
+) -> AnnealedPoint:
+    """Evaluates both log densities and their gradients.
+
+    Args:
+      initial_log_density: log f_0, from [chains, ...event] to nats per chain [chains].
+      final_log_density: log f_1, likewise.
+      state: [chains, ...event], or a list of such parts.
+
+    Returns:
+      The `AnnealedPoint` at `state`.
+    """
     log_initial, grad_initial = value_and_gradient(initial_log_density, state)
     log_final, grad_final = value_and_gradient(final_log_density, state)
-    return Point(state, log_initial, log_final, grad_initial, grad_final)
+    return AnnealedPoint(state, log_initial, log_final, grad_initial, grad_final)
 
 
 def hamiltonian_move(
@@ -184,14 +213,17 @@ def hamiltonian_move(
     scale: float | tf.Tensor | list[tf.Tensor] = 1.0,
     jitter: float = 0.0,
 ) -> Move:
-    """A move by Hamiltonian Monte Carlo (Neal 2011), of `num_leapfrog_steps` gradients.
+    """Makes the kernel of Hamiltonian Monte Carlo (Neal 2011) for annealed chains.
 
     Args:
-      num_leapfrog_steps: leapfrog steps in a move.
+      num_leapfrog_steps: leapfrog steps in a move; each costs one gradient of both densities.
       scale: factor on the step size per dimension, broadcasting against the state (or its parts).
       jitter: every move of every chain multiplies its step size by a random number in
         [1 - jitter, 1 + jitter): where the density is nearly Gaussian, trajectories of one length
         all come back to where they started (Neal 2011, section 5.4.2.2).
+
+    Returns:
+      The move.
     """
 
     def move(evaluate, point, beta, step_size, seed):
@@ -201,58 +233,22 @@ def hamiltonian_move(
         steps = tf.nest.map_structure(
             lambda z, s: per_chain(step_size, z) * s, point.state, for_each_part(scale, point.state)
         )
-        return _transition(evaluate, point, beta, steps, num_leapfrog_steps, seed)
+        num_chain_axes = point.log_final.shape.rank
+
+        def energy(point, momentum):
+            squares = tf.nest.map_structure(tf.square, momentum)
+            return event_sum(squares, num_chain_axes) / 2 - point.log_density(beta)
+
+        momentum = normal_like(point.state, fold_in(seed, "momentum"))
+        proposal, end = leapfrog(
+            evaluate,
+            point,
+            momentum,
+            step_size=steps,
+            num_steps=num_leapfrog_steps,
+            gradient=lambda point: point.gradient(beta),
+        )
+        log_accept_ratio = energy(point, momentum) - energy(proposal, end)
+        return accept_or_reject(point, proposal, log_accept_ratio, seed)
 
     return move
-
-
-def _transition(evaluate, point: Point, beta, step_size, num_leapfrog_steps, seed):
-    """One HMC transition at inverse temperature `beta`; also its log acceptance ratio."""
-    num_chain_axes = point.log_final.shape.rank
-    momentum = normal_like(point.state, fold_in(seed, "momentum"))
-
-    def energy(point, momentum):
-        squares = tf.nest.map_structure(tf.square, momentum)
-        return event_sum(squares, num_chain_axes) / 2 - point.log_density(beta)
-
-    proposal, final_momentum = _leapfrog(
-        evaluate, point, momentum, beta, step_size, num_leapfrog_steps
-    )
-    log_ratio = energy(point, momentum) - energy(proposal, final_momentum)
-    # Not a number means that the integrator diverged: reject.
-    log_ratio = tf.where(tf.math.is_finite(log_ratio), log_ratio, -float("inf"))
-    noise = uniform(tf.shape(log_ratio), fold_in(seed, "accept"), log_ratio.dtype)
-    accepted = noise < tf.exp(tf.minimum(log_ratio, 0.0))
-    chosen = tf.nest.map_structure(
-        lambda new, old: tf.where(per_chain(accepted, new), new, old), proposal, point
-    )
-    return with_shapes_of(chosen, point), log_ratio
-
-
-def _leapfrog(evaluate, point: Point, momentum, beta, step_size, num_leapfrog_steps):
-    """Leapfrog integration: reversible, and of unit determinant in (state, momentum)."""
-
-    def kick(momentum, point, fraction):
-        return tf.nest.map_structure(
-            lambda p, eps, g: p + fraction * eps * g, momentum, step_size, point.gradient(beta)
-        )
-
-    def drift(point, momentum):
-        return tf.nest.map_structure(
-            lambda z, eps, p: z + eps * p, point.state, step_size, momentum
-        )
-
-    def step(i, point, momentum):
-        moved = evaluate(drift(point, momentum))
-        # Log densities are asked for at the end of the trajectory only: none is computed here.
-        moved = moved._replace(log_initial=point.log_initial, log_final=point.log_final)
-        return i + 1, with_shapes_of(moved, point), kick(momentum, moved, 1.0)
-
-    _, point, momentum = tf.while_loop(
-        lambda i, *_: i < num_leapfrog_steps - 1,
-        step,
-        (0, point, kick(momentum, point, 0.5)),
-        parallel_iterations=1,
-    )
-    point = with_shapes_of(evaluate(drift(point, momentum)), point)
-    return point, kick(momentum, point, 0.5)

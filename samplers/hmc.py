@@ -1,14 +1,26 @@
 """Hamiltonian Monte Carlo: many transitions of TFP's kernel in one loop of constant memory."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from samplers.density import LogDensity, for_each_part, per_chain, with_shapes_of
+from samplers.kernels import TransitionInfo, regular_energy_error, transition_info
 from samplers.random import Seed, fold_in
 
-_DIVERGED = 1000.0  # nats
+
+class HMCState(NamedTuple):
+    """What one transition hands on to the next.
+
+    Attributes:
+      state: where the chains are, a tensor or a list of tensors, as it was given.
+      results: what TFP's kernel keeps, such as the log density and its gradient there. It must not
+        be used with another log density.
+    """
+
+    state: tf.Tensor | list[tf.Tensor]
+    results: Any
 
 
 class HMCResult(NamedTuple):
@@ -18,15 +30,60 @@ class HMCResult(NamedTuple):
       state: the last state, a tensor or a list of tensors, as it was given.
       accept_prob: acceptance probability min(1, exp(H_0 - H_1)) of every chain, averaged over its
         transitions; 0 where the proposal's energy is not finite. Shape [chains].
-      energy_error: abs(H_1 - H_0) in nats, averaged over all transitions of the chain, each counted
-        as 1000 at most (and where it is not finite), which is a trajectory that diverged. [chains].
+      energy_error: abs(H_1 - H_0) in nats, averaged over the transitions of the chain that did not
+        diverge; 0 where all did. Shape [chains].
+      num_divergences: how many transitions of the chain diverged, which is to say that their
+        energy error is above 1000 nats or is not finite. int32, shape [chains].
       step_scale: the factor on `step_size` that the adaptation arrived at; 1 without. [chains].
     """
 
     state: tf.Tensor | list[tf.Tensor]
     accept_prob: tf.Tensor
     energy_error: tf.Tensor
+    num_divergences: tf.Tensor
     step_scale: tf.Tensor
+
+
+def hmc_start(log_density: LogDensity, state: tf.Tensor | list[tf.Tensor]) -> HMCState:
+    """Evaluates the log density and its gradient where the chains start.
+
+    Args:
+      log_density: maps the state to log densities in nats, shape [chains] (any rank).
+      state: [chains, ...event], or a list of such parts.
+
+    Returns:
+      What `hmc_kernel` moves.
+    """
+    state = tf.nest.map_structure(tf.convert_to_tensor, state)
+    kernel = _tfp_kernel(log_density, state, 1.0, 1)
+    return HMCState(state, kernel.bootstrap_results(tf.nest.flatten(state)))
+
+
+def hmc_kernel(
+    log_density: LogDensity,
+    current: HMCState,
+    *,
+    step_size: float | tf.Tensor | list[tf.Tensor],
+    num_leapfrog_steps: int | tf.Tensor,
+    seed: Seed,
+) -> tuple[HMCState, TransitionInfo]:
+    """Takes one transition: a momentum p ~ N(0, I), a trajectory, and acceptance by chain.
+
+    Args:
+      log_density: maps the state to log densities in nats, shape [chains] (any rank).
+      current: where the chains are, from `hmc_start` or from this kernel.
+      step_size: broadcasts against the state; one per part, or one for all of them.
+      num_leapfrog_steps: leapfrog steps of the trajectory; each costs one gradient.
+      seed: int or int32[2].
+
+    Returns:
+      Where the chains are now, and how the transition went.
+    """
+    state, results = current
+    kernel = _tfp_kernel(log_density, state, step_size, num_leapfrog_steps)
+    parts, results = kernel.one_step(tf.nest.flatten(state), results, seed=seed)
+    moved = HMCState(tf.nest.pack_sequence_as(state, parts), results)
+    return with_shapes_of(moved, current), transition_info(results.log_accept_ratio)
 
 
 def hmc(
@@ -53,52 +110,55 @@ def hmc(
       num_steps: number of transitions.
       step_size: broadcasts against the state; one per part, or one for all of them.
       num_leapfrog_steps: leapfrog steps in a transition.
-      num_adaptation_steps: during so many first transitions each chain rescales its own step size
-        towards `target_accept`; then it is frozen. Samples count only after that.
+      num_adaptation_steps: number of first transitions during which each chain rescales its own
+        step size towards `target_accept`; then it is frozen. Samples count only after that.
       target_accept: acceptance probability that the adaptation aims at.
       seed: int or int32[2].
+
+    Returns:
+      The last state of every chain, and how its transitions went.
     """
-    parts = [tf.convert_to_tensor(part) for part in tf.nest.flatten(state)]
-    step_sizes = tf.nest.flatten(for_each_part(step_size, state))
+    step_sizes = for_each_part(step_size, state)
 
-    def kernel(step_sizes):
-        return tfp.mcmc.HamiltonianMonteCarlo(
-            lambda *parts: log_density(tf.nest.pack_sequence_as(state, parts)),
-            step_sizes,
-            num_leapfrog_steps,
+    def transition(i, current, accepted, error, num_divergences, step_scale):
+        moved, info = hmc_kernel(
+            log_density,
+            current,
+            step_size=tf.nest.map_structure(
+                lambda e, z: e * per_chain(step_scale, z), step_sizes, current.state
+            ),
+            num_leapfrog_steps=num_leapfrog_steps,
+            seed=fold_in(seed, i),
         )
-
-    def transition(i, parts, results, accepted, error, step_scale):
-        scaled = [e * per_chain(step_scale, z) for e, z in zip(step_sizes, parts, strict=True)]
-        moved = kernel(scaled).one_step(parts, results, seed=fold_in(seed, i))
-        parts, results = with_shapes_of(moved, (parts, results))
-        log_accept_ratio = results.log_accept_ratio
-        accept_prob = tf.exp(tf.minimum(log_accept_ratio, 0.0))
-        error += energy_error(log_accept_ratio)
+        error += regular_energy_error(info)
+        num_divergences += tf.cast(info.is_divergent, tf.int32)
         # Robbins-Monro on the log step size: the gains shrink, and stop with the adaptation.
         gain = tf.where(i < num_adaptation_steps, tf.cast(i + 1, error.dtype) ** -0.5, 0.0)
-        step_scale *= tf.exp(gain * (accept_prob - target_accept))
-        return i + 1, parts, results, accepted + accept_prob, error, step_scale
+        step_scale *= tf.exp(gain * (info.accept_prob - target_accept))
+        return i + 1, moved, accepted + info.accept_prob, error, num_divergences, step_scale
 
-    results = kernel(step_sizes).bootstrap_results(parts)
-    one = tf.ones_like(results.accepted_results.target_log_prob)
-    zero = tf.zeros_like(one)
-    _, parts, _, accepted, error, step_scale = tf.while_loop(
+    start = hmc_start(log_density, state)
+    one = tf.ones_like(start.results.accepted_results.target_log_prob)
+    zero, none = tf.zeros_like(one), tf.zeros_like(one, tf.int32)
+    _, end, accepted, error, num_divergences, step_scale = tf.while_loop(
         lambda i, *_: i < num_steps,
         transition,
-        (0, parts, results, zero, zero, one),
+        (0, start, zero, zero, none, one),
         parallel_iterations=1,
     )
-    num_averaged = tf.cast(tf.maximum(num_steps, 1), one.dtype)
+    num_regular = tf.cast(num_steps - num_divergences, one.dtype)
     return HMCResult(
-        tf.nest.pack_sequence_as(state, parts),
-        accept_prob=accepted / num_averaged,
-        energy_error=error / num_averaged,
+        end.state,
+        accept_prob=accepted / tf.cast(tf.maximum(num_steps, 1), one.dtype),
+        energy_error=tf.math.divide_no_nan(error, num_regular),
+        num_divergences=num_divergences,
         step_scale=step_scale,
     )
 
 
-def energy_error(log_accept_ratio: tf.Tensor) -> tf.Tensor:
-    """abs(H_1 - H_0) in nats of transitions, 1000 at most, and where it is not finite."""
-    error = tf.abs(log_accept_ratio)
-    return tf.where(error < _DIVERGED, error, _DIVERGED)  # false for NaN, too
+def _tfp_kernel(log_density, state, step_size, num_leapfrog_steps):
+    return tfp.mcmc.HamiltonianMonteCarlo(
+        lambda *parts: log_density(tf.nest.pack_sequence_as(state, parts)),
+        tf.nest.flatten(for_each_part(step_size, state)),
+        num_leapfrog_steps,
+    )

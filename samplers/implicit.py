@@ -16,7 +16,7 @@ def implicit_posterior(
     seed: Seed,
     **annealing,
 ) -> tf.Tensor | list[tf.Tensor]:
-    """Draws of q_AIS: K chains are annealed and weighed, and one of them is drawn by its weight.
+    """Draws from q_AIS: K chains are annealed and weighed, and one of them is drawn by its weight.
 
     With the schedule (0, 1) and without a last move it is q_IS, sampling importance resampling.
     Both tend to the density f_1 as K grows, q_AIS as the number of increments grows, too.
@@ -27,7 +27,7 @@ def implicit_posterior(
       state: draws of f_0, K for each draw that is wanted: [K, ...chains, ...event], or parts.
       schedule: inverse temperatures, [T + 1].
       seed: int or int32[2].
-      **annealing: as `annealed_importance_sampling`.
+      **annealing: other arguments of `annealed_importance_sampling`.
 
     Returns:
       The draws [...chains, ...event], in the structure of `state`.

@@ -2,48 +2,9 @@
 
 import tensorflow as tf
 
-from samplers.density import LogDensity, value_and_gradient
+from samplers.density import LogDensity
+from samplers.integrators import langevin_step, step_size_at
 from samplers.random import Seed, fold_in, noise_like
-
-_TO_NOISE_SCALE = {
-    "noise": lambda value: value,
-    "drift": lambda value: (2 * value) ** 0.5,
-    "tfp": lambda value: value**0.5,
-}
-
-
-def langevin_step_size(value: float | tf.Tensor, convention: str) -> float | tf.Tensor:
-    """The step size s of `langevin`, from one that is written in another convention.
-
-    Args:
-      value: the size of a step, or of every step, as the source gives it.
-      convention: which update the source means by it, with g the gradient and n ~ N(0, I):
-        "noise", z + s^2 / 2 g + s n (ours, and the reference code of Nijkamp et al. 2020);
-        "drift", z + h g + sqrt(2 h) n (Nijkamp et al. 2020, eq. 9);
-        "tfp", z + h / 2 g + sqrt(h) n (the Langevin kernels of TensorFlow Probability).
-
-    Raises:
-      ValueError: if `convention` is none of these.
-    """
-    if convention not in _TO_NOISE_SCALE:
-        known = ", ".join(map(repr, _TO_NOISE_SCALE))
-        raise ValueError(f"convention must be one of {known}; it was {convention!r}.")
-    return _TO_NOISE_SCALE[convention](value)
-
-
-def step_size_at(step_size: tf.Tensor, i: int | tf.Tensor) -> tf.Tensor:
-    """The size of step `i`: a scalar serves all steps, a vector's last entry those beyond it."""
-    if step_size.shape.rank == 0:
-        return step_size
-    return step_size[tf.minimum(i, tf.shape(step_size)[0] - 1)]
-
-
-def langevin_step(log_density: LogDensity, state, step_size: tf.Tensor, noise):
-    """One update z + s^2 / 2 grad log f(z) + s n, with `noise` n in the structure of `state`."""
-    _, gradient = value_and_gradient(log_density, state)
-    return tf.nest.map_structure(
-        lambda z, g, n: z + step_size**2 / 2 * g + step_size * n, state, gradient, noise
-    )
 
 
 def langevin(

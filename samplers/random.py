@@ -16,7 +16,13 @@ Seed = int | tf.Tensor
 
 
 def as_seed(seed: Seed) -> tf.Tensor:
-    """The `int32[2]` seed meant by a Python int or by a tensor that already is one.
+    """Makes a seed of a Python int.
+
+    Args:
+      seed: an int, or a tensor or array that already is a seed.
+
+    Returns:
+      The seed, int32[2].
 
     Raises:
       ValueError: if `seed` is neither.
@@ -32,7 +38,16 @@ def as_seed(seed: Seed) -> tf.Tensor:
 
 
 def fold_in(seed: Seed, *data: int | str | tf.Tensor) -> tf.Tensor:
-    """The seed that follows from `seed` and each of `data` in turn: roles (str), counters (int)."""
+    """Derives another seed.
+
+    Args:
+      seed: int or int32[2].
+      *data: what the other seed is for, folded in one by one: roles (str) and counters (int, or
+        an integer tensor []).
+
+    Returns:
+      The seed that follows from `seed` and `data`, int32[2].
+    """
     seed = as_seed(seed)
     for value in data:
         if isinstance(value, str):
@@ -42,33 +57,76 @@ def fold_in(seed: Seed, *data: int | str | tf.Tensor) -> tf.Tensor:
 
 
 def normal(shape, seed: Seed, dtype=tf.float32) -> tf.Tensor:
-    """Standard normal numbers."""
+    """Draws standard normal numbers by Philox.
+
+    Args:
+      shape: of the result.
+      seed: int or int32[2].
+      dtype: of the result.
+
+    Returns:
+      The numbers.
+    """
     return tf.random.stateless_normal(shape, as_seed(seed), dtype=dtype, alg="philox")
 
 
 def uniform(shape, seed: Seed, dtype=tf.float32) -> tf.Tensor:
-    """Uniform numbers in [0, 1)."""
+    """Draws uniform numbers in [0, 1) by Philox.
+
+    Args:
+      shape: of the result.
+      seed: int or int32[2].
+      dtype: of the result.
+
+    Returns:
+      The numbers.
+    """
     return tf.random.stateless_uniform(shape, as_seed(seed), dtype=dtype, alg="philox")
 
 
 def normal_like(state, seed: Seed, draw=normal):
-    """Standard normal numbers in the shape and type of `state`, a tensor or a list of tensors."""
+    """Draws standard normal numbers in the shape and type of a state.
+
+    Args:
+      state: a tensor, or a list of tensors.
+      seed: int or int32[2].
+      draw: draws numbers of a shape from a seed in a dtype.
+
+    Returns:
+      The numbers in the structure of `state`.
+    """
     parts = tf.nest.flatten(state)
     draws = [draw(tf.shape(p), fold_in(seed, i), p.dtype) for i, p in enumerate(parts)]
     return tf.nest.pack_sequence_as(state, draws)
 
 
 def noise_like(state, seed: Seed):
-    """As `normal_like`; in programs that XLA compiles of Threefry, through the inverse of the cdf.
+    """Draws as `normal_like` does, but by Threefry and the inverse of the cdf where XLA compiles.
 
     XLA computes Philox and sines number by number on a CPU, but these in vectors. Other programs
     have no Threefry.
+
+    Args:
+      state: a tensor, or a list of tensors.
+      seed: int or int32[2].
+
+    Returns:
+      Standard normal numbers in the structure of `state`.
     """
     return normal_like(state, seed, _inverse_normal if _compiled() else normal)
 
 
 def fast_uniform(shape, seed: Seed, dtype=tf.float32) -> tf.Tensor:
-    """As `uniform`; in programs that XLA compiles of Threefry, for the reason of `noise_like`."""
+    """Draws as `uniform` does, but by Threefry where XLA compiles, as `noise_like` does.
+
+    Args:
+      shape: of the result.
+      seed: int or int32[2].
+      dtype: of the result.
+
+    Returns:
+      Uniform numbers in [0, 1).
+    """
     alg = "threefry" if _compiled() else "philox"
     return tf.random.stateless_uniform(shape, as_seed(seed), dtype=dtype, alg=alg)
 

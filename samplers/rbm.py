@@ -32,19 +32,19 @@ class RBM(NamedTuple):
     weights: tf.Tensor
 
     def logits1(self, z2: tf.Tensor) -> tf.Tensor:
-        """Logits of z1 given z2, [S, ..., n1]."""
+        """Logits of p(z1 given z2), [S, ..., n1], at states of side 2, [S, ..., n2]."""
         return self.bias1 + tf.einsum("s...j,...ij->s...i", z2, self.weights)
 
     def logits2(self, z1: tf.Tensor) -> tf.Tensor:
-        """Logits of z2 given z1, [S, ..., n2]."""
+        """Logits of p(z2 given z1), [S, ..., n2], at states of side 1, [S, ..., n1]."""
         return self.bias2 + tf.einsum("s...i,...ij->s...j", z1, self.weights)
 
     def log_density(self, z1: tf.Tensor, z2: tf.Tensor) -> tf.Tensor:
-        """log p(z1, z2) + log Z in nats, [S, ...]."""
+        """log p(z1, z2) + log Z in nats, [S, ...], at states [S, ..., n1] and [S, ..., n2]."""
         return tf.reduce_sum(z1 * self.bias1, -1) + tf.reduce_sum(z2 * self.logits2(z1), -1)
 
     def log_marginal1(self, z1: tf.Tensor) -> tf.Tensor:
-        """log p(z1) + log Z in nats, [S, ...]: the other side is summed out."""
+        """log p(z1) + log Z in nats, [S, ...]: the other side of [S, ..., n1] is summed out."""
         free = tf.reduce_sum(tf.math.softplus(self.logits2(z1)), -1)
         return tf.reduce_sum(z1 * self.bias1, -1) + free
 
@@ -96,14 +96,30 @@ def gibbs(
 
 
 def bernoulli(logits: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
-    """Bernoulli draws, 0 or 1 in the type of `logits`, from uniform numbers."""
+    """Draws bits.
+
+    Args:
+      logits: log odds of a 1.
+      u: uniform numbers in [0, 1) of the same shape.
+
+    Returns:
+      Bernoulli draws, 0 or 1 in the type of `logits`.
+    """
     return tf.cast(u < tf.sigmoid(logits), logits.dtype)
 
 
 def sweep_uniforms(rbm: RBM, shape: tf.Tensor, seed: Seed) -> list[tf.Tensor]:
-    """Uniform numbers for both sides of states of `shape` [S, ...]: [S, ..., n1], [S, ..., n2].
+    """Draws the uniform numbers of one sweep.
 
     They are drawn in one call: on a CPU it took XLA twice as long in two.
+
+    Args:
+      rbm: the RBM, or a batch of them.
+      shape: shape of the chains, [S, ...].
+      seed: int or int32[2].
+
+    Returns:
+      Numbers for side 1, [S, ..., n1], and for side 2, [S, ..., n2].
     """
     sizes = [rbm.bias1.shape[-1], rbm.bias2.shape[-1]]
     return tf.split(
@@ -119,7 +135,7 @@ def relaxed_gibbs(
     relax: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     seed: Seed,
 ) -> RelaxedSample:
-    """Sweeps of Gibbs sampling in which `relax` stands for the Bernoulli draws.
+    """Runs sweeps of Gibbs sampling in which `relax` stands for the Bernoulli draws.
 
     Each side is conditioned on the relaxed state of the other. The sweeps are unrolled, and
     differentiable in the parameters (Vahdat et al. 2020, section 3, the path-wise term).
@@ -131,8 +147,11 @@ def relaxed_gibbs(
       relax: maps logits and uniform numbers, of one shape, to states in [0, 1].
       seed: int or int32[2].
 
+    Returns:
+      The relaxed states of both sides, and the probabilities of the last ones.
+
     Raises:
-      ValueError: if `num_sweeps` is no positive int.
+      ValueError: if `num_sweeps` is not a positive int.
     """
     if not (isinstance(num_sweeps, int) and num_sweeps >= 1):
         raise ValueError(f"num_sweeps must be a positive int; it was {num_sweeps!r}.")
@@ -148,10 +167,18 @@ def relaxed_gibbs(
 def mean_field(
     rbm: RBM, mean1: tf.Tensor, num_steps: int | tf.Tensor = 40
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Means of both sides of product Bernoullis that descend their divergence from the RBM.
+    """Finds product Bernoullis near to the RBM: each step lowers their KL divergence from it.
 
-    Updates mean2 = sigmoid(b2 + W' mean1), then mean1 = sigmoid(b1 + W mean2), `num_steps` times
-    from `mean1`, [S, ..., n1]; the fixed point depends on it where there are several modes.
+    A step is mean2 = sigmoid(b2 + W' mean1), then mean1 = sigmoid(b1 + W mean2).
+
+    Args:
+      rbm: the RBM, or a batch of them.
+      mean1: where the means of side 1 start, [S, ..., n1]; where the RBM has several modes, the
+        fixed point depends on it.
+      num_steps: number of steps.
+
+    Returns:
+      The means of side 1, [S, ..., n1], and of side 2, [S, ..., n2].
     """
     _, mean1 = tf.while_loop(
         lambda i, _: i < num_steps,
@@ -162,8 +189,17 @@ def mean_field(
     return mean1, tf.sigmoid(rbm.logits2(mean1))
 
 
-def mean_field_divergence(rbm: RBM, mean1: tf.Tensor, mean2: tf.Tensor) -> tf.Tensor:
-    """KL(product of Bernoullis of these means || RBM) - log Z, in nats, [S, ...]."""
+def mean_field_kl(rbm: RBM, mean1: tf.Tensor, mean2: tf.Tensor) -> tf.Tensor:
+    """Computes KL(product of Bernoullis || RBM) - log Z.
+
+    Args:
+      rbm: the RBM, or a batch of them.
+      mean1: means of side 1, [S, ..., n1].
+      mean2: means of side 2, [S, ..., n2].
+
+    Returns:
+      The KL divergence less log Z in nats, [S, ...].
+    """
 
     def negative_entropy(mean):
         return tf.reduce_sum(tf.math.xlogy(mean, mean) + tf.math.xlogy(1 - mean, 1 - mean), -1)
@@ -174,7 +210,14 @@ def mean_field_divergence(rbm: RBM, mean1: tf.Tensor, mean2: tf.Tensor) -> tf.Te
 
 
 def binary_states(n: int, dtype=tf.float32) -> tf.Tensor:
-    """All states of n binary units, [2^n, n].
+    """Lists all states of n binary units.
+
+    Args:
+      n: number of units.
+      dtype: of the result.
+
+    Returns:
+      The states, 0 or 1, [2^n, n].
 
     Raises:
       ValueError: if n is above 20, a million states.
@@ -185,7 +228,13 @@ def binary_states(n: int, dtype=tf.float32) -> tf.Tensor:
 
 
 def exact_log_normalizer(rbm: RBM) -> tf.Tensor:
-    """log Z in nats, [...], by enumeration of the smaller side.
+    """Computes log Z by enumeration of the smaller side.
+
+    Args:
+      rbm: the RBM, or a batch of them.
+
+    Returns:
+      log Z in nats, [...].
 
     Raises:
       ValueError: if both sides have more than 20 units.

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 import tensorflow.experimental.numpy as tnp
 
+from samplers.estimators import log_mean_exp
 from samplers.random import Seed, fold_in, uniform
 from samplers.rbm import RBM, bernoulli, gibbs, sweep_uniforms
 
@@ -49,6 +50,9 @@ def rbm_annealed_importance_sampling(
         spins 2 z - 1, a = b + the sum of W / 2 over the other side, for biases of bits that make up
         for strong weights.
       seed: int or int32[2].
+
+    Returns:
+      The log weight and the last state of every chain.
 
     Raises:
       ValueError: if `start` is none of these.
@@ -109,21 +113,24 @@ def population_annealing_step(
     """
     ratio = RBM(*(b - a for a, b in zip(old, new, strict=True)))
     log_weights = tf.cast(ratio.log_density(z1, z2), tf.float64)
-    count = tf.cast(tf.shape(log_weights)[0], tf.float64)
     ancestors = systematic_resampling(log_weights, fold_in(seed, "resample"))
     z1 = tf.ensure_shape(tnp.take_along_axis(z1, ancestors[..., None], 0), z1.shape)
     z1, z2 = gibbs(new, z1, num_sweeps=num_sweeps, seed=fold_in(seed, "sweep"))
-    return tf.reduce_logsumexp(log_weights, 0) - tf.math.log(count), z1, z2
+    return log_mean_exp(log_weights), z1, z2
 
 
 def systematic_resampling(log_weights: tf.Tensor, seed: Seed) -> tf.Tensor:
-    """Indices of particles, [S, ...], with every particle S w times on average, w its share.
+    """Resamples particles by their weights, with one uniform number for each population.
 
-    One uniform number for each population decides: a particle occurs floor(S w) or ceil(S w) times.
+    A particle with the share w of all weights occurs floor(S w) or ceil(S w) times, and S w times
+    on average.
 
     Args:
-      log_weights: [S, ...], in nats.
+      log_weights: nats, [S, ...].
       seed: int or int32[2].
+
+    Returns:
+      Indices of the particles that are drawn, [S, ...].
     """
     count = tf.shape(log_weights)[0]
     shares = tnp.moveaxis(tf.nn.softmax(log_weights, 0), 0, -1)  # [..., S]

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Relaxation:
-    """What relaxations have in common; the larger `beta`, the nearer to bits.
+    """A relaxation of Bernoulli draws: the larger `beta`, the nearer its numbers are to bits.
 
     Attributes:
       beta: inverse temperature.
@@ -32,21 +32,38 @@ class Relaxation:
             raise ValueError(f"beta must be greater than 0; it was {self.beta!r}.")
 
     def __call__(self, logits: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
-        """Draws zeta by uniform numbers `u` in [0, 1), with a gradient in `logits`."""
+        """Draws zeta.
+
+        Args:
+          logits: l, the log odds of a 1.
+          u: uniform numbers in [0, 1).
+
+        Returns:
+          zeta in [0, 1], with a gradient in `logits`.
+        """
         raise NotImplementedError
 
     def cdf(self, zeta: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """Probability that a draw is at most `zeta`."""
+        """Computes the cumulative distribution function.
+
+        Args:
+          zeta: where it is wanted.
+          logits: l, the log odds of a 1.
+
+        Returns:
+          The probability that a draw is at most `zeta`.
+        """
         raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True)
 class PiecewiseLinear(Relaxation):
-    """zeta = clip(1/2 + a (u - (1 - q)), 0, 1), of slope a = beta / 4 / (q (1 - q) + 0.01).
+    """The relaxation zeta = clip(1/2 + a (u - (1 - q)), 0, 1).
 
-    From q = 0.02 to 0.98 (beta at least 3) E[zeta] = q. It has no density: zeta is 0 and 1 with
-    positive probabilities. Andriyash et al. (2018), used by Vahdat et al. (2020), section 4.1. As
-    in the code of the latter the slope has a gradient, too: so it is that of E[h(zeta)] for any h.
+    Its slope is a = beta / 4 / (q (1 - q) + 0.01). From q = 0.02 to 0.98 (beta at least 3)
+    E[zeta] = q. It has no density: zeta is 0 and 1 with positive probabilities. Andriyash et al.
+    (2018), used by Vahdat et al. (2020), section 4.1. As in the code of the latter the slope has a
+    gradient, too: so it is that of E[h(zeta)] for any h.
     """
 
     beta: float = 4.0
@@ -64,7 +81,7 @@ class PiecewiseLinear(Relaxation):
 
 @dataclasses.dataclass(frozen=True)
 class Concrete(Relaxation):
-    """zeta = sigmoid(beta (l + log u / (1 - u))), the binary Concrete or Gumbel-softmax.
+    """The binary Concrete or Gumbel-softmax, zeta = sigmoid(beta (l + log u / (1 - u))).
 
     Maddison et al. (2017), used by GumBolt (Khoshaman and Amin 2018). Much of its mass is nearer
     to 0 or 1 than floats tell apart, where only the logit of zeta has a useful density.
@@ -83,7 +100,7 @@ class Concrete(Relaxation):
         return tf.sigmoid(_logit(zeta) / self.beta - logits)
 
     def logit_log_prob(self, y: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """Log density of the logit y of zeta."""
+        """Log density, in nats, of the logit y of zeta."""
         x = y / self.beta - logits  # logistic
         return -tf.math.softplus(x) - tf.math.softplus(-x) - math.log(self.beta)
 
@@ -94,9 +111,9 @@ class Concrete(Relaxation):
 
 
 class _Overlapping(Relaxation):
-    """Mixtures q r(zeta given 1) + (1 - q) r(zeta given 0), r(zeta given 1) = r(1 - zeta given 0).
+    """A mixture q r(zeta given 1) + (1 - q) r(zeta given 0), r(zeta given 1) = r(1 - zeta given 0).
 
-    A subclass has `log_prob_given_0`, `_cdf_given_0` and `_draw`, whose gradient nobody asks for.
+    A subclass defines `log_prob_given_0`, `_cdf_given_0` and `_draw`, whose gradient is not used.
     """
 
     overlapping = True
@@ -135,10 +152,11 @@ class _Overlapping(Relaxation):
 
 @dataclasses.dataclass(frozen=True)
 class Power(_Overlapping):
-    """r(zeta given 0) = zeta^(1/beta - 1) / beta on [0, 1], as DVAE# (Vahdat et al. 2018a).
+    """The mixture of r(zeta given 0) = zeta^(1/beta - 1) / beta on [0, 1], as DVAE# has it.
 
-    One uniform number draws both z and zeta given z, from what it leaves over. Much of the mass is
-    nearer to 0 or 1 than floats tell apart: densities are those of zeta clipped to where they do.
+    Vahdat et al. (2018a). One uniform number draws both z and zeta given z, from what it leaves
+    over. Much of the mass is nearer to 0 or 1 than floats tell apart: densities are those of zeta
+    clipped to where they do.
     """
 
     beta: float = 30.0
@@ -160,9 +178,9 @@ class Power(_Overlapping):
 
 @dataclasses.dataclass(frozen=True)
 class Exponential(_Overlapping):
-    """r(zeta given 0) = beta e^(-beta zeta) / (1 - e^(-beta)) on [0, 1], as DVAE++.
+    """The mixture of r(zeta given 0) = beta e^(-beta zeta) / (1 - e^(-beta)) on [0, 1].
 
-    Drawn by the inverse of the mixture's cdf (Vahdat et al. 2018b).
+    It is that of DVAE++, drawn by the inverse of the mixture's cdf (Vahdat et al. 2018b).
     """
 
     beta: float = 10.0

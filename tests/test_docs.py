@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from zoo.scripts import generate
 
 ROOT = generate.ROOT

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import pytest
 import yaml
-from zoo.scripts import generate
 
 from zoo.core.checks import UsageError
 from zoo.core.registry import Paper
+from zoo.scripts import generate
 
 PAPERS = [
     Paper(("Ada, A.", "Bob, B.", "Cy, C.", "Di, D."), 'A "quoted" title: of four', 2021),

@@ -3,6 +3,7 @@
 import ast
 import configparser
 import pathlib
+import re
 import subprocess
 import sys
 import venv
@@ -10,19 +11,80 @@ import venv
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-BELOW = {"layers": (), "samplers": (), "zoo": ("layers", "samplers")}
+# From the top down: a room imports those that stand after it, and itself.
+ROOMS = (
+    "zoo.runs",
+    "zoo.analysis",
+    "zoo.serving",
+    "zoo.scores",
+    "zoo.models",
+    "zoo.parts",
+    "zoo.data",
+    "zoo.core",
+    "layers",
+    "samplers",
+)
+APART = {"layers", "samplers"}  # which know nothing of each other
+MOST_LINES = 350
 
 
-@pytest.mark.parametrize("room", BELOW)
+def imports(path):
+    """The modules that a file imports, by their full names."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("room", ROOMS)
 def test_imports_run_down(room):
-    for path in (ROOT / room).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module] if isinstance(node, ast.ImportFrom) else []
-            for name in names:
-                top = name.split(".")[0]
-                allowed = top == room or top in BELOW[room]
-                assert allowed or top not in (*BELOW, "scripts", "tests"), f"{path}: {name}"
+    below = {room, *ROOMS[ROOMS.index(room) + 1 :]}
+    below -= APART - {room} if room in APART else set()
+    files = [*(ROOT / room.replace(".", "/")).rglob("*.py")]
+    assert files
+    for path in files:
+        for name in imports(path):
+            top = name.split(".")[0]
+            if top in ("tests", "scripts") or name.startswith("zoo.scripts"):
+                raise AssertionError(f"{path} imports {name}, which stands above it")
+            if top in ("zoo", *APART):
+                found = ".".join(name.split(".")[: 2 if top == "zoo" else 1])
+                assert found in below, f"{path} imports {name}, which stands above it"
+
+
+def test_models_import_models_to_subclass_them():
+    """Or to share a function or a paper of the base that they are."""
+    for path in (ROOT / "zoo/models").glob("[!_]*.py"):
+        tree = ast.parse(path.read_text())
+        bases = {
+            base.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ClassDef)
+            for base in node.bases
+            if isinstance(base, ast.Name)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("zoo.models."):
+                module = ROOT / f"{node.module.replace('.', '/')}.py"
+                named = {alias.name for alias in node.names}
+                is_base = module.stem in ("deep_latent", "binary_latent")
+                is_paper = all(name.isupper() for name in named)
+                assert is_base or is_paper or named & bases, f"{path} imports {node.module}"
+
+
+def test_files_are_short():
+    for folder in ("layers", "samplers", "zoo", "scripts", "tests"):
+        for path in (ROOT / folder).rglob("*.py"):
+            size = len(path.read_text().splitlines())
+            assert size <= MOST_LINES, f"{path} has {size} lines"
+
+
+def test_abilities_alone_decide_what_a_model_can_do():
+    for folder in ("zoo", "scripts"):
+        for path in (ROOT / folder).rglob("*.py"):
+            found = re.search(r"isinstance\(.*Posterior|hasattr\(model", path.read_text())
+            assert not found, f"{path}: {found.group()}"
 
 
 def test_every_package_is_named():

@@ -40,6 +40,5 @@ __all__ = [
 
 
 def __getattr__(name):
-    if name in renamed.NAMES:
-        raise AttributeError(f"zoo.{name} is now zoo.{renamed.NAMES[name]}.")
+    renamed.check_name(name)
     raise AttributeError(f"module 'zoo' has no attribute {name!r}")

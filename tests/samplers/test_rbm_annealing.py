@@ -38,12 +38,12 @@ IMPORTANCE = {
 }
 POPULATION = {
     "mean of log weights": (
-        "tf.reduce_logsumexp(log_weights, 0) - tf.math.log(count)",
-        "tf.reduce_mean(log_weights, 0)",
+        "log_mean_exp(log_weights), z1",
+        "tf.reduce_mean(log_weights, 0), z1",
     ),
     "sum for mean": (
-        "tf.reduce_logsumexp(log_weights, 0) - tf.math.log(count)",
-        "tf.reduce_logsumexp(log_weights, 0)",
+        "log_mean_exp(log_weights), z1",
+        "tf.reduce_logsumexp(log_weights, 0), z1",
     ),
     "old over new": ("b - a for a, b in zip(old, new", "a - b for a, b in zip(old, new"),
     "resampling missing": ("tnp.take_along_axis(z1, ancestors[..., None], 0)", "z1"),
@@ -94,15 +94,11 @@ def weighted_scores(rbm, log_weights, z1, z2):
     return np.abs(scores).max()
 
 
-def importance_deviation(module, start, num_chains=4096, run=lambda f, *args: f(*args)):
+def importance_deviation(module, start):
     rbm = samplers.RBM(*parameters(4, 4, seed=2))
-
-    def sample(seed):
-        return module.rbm_annealed_importance_sampling(
-            rbm, num_chains=num_chains, betas=samplers.linear_schedule(4), start=start, seed=seed
-        )
-
-    log_weights, z1, z2 = run(sample, samplers.as_seed(0))
+    log_weights, z1, z2 = module.rbm_annealed_importance_sampling(
+        rbm, num_chains=4096, betas=samplers.linear_schedule(4), start=start, seed=0
+    )
     assert log_weights.dtype == tf.float64
     return weighted_scores(rbm, log_weights, z1[None], z2[None]) / 4
 
@@ -113,8 +109,7 @@ def compiled(f, *args):
 
 @pytest.mark.parametrize("start", ["zero", "bias", "spin"])
 def test_annealed_weights_are_unbiased(start):
-    assert importance_deviation(samplers, start, 20_000) < 1
-    assert importance_deviation(samplers, start, 20_000, compiled) < 1
+    assert importance_deviation(samplers, start) < 1
 
 
 @pytest.mark.parametrize("change", IMPORTANCE.values(), ids=IMPORTANCE)
@@ -127,7 +122,7 @@ def test_mean_of_logs_is_below_the_log():
     """On average, with five chains at two temperatures; not always."""
     rbm = samplers.RBM(*(2 * p for p in parameters(4, 3, seed=3)))
     result = samplers.rbm_annealed_importance_sampling(
-        rbm, num_chains=20_000, betas=samplers.linear_schedule(2), seed=0
+        rbm, num_chains=10_000, betas=samplers.linear_schedule(2), seed=0
     )
     log_weights = np.reshape(result.log_weights - log_normalizers(rbm), [-1, 5, 3])
     estimates = np.logaddexp.reduce(log_weights, 1) - np.log(5)
@@ -243,12 +238,12 @@ def population_deviation(module, replicates=1000, num_particles=8, run=lambda f,
 
 
 def test_steps_of_a_population_are_unbiased():
-    assert step_deviation(samplers, 4000) < 1
+    assert step_deviation(samplers) < 1
 
 
 def test_population_annealing_is_unbiased():
-    assert population_deviation(samplers, 3000) < 1
-    assert population_deviation(samplers, 3000, run=compiled) < 1
+    assert population_deviation(samplers) < 1
+    assert population_deviation(samplers, run=compiled) < 1
 
 
 @pytest.mark.parametrize("change", POPULATION.values(), ids=POPULATION)
@@ -283,14 +278,13 @@ def test_wrong_resampling_is_rejected(change):
     assert not resampling_deviation(mutant("samplers.rbm_annealing", *change)) < 1
 
 
-@pytest.mark.parametrize("start", ["zero", "bias", "spin"])
-def test_many_temperatures_give_log_normalizers(start):
-    """Of stronger weights and biases, in float32."""
+def test_many_temperatures_give_log_normalizers():
+    """Of stronger weights and biases, in float32, compiled."""
     rbm = samplers.RBM(*(tf.cast(2 * p, tf.float32) for p in parameters(6, 5, seed=6)))
     betas = samplers.linear_schedule(150)
     result = compiled(
         lambda seed: samplers.rbm_annealed_importance_sampling(
-            rbm, num_chains=1000, betas=betas, start=start, seed=seed
+            rbm, num_chains=1000, betas=betas, start="spin", seed=seed
         ),
         samplers.as_seed(0),
     )

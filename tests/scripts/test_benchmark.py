@@ -13,6 +13,7 @@ from programs import run_here
 import samplers
 import zoo
 from zoo import data
+from zoo.core.fields import PixelField
 from zoo.scripts import timing
 
 TINY = [
@@ -204,7 +205,10 @@ def test_the_rival_samples_the_same():
     from zoo.scripts import rivals
 
     model = zoo.AnnealedVAE.for_data(
-        data.Data(None, None, None, (9,), 0, {}), latent_dim=2, hidden=(8, 8), activation="tanh"
+        data.Data(None, None, None, {"x": PixelField((9,))}, {}),
+        latent_dim=2,
+        hidden=(8, 8),
+        activation="tanh",
     )
     rival = rivals.AnnealedVAE(model)
     x = tf.cast(samplers.uniform([500, 9], 0) < 0.5, tf.float32)

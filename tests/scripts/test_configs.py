@@ -11,6 +11,7 @@ import zoo
 from zoo import data, scores
 from zoo.core import pipeline
 from zoo.core.annealing import PROTOCOLS
+from zoo.core.fields import PixelField
 from zoo.core.registry import get_method
 from zoo.runs.build import build
 from zoo.runs.config import check_config
@@ -54,7 +55,7 @@ def test_builds(choice):
     config = resolve(get_config(choice))
     shape = (28, 28, 1)
     train = pipeline.pipeline({"x": np.zeros((300, *shape), np.float32)}, 100)
-    model = build(config, data.Data(train, None, None, shape, 0, {"train": 300}))
+    model = build(config, data.Data(train, None, None, {"x": PixelField(shape)}, {"train": 300}))
     assert type(model) is get_method(config.model.name)
     assert type(model.optimizer) is keras.optimizers.Adam
     assert model.compile_chains == config.jit_compile

@@ -22,9 +22,13 @@ def exported(trained, tmp_path_factory):
     return workdir
 
 
-def test_the_export_belongs_to_the_run(exported):
+@pytest.fixture(scope="module")
+def endpoints(exported):
+    return tf.saved_model.load(str(exported / "export")).signatures
+
+
+def test_the_export_belongs_to_the_run(exported, endpoints):
     assert "export" in manifest.names(exported)
-    endpoints = tf.saved_model.load(str(exported / "export")).signatures
     assert {"sample", "reconstruct", "inpaint", "encode", "log_likelihood"} < set(endpoints)
 
 
@@ -44,9 +48,8 @@ def test_serve_check(exported):
         assert 0.1 < figures["requests_per_second"] * figures["p50"] / 1e3 < 2
 
 
-def test_requests_are_of_the_size_asked_for(exported):
+def test_requests_are_of_the_size_asked_for(exported, endpoints):
     """And each has another seed."""
-    endpoints = tf.saved_model.load(str(exported / "export")).signatures
     requests = latency.warmup_requests(exported / "export")
     for name, shape in (("sample", ()), ("inpaint", (8, 8, 1))):
         asked = []

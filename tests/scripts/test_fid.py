@@ -48,15 +48,23 @@ def test_fid(workdir, networks, digits, tmp_path):
     (copy / "config.json").write_text(json.dumps(config))
     figures = []
     for path in (workdir, copy):
-        result = run_here("fid", f"--workdir={path}", "--num_samples=150", "--seed=3")
+        result = run_here(
+            "fid", f"--workdir={path}", "--num_samples=150", "--num_images=100", "--seed=3"
+        )
         assert result.returncode == 0, result.stderr
-        assert ": frechet_small against 300 test images" in result.stdout.lower()
+        assert ": frechet_small against 100 test images" in result.stdout.lower()
         assert f"classifies {networks[-1].accuracy:.1%} of the test images" in result.stdout
         figures.append(json.loads((path / "fid.json").read_text()))
         assert "fid.json" in manifest.names(path)
     assert len(networks) == 2 and figures[0] == figures[1]
     expected = scores.frechet(
-        zoo.load(str(workdir)), digits, networks[0], num_samples=150, seed=3, verbose=False
+        zoo.load(str(workdir)),
+        digits,
+        networks[0],
+        num_samples=150,
+        num_images=100,
+        seed=3,
+        verbose=False,
     )
     assert figures[0].pop("latents") == expected.pop("latents") == "prior"
     assert figures[0] == pytest.approx(expected, rel=1e-9)

@@ -63,7 +63,10 @@ def test_a_conditional_model_completes_what_it_is_for(tmp_path, digits):
     np.testing.assert_array_equal(arrays["visible"], zoo.data.mask("random", (8, 8, 1), 3))
     result = run_here("inpaint", f"--workdir={workdir}", "--coverage=0.3")
     assert result.returncode == 2
-    assert "coverage must be left out for a model that has a mask of its own" in result.stderr
+    assert (
+        "coverage must be left out for a model that has a mask of its own; it was 0.3"
+        in result.stderr
+    )
 
 
 def test_steps_are_the_models_by_default(workdir, monkeypatch):

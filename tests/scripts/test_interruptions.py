@@ -14,7 +14,7 @@ import pytest
 from programs import ROOT, TINY, Killed, assert_same_run, run_here
 
 import zoo
-from zoo.runs import writers
+from zoo.runs import callbacks, writers
 
 VAE = ["--config=vae", *TINY, "--config.epochs=3"]
 
@@ -23,19 +23,20 @@ def kill(*_, **__):
     raise Killed
 
 
-@pytest.fixture(autouse=True)
-def only_the_model(request, monkeypatch):
-    """Of what a training leaves here, but in processes of their own, the model is written alone."""
+@pytest.fixture(scope="module", autouse=True)
+def only_the_model():
+    """Of what a training leaves and draws, all but in processes of its own, the model is enough."""
     only = [writer for writer in writers._WRITERS if writer.files == ("model.keras",)]
-    monkeypatch.setattr(writers, "_WRITERS", only)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writers, "_WRITERS", only)
+        patch.setattr(callbacks.PictureLogger, "on_epoch_end", lambda *_, **__: None)
+        yield
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("runs") / "whole"
-    with pytest.MonkeyPatch.context() as patch:
-        only_the_model.__wrapped__(None, patch)
-        assert run_here("train", *VAE, f"--workdir={workdir}").returncode == 0
+    assert run_here("train", *VAE, f"--workdir={workdir}").returncode == 0
     return workdir
 
 

@@ -27,12 +27,27 @@ def gaussian_moments(mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     return np.concatenate([mean, (covariance + np.outer(mean, mean)).ravel()])
 
 
-def mutant(name: str, old: str, new: str) -> types.ModuleType:
-    """A copy of a module in which one piece of source is changed: a deliberately wrong method."""
-    module = importlib.import_module(name)
-    source = inspect.getsource(module)
+def mutant(name: str, old: str, new: str, *users: str) -> types.ModuleType:
+    """A copy of a module in which one piece of source is changed: a deliberately wrong method.
+
+    Of modules that use it there are copies, too, each of which uses the copies before it. The last
+    copy is returned.
+    """
+    source = inspect.getsource(importlib.import_module(name))
     assert source.count(old) == 1, f"{old!r} occurs {source.count(old)} times in {name}"
-    copy = types.ModuleType(f"{name}_mutant")
-    sys.modules[copy.__name__] = copy  # named tuples look their module up
-    exec(compile(source.replace(old, new), f"{name} with {new!r}", "exec"), copy.__dict__)
-    return copy
+    copies = {name: _module(name, source.replace(old, new))}
+    for user in users:
+        right = {used: sys.modules[used] for used in copies}
+        sys.modules.update(copies)
+        try:
+            copies[user] = _module(user, inspect.getsource(importlib.import_module(user)))
+        finally:
+            sys.modules.update(right)
+    return list(copies.values())[-1]
+
+
+def _module(name, source):
+    module = types.ModuleType(f"{name}_mutant")
+    sys.modules[module.__name__] = module  # named tuples look their module up
+    exec(compile(source, f"mutant of {name}", "exec"), module.__dict__)
+    return module

@@ -6,13 +6,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-import zoo
+from zoo.core import registry
 
 BATCH = 50
 
 
 def build(method, data, *, optimizer="adam", jit_compile=False, **kwargs):
-    model = method.for_data(data, **method.tiny | kwargs)
+    """The tiny form of a registered class, compiled."""
+    model = method.for_data(data, **registry.methods()[method.__name__].tiny | kwargs)
     optimizer = keras.optimizers.get(optimizer)
     optimizer.learning_rate = 3e-3
     model.compile(optimizer, jit_compile=jit_compile)
@@ -23,20 +24,6 @@ def build(method, data, *, optimizer="adam", jit_compile=False, **kwargs):
 def two_replicas():
     """One strategy for the process: the collective operations of two get in each other's way."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-
-def has_encoder(model):
-    return hasattr(model, "encoder")
-
-
-def conditions(model, images):
-    """What `sample` of a conditional model takes beside: the image that it completes."""
-    return {} if model.visible is None else {"x_visible": images[0]}
-
-
-def mask(model, data, name):
-    """A mask by name, or the only one that a conditional model takes."""
-    return zoo.data.mask(name, data.shape) if model.visible is None else model.visible
 
 
 def train_images(data, num_batches=4):

@@ -136,7 +136,7 @@ def mean_field_modes(
         u = samplers.fast_uniform(tf.shape(chains.z1), samplers.fold_in(key, "nudge"))
         means = _fixed_points(rbm, 0.99 * chains.z1 + 0.01 * u, tolerance / 100)
         log_normalizer, stderr = samplers.log_mean_weight(chains.log_weights)
-        kl = tf.cast(samplers.mean_field_divergence(rbm, *means), tf.float64)  # less log Z
+        kl = tf.cast(samplers.mean_field_kl(rbm, *means), tf.float64)  # less log Z
         return tf.transpose(tf.concat(means, -1), [0, 2, 1]), kl, log_normalizer, stderr
 
     points, kl, log_normalizers, stderrs = _each(run, rbm, chunk_size)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 
 def ability(method: Callable) -> Callable:
-    """Decorates a method of a base class that only says what defining it means."""
+    """Decorates a method of a base class that only says what it means to define it."""
     method.is_only_described = True
     return method
 

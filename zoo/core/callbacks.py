@@ -86,23 +86,34 @@ class ChainHealth(keras.callbacks.Callback):
 
     Args:
       min_accept_rate: below this mean acceptance probability chains are stuck.
-      max_energy_error: above this mean, in nats, trajectories diverge; one that does counts as
-        1000.
+      max_energy_error: above this mean, in nats, of trajectories that do not diverge, step sizes
+        are too large.
+      max_divergences: above this mean number of an example's trajectories in a training step,
+        trajectories diverge.
     """
 
-    def __init__(self, min_accept_rate: float = 0.1, max_energy_error: float = 10.0):
+    def __init__(
+        self,
+        min_accept_rate: float = 0.1,
+        max_energy_error: float = 10.0,
+        max_divergences: float = 0.02,
+    ):
         super().__init__()
         self.min_accept_rate, self.max_energy_error = min_accept_rate, max_energy_error
+        self.max_divergences = max_divergences
         self.told = set()
 
     def on_epoch_end(self, epoch, logs=None):
         if epoch == 0 and self.params["epochs"] > 1:
             return
-        accept_rate, error = ((logs or {}).get(name) for name in ("accept_rate", "energy_error"))
+        names = ("accept_rate", "energy_error", "divergences")
+        accept_rate, error, divergences = ((logs or {}).get(name) for name in names)
         if accept_rate is not None and accept_rate < self.min_accept_rate:
             self._warn("accept_rate", f"epoch {epoch + 1}: accept_rate is {accept_rate:.3g}")
         if error is not None and error > self.max_energy_error:
             self._warn("energy_error", f"epoch {epoch + 1}: energy_error is {error:.3g} nats")
+        if divergences is not None and divergences > self.max_divergences:
+            self._warn("divergences", f"epoch {epoch + 1}: divergences are {divergences:.3g}")
 
     def _warn(self, cause, observed):
         if cause not in self.told:
@@ -116,6 +127,10 @@ _ADVICE = {
         "or a higher target_accept."
     ),
     "energy_error": (
+        "trajectories are far off: give smaller step sizes (step_size, min_step_size, "
+        "max_step_size), or a lower learning rate."
+    ),
+    "divergences": (
         "trajectories diverge: give smaller step sizes (step_size, min_step_size, max_step_size), "
         "or a lower learning rate."
     ),

@@ -12,7 +12,11 @@ class UsageError(ValueError):
 
 
 def check_choice(name: str, value: str, choices: Collection[str]) -> str:
-    """Returns `value` if it is one of `choices`; else names the nearest ones."""
+    """Returns `value`, once it is known to be one of `choices`.
+
+    Raises:
+      UsageError: naming the nearest choices, or all.
+    """
     if isinstance(value, str) and value in choices:
         return value
     known = ", ".join(map(repr, sorted(choices)))
@@ -20,14 +24,25 @@ def check_choice(name: str, value: str, choices: Collection[str]) -> str:
 
 
 def unknown_choice(name: str, value: str, choices: Collection[str], known: str) -> UsageError:
-    """What to raise for a value that is none of `choices`: names the nearest, else `known`."""
+    """Returns what to raise for a value that is none of `choices`.
+
+    Args:
+      name: of the argument.
+      value: of it.
+      choices: of which the error names the nearest.
+      known: how the sentence ends where none is near.
+    """
     near = difflib.get_close_matches(str(value), choices, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else known
     return UsageError(f"{name}: unknown value {value!r}; {hint}")
 
 
 def check_positive(**values: float) -> None:
-    """Refuses what is not a finite number greater than zero."""
+    """Refuses what is not a finite number greater than 0.
+
+    Raises:
+      UsageError: naming the first such argument.
+    """
     for name, value in values.items():
         number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
         if not number or not 0 < value < np.inf:
@@ -38,7 +53,11 @@ _MOST = 2**31 - 1  # programs count in int32
 
 
 def check_count(**values: int) -> None:
-    """Refuses what is not a positive whole number."""
+    """Refuses what is not a positive whole number that programs can count to.
+
+    Raises:
+      UsageError: naming the first such argument.
+    """
     check_positive(**values)
     for name, value in values.items():
         if not isinstance(value, int | np.integer):
@@ -47,54 +66,12 @@ def check_count(**values: int) -> None:
             raise UsageError(f"{name} must be at most {_MOST}; it was {value!r}.")
 
 
-def check_images(x, event_shape: tuple[int, ...] | None = None, name: str = "x") -> np.ndarray:
-    """Images as float32, once they are known to be [N, ...event] pixels in [0, 1].
+def check_deterministic(**networks: keras.Model) -> None:
+    """Refuses layers that make a chain's density depend on noise, or on the other examples.
 
     Raises:
-      UsageError: for an empty batch, a wrong shape, NaN, or pixels outside [0, 1].
+      UsageError: naming the argument and the layer.
     """
-    x = check_shape(x, event_shape, name).astype(np.float32)
-    if not np.isfinite(x).all():
-        raise UsageError(f"{name} must be finite; it holds NaN or infinite pixels.")
-    if x.min() < 0 or x.max() > 1:
-        raise UsageError(
-            f"{name} must hold pixels in [0, 1]; they run from {x.min():g} to {x.max():g}."
-        )
-    return x
-
-
-def check_shape(
-    x, event_shape: tuple[int, ...] | None, name: str = "x", least_rank: int = 2
-) -> np.ndarray:
-    """Numbers, once they are known to be a batch [N, ...event] of at least one example."""
-    x = np.asarray(x)
-    if x.dtype.kind not in "fiub":
-        raise UsageError(f"{name} must hold numbers; its dtype was {x.dtype}.")
-    if event_shape is not None and x.shape[1:] != tuple(event_shape):
-        wanted = ", ".join(["N", *map(str, event_shape)])
-        raise UsageError(f"{name} must have the shape [{wanted}]; it was {list(x.shape)}.")
-    if x.ndim < least_rank or x.shape[0] == 0:
-        raise UsageError(f"{name} must be a batch of at least one example; it was {list(x.shape)}.")
-    return x
-
-
-def check_visible(
-    visible, event_shape: tuple[int, ...], batch: int, name: str = "visible"
-) -> np.ndarray:
-    """A mask as bool [B, ...event]; one mask [...event] serves the whole batch."""
-    visible = np.asarray(visible)
-    if visible.dtype != bool:
-        raise UsageError(f"{name} must be a boolean mask; its dtype was {visible.dtype}.")
-    if visible.shape not in (event_shape, (batch, *event_shape)):
-        raise UsageError(
-            f"{name} must have the shape {list(event_shape)} or {[batch, *event_shape]}; "
-            f"it was {list(visible.shape)}."
-        )
-    return np.broadcast_to(visible, (batch, *event_shape))
-
-
-def check_deterministic(**networks: keras.Model) -> None:
-    """Refuses layers that make a chain's density depend on noise, or on the other examples."""
     for name, network in networks.items():
         for layer in network._flatten_layers(include_self=False):
             if isinstance(layer, _NOT_DETERMINISTIC):

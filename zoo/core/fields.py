@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from zoo.core.checks import UsageError, check_images, check_shape, check_visible
+from zoo.core.checks import UsageError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,49 +24,134 @@ class Field:
     training_only: bool = False
     batched: bool = True
 
-    rule = "must be given"  # the end of a sentence whose subject is the field's name
+    rule = "must hold finite numbers"  # the end of a sentence whose subject is the field's name
     purpose = "which the model takes"  # a clause behind the field's name, where it is missing
 
+    def __post_init__(self):
+        object.__setattr__(self, "shape", tuple(self.shape))
+
     def spec(self, name: str) -> tf.TensorSpec:
-        """The field as an input of an export."""
+        """Returns the field as an input of an export."""
         return tf.TensorSpec([*([None] if self.batched else []), *self.shape], self.dtype, name)
 
-    def check(self, name: str, values) -> np.ndarray:
-        """Returns the values as an array, once they are known to be right.
+    def example(self) -> np.ndarray:
+        """Returns a value that is allowed, a batch of one where the field is batched."""
+        return np.ones([*([1] if self.batched else []), *self.shape], self.dtype)
+
+    def default(self, name: str, size: int) -> np.ndarray:
+        """Returns the values where a user gives none.
+
+        Args:
+          name: of the field, which errors name.
+          size: the number of examples.
 
         Raises:
-          UsageError: naming the field, what it was and what it may be.
+          UsageError: by fields that must be given.
         """
-        return np.asarray(values, self.dtype)
+        raise UsageError(f"{name} must be given, {self.purpose}; it was missing.")
 
-    def allows(self, tensor: tf.Tensor) -> tf.Tensor:
+    def decode(self, stored: tf.Tensor) -> tf.Tensor:
+        """Returns the values of what a data set keeps in memory, maybe of another type."""
+        return tf.cast(stored, self.dtype)
+
+    def allows(self, values: tf.Tensor) -> tf.Tensor:
         """Returns a bool, whether all values of a tensor of any shape follow the `rule`."""
+        if self.dtype.startswith("float"):
+            return tf.reduce_all(tf.math.is_finite(values))
         return tf.constant(True)
 
-    def example(self) -> np.ndarray:
-        """Returns the smallest value that is allowed, a batch of one where it is batched."""
-        return np.ones([*([1] if self.batched else []), *self.shape], self.dtype)
+    def check(self, name: str, values) -> np.ndarray:
+        """Checks what a user gives.
+
+        Args:
+          name: of the field, which errors name.
+          values: whatever NumPy takes for an array.
+
+        Returns:
+          An array of the field's shape and type.
+
+        Raises:
+          UsageError: for another shape or type, no examples, or values that the field does not
+            allow.
+        """
+        values = self.check_shape(name, values)
+        # Integers are looked at before they are cast, where they might wrap.
+        values = values.astype("int64" if self.dtype == "int32" else self.dtype)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise UsageError(f"{name} must be finite; it holds NaN or infinite numbers.")
+        if not self.allows(tf.constant(values)):
+            rule = self.rule.replace("finite ", "")
+            raise UsageError(f"{name} {rule}; they run from {values.min():g} to {values.max():g}.")
+        return values.astype(self.dtype, copy=False)
+
+    def check_shape(self, name: str, values) -> np.ndarray:
+        """Checks the shape and the type alone of what a user gives.
+
+        Returns:
+          An array of the field's shape, and of any type of which its values can be.
+
+        Raises:
+          UsageError: for another shape or type, or no examples.
+        """
+        values = _as_array(name, values)
+        self.check_type(name, values.dtype)
+        leading = int(self.batched)
+        batch, shape = values.shape[:leading], values.shape[leading:]
+        if len(batch) != leading or shape != self.shape:
+            raise UsageError(
+                f"{name} must have the shape {self.shape_text}; it was {list(values.shape)}."
+            )
+        if batch == (0,):
+            raise UsageError(
+                f"{name} must be a batch of at least one example; it was {list(values.shape)}."
+            )
+        return values
+
+    def check_type(self, name: str, dtype: np.dtype) -> None:
+        """Refuses types of which the field's values cannot be.
+
+        Raises:
+          UsageError: naming the field and the type.
+        """
+        kinds, wanted = _TYPES[np.dtype(self.dtype).kind]
+        if dtype.kind not in kinds:
+            raise UsageError(f"{name} must {wanted}; its dtype was {dtype}.")
+
+    @property
+    def shape_text(self) -> str:
+        """The shape as messages show it."""
+        return f"[{', '.join([*['N'] * self.batched, *map(str, self.shape)])}]"
+
+
+_TYPES = {  # the kinds of types that a field of a kind takes, and how messages say so
+    "f": ("fiub", "hold numbers"),
+    "i": ("iu", "hold whole numbers"),
+    "b": ("b", "be a boolean mask"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class PixelField(Field):
-    """Images, whose pixels are in [0, 1]."""
+    """Images, whose pixels are in [0, 1]; data sets may keep them as bytes."""
 
     rule = "must hold finite pixels in [0, 1]"
 
-    def check(self, name, values):
-        if not self.batched:
-            return check_images(np.asarray(values)[None], self.shape, name)[0]
-        return check_images(values, self.shape, name)
+    def decode(self, stored):
+        values = super().decode(stored)
+        return values / 255 if stored.dtype == tf.uint8 else values
 
-    def allows(self, tensor):
-        pixels = tf.reshape(tensor, [-1])  # whose rank is right, whatever came
-        return tf.reduce_all((pixels >= 0) & (pixels <= 1))  # false for NaN, too
+    def allows(self, values):
+        values = tf.reshape(values, [-1])  # whose rank is right, whatever came
+        return tf.reduce_all((values >= 0) & (values <= 1))  # false for NaN, too
 
 
 @dataclasses.dataclass(frozen=True)
 class LabelField(Field):
-    """Integer labels below `num_classes`; -1 means not labelled."""
+    """Integer labels; -1 means not labelled.
+
+    Attributes:
+      num_classes: all labels are below it.
+    """
 
     dtype: str = "int32"
     num_classes: int = 0
@@ -76,18 +161,8 @@ class LabelField(Field):
         """What labels may be."""
         return f"must hold labels from 0 to {self.num_classes - 1}, or -1 for not labelled"
 
-    def check(self, name, values):
-        values = np.asarray(values)
-        integers = values.dtype.kind in "iu" and values.ndim == 1
-        if not integers or values.min(initial=0) < -1 or values.max(initial=0) >= self.num_classes:
-            raise UsageError(
-                f"{name} {self.rule}; it was {list(values.shape)} of {values.dtype}"
-                + (f" from {values.min()} to {values.max()}." if values.size else ".")
-            )
-        return values.astype(self.dtype)
-
-    def allows(self, tensor):
-        return tf.reduce_all((tensor >= -1) & (tensor < self.num_classes))
+    def allows(self, values):
+        return tf.reduce_all((values >= -1) & (values < self.num_classes))
 
     def example(self):
         return np.full([1], -1, self.dtype)
@@ -95,26 +170,31 @@ class LabelField(Field):
 
 @dataclasses.dataclass(frozen=True)
 class IndexField(Field):
-    """Numbers of examples, by which a model keeps the state of `num_examples` of them."""
+    """Numbers of examples, by which a model keeps something for each of them.
+
+    Attributes:
+      num_examples: all numbers are below it.
+    """
 
     dtype: str = "int32"
     training_only: bool = True
     num_examples: int = 0
 
-    rule = "must be below the number of examples that the model keeps chains for"
     purpose = "each example's number, by which the model keeps its chains"
 
-    def check(self, name, values):
-        values = np.asarray(values)
-        if len(values) > self.num_examples:
-            raise UsageError(
-                f"x must hold at most the {self.num_examples} examples that the model keeps "
-                f"chains for; it had {len(values)}."
-            )
-        return values.astype(self.dtype)
+    @property
+    def rule(self) -> str:
+        """What numbers of examples may be."""
+        return (
+            "must be below the number of examples that the model keeps chains for, "
+            f"{self.num_examples}"
+        )
 
-    def allows(self, tensor):
-        return tf.reduce_all((tensor >= 0) & (tensor < self.num_examples))
+    def default(self, name, size):
+        return np.arange(size)
+
+    def allows(self, values):
+        return tf.reduce_all((values >= 0) & (values < self.num_examples))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -137,15 +217,33 @@ class MaskField(Field):
             return "must be a boolean mask"
         return f"must be the mask {self.called!r} that the model was trained for"
 
-    def check(self, name, values, batch: int = 1):
-        """Returns a mask as bool [batch, ...shape]; one mask serves all of them."""
-        visible = check_visible(values, self.shape, batch, name)
-        if self.only is not None and (visible != self.only).any():
-            raise UsageError(f"{name} {self.rule}, its `visible_field.only`; it was another.")
-        return visible
+    def allows(self, values):
+        return tf.constant(True) if self.only is None else tf.reduce_all(values == self.only)
 
-    def allows(self, tensor):
-        return tf.constant(True) if self.only is None else tf.reduce_all(tensor == self.only)
+    def check(self, name, values, batch: int = 1):
+        """Checks the masks of examples.
+
+        Args:
+          name: of the field, which errors name.
+          values: a mask for each example, or one for all.
+          batch: the number of examples.
+
+        Returns:
+          Masks as bool [batch, ...shape].
+
+        Raises:
+          UsageError: for another shape or type, or another mask than `only`.
+        """
+        visible = _as_array(name, values)
+        self.check_type(name, visible.dtype)
+        if visible.shape not in (self.shape, (batch, *self.shape)):
+            raise UsageError(
+                f"{name} must have the shape {list(self.shape)} or {[batch, *self.shape]}; "
+                f"it was {list(visible.shape)}."
+            )
+        if not self.allows(tf.constant(visible)):
+            raise UsageError(f"{name} {self.rule}, its `visible_field.only`; it was another.")
+        return np.broadcast_to(visible, (batch, *self.shape))
 
     def example(self):
         return super().example() if self.only is None else self.only[None]
@@ -160,8 +258,8 @@ class CountField(Field):
 
     rule = "must be greater than 0"
 
-    def allows(self, tensor):
-        return tf.reduce_all(tensor > 0)
+    def allows(self, values):
+        return tf.reduce_all(values > 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,24 +273,34 @@ class SeedField(Field):
     rule = "must be a pair of int32"
 
 
-def check_batch(fields: dict[str, Field], x) -> dict[str, np.ndarray]:
-    """The fields of examples that a user asks about, [B, ...] each, checked.
+def _as_array(name, values):
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError):
+        raise UsageError(f"{name} must be an array; NumPy cannot make one of it.") from None
+
+
+def check_batch(fields: dict[str, Field], given) -> dict[str, np.ndarray]:
+    """Checks the fields of examples that a user gives.
 
     Args:
-      fields: by name.
-      x: the field `x` as an array, or a dictionary of all fields.
+      fields: those that are looked at, by name; `x` among them.
+      given: the field `x` as an array, or a dictionary of arrays, in which others are let be.
+
+    Returns:
+      An array for each of `fields`, all of one length.
 
     Raises:
       UsageError: for a field that is missing, of another length, or that its check refuses.
     """
-    given = x if isinstance(x, dict) else {"x": x}
-    batch = {}
+    given = given if isinstance(given, dict) else {"x": given}
+    if "x" not in given:
+        raise UsageError(f"x must be a key of the dictionary of arrays; it had {list(given)}.")
+    batch = {"x": fields["x"].check("x", given["x"])}
+    size = len(batch["x"])
     for name, field in fields.items():
-        if field.training_only:
-            continue
-        if name not in given:
-            raise UsageError(f"{name} must be given, {field.purpose}; it was missing.")
-        batch[name] = field.check(name, check_shape(given[name], None, name, least_rank=1))
-        if len(batch[name]) != len(next(iter(batch.values()))):
-            raise UsageError(f"{name} must be as many as x; it was {len(batch[name])}.")
+        values = given.get(name)
+        batch[name] = field.check(name, field.default(name, size) if values is None else values)
+        if len(batch[name]) != size:
+            raise UsageError(f"{name} must be as long as x, {size}; it was {len(batch[name])}.")
     return batch

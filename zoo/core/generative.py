@@ -63,9 +63,8 @@ class GenerativeModel(TrainableModel):
                 f"{sorted(self.sample_fields) or 'nothing'}."
             )
         for name, field in self.sample_fields.items():
-            if given.get(name) is None:
-                raise UsageError(f"{name} must be given, {field.purpose}; it was missing.")
-            given[name] = field.check(name, given[name])
+            values = given.get(name)
+            given[name] = field.check(name, field.default(name, 1) if values is None else values)
         return to_numpy(self._sample(num_samples, samplers.as_seed(seed), given))
 
     def signatures(self) -> dict[str, Endpoint]:

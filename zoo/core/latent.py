@@ -166,7 +166,7 @@ class LatentVariableModel(AnswersRequests):
     def test_step(self, data):
         batch = as_batch(data)
         # The mean counts the examples so far, so that seeds need no state of their own.
-        seed = self.seed_of("test", self._mean_of("mse").count.value)
+        seed = self.seed_of("test", self.num_reported("mse"))
         observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
         z, _ = self.infer(observed, 1, samplers.fold_in(seed, "infer"))
         metrics = {"mse": self.squared_error(batch, z)}
@@ -176,8 +176,11 @@ class LatentVariableModel(AnswersRequests):
 
 
 def chain_diagnostics(result: samplers.HMCResult) -> dict[str, tf.Tensor]:
-    """What a chain [S, B, ...] tells of itself, averaged over its samples: [B] each."""
+    """What chains [S, B, ...] tell of themselves, [B] each: means over samples, and the number of
+    transitions that diverged.
+    """
     return {
         "accept_rate": tf.reduce_mean(result.accept_prob, 0),
         "energy_error": tf.reduce_mean(result.energy_error, 0),
+        "divergences": tf.cast(tf.reduce_sum(result.num_divergences, 0), result.accept_prob.dtype),
     }

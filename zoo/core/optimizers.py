@@ -3,9 +3,10 @@
 import keras
 
 
-@keras.saving.register_keras_serializable("zoo")
 class GroupOptimizer(keras.optimizers.Optimizer):
     """An optimizer that lets each parameter group descend by its own.
+
+    A model's file holds the optimizers alone, from which the model makes this one anew.
 
     Args:
       optimizers: a Keras optimizer for each parameter group, by the group's name.
@@ -48,16 +49,3 @@ class GroupOptimizer(keras.optimizers.Optimizer):
     def _by_group(self, variables):
         found = {v.path: v for v in variables}
         return {name: [found[path] for path in paths] for name, paths in self.groups.items()}
-
-    def get_config(self):
-        """The optimizers and the groups."""
-        serialize = keras.saving.serialize_keras_object
-        optimizers = {name: serialize(o) for name, o in self.optimizers.items()}
-        return {"optimizers": optimizers, "groups": self.groups, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """The optimizer of such a config."""
-        deserialize = keras.saving.deserialize_keras_object
-        optimizers = {name: deserialize(o) for name, o in config["optimizers"].items()}
-        return cls(optimizers, config["groups"], config["name"])

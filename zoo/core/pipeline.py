@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 import samplers
-from zoo.core.checks import UsageError, check_count, check_images
-from zoo.core.fields import Field
+from zoo.core.checks import UsageError, check_count
+from zoo.core.fields import Field, check_batch
 
 
 @functools.cache
@@ -22,16 +22,21 @@ def pipeline(
     arrays: dict[str, np.ndarray],
     batch_size: int,
     *,
+    fields: dict[str, Field] | None = None,
     seed: int | None = None,
     drop_remainder: bool = False,
 ) -> tf.data.Dataset:
-    """Batches of arrays that share their first axis, as dictionaries, with the example's `index`.
+    """Makes batches of arrays that share their first axis.
 
     Args:
-      arrays: by name, each [N, ...]; `x` as pixels in [0, 1], or as bytes, which become these.
+      arrays: by name, each [N, ...].
       batch_size: examples in a batch.
+      fields: those that decode what their arrays keep, by name.
       seed: of the order, shuffled anew for every epoch; None keeps the order.
       drop_remainder: leave out a last batch that is not full.
+
+    Returns:
+      A pipeline of dictionaries, with the example's number as `index`, unless that is an array.
     """
     size = len(next(iter(arrays.values())))
     with tf.device("CPU:0"):
@@ -49,10 +54,9 @@ def pipeline(
         return tf.data.Dataset.from_tensor_slices(index)
 
     def gather(index):
-        batch = {name: tf.gather(value, index) for name, value in tensors.items()}
-        if batch["x"].dtype == tf.uint8:
-            batch["x"] = tf.cast(batch["x"], tf.float32) / 255
-        return batch | {"index": index}
+        batch = {name: tf.gather(stored, index) for name, stored in tensors.items()}
+        decoded = {name: field.decode(batch[name]) for name, field in (fields or {}).items()}
+        return {"index": index} | batch | decoded
 
     # Every worker takes its part of each batch.
     options = tf.data.Options()
@@ -70,29 +74,30 @@ def pipeline(
 
 def as_pipeline(
     x,
-    y=None,
-    fields: dict[str, Field] | None = None,
+    y,
+    fields: dict[str, Field],
     batch_size: int | None = None,
     *,
     seed: int | None = None,
     training: bool = False,
 ) -> tf.data.Dataset:
-    """What a user passes to `fit` or `evaluate`, as a pipeline of the checked fields.
+    """Makes a pipeline of checked fields of what a user passes to `fit` or `evaluate`.
 
     Args:
       x: an array, a dictionary of arrays or a pipeline.
-      y: an array, if there is one.
+      y: an array, or None.
       fields: those that the model takes, by name.
-      batch_size: of arrays.
+      batch_size: of arrays; 32 by default.
       seed: of the order of arrays; None keeps it.
       training: whether fields that only training looks at are needed, and batches must be full.
+
+    Returns:
+      A pipeline of dictionaries, which hold at least the fields.
 
     Raises:
       UsageError: for a field that is missing or that its check refuses, or for no full batch.
     """
-    fields = fields or {}
-    if not training:
-        fields = {name: field for name, field in fields.items() if not field.training_only}
+    fields = {name: field for name, field in fields.items() if training or not field.training_only}
     if isinstance(x, tf.data.Dataset):
         if batch_size is not None:
             raise UsageError("batch_size must be left out for a pipeline, which has its own.")
@@ -100,26 +105,7 @@ def as_pipeline(
     if x is None:
         raise UsageError("x must be an array, a dictionary of arrays or a tf.data.Dataset.")
     arrays = dict(x) if isinstance(x, dict) else {"x": x}
-    if "x" not in arrays:
-        raise UsageError(f"x must be a key of the dictionary of arrays; it had {sorted(arrays)}.")
-    check_x = fields["x"].check if "x" in fields else lambda name, x: check_images(x, None, name)
-    arrays["x"] = check_x("x", arrays["x"])
-    arrays.pop("index", None)
-    if y is not None:
-        arrays["y"] = y
-    for name in arrays:
-        arrays[name] = np.asarray(arrays[name])
-        if arrays[name].shape[:1] != (len(arrays["x"]),) or arrays[name].dtype == object:
-            raise UsageError(
-                f"{name} must hold one number for each of the {len(arrays['x'])} images; "
-                f"it was {list(arrays[name].shape)} of {arrays[name].dtype}."
-            )
-    arrays["index"] = np.arange(len(arrays["x"]), dtype=np.int32)
-    for name, field in fields.items():
-        if name not in arrays:
-            raise UsageError(f"{name} must be given, {field.purpose}; it was missing.")
-        if name != "x":
-            arrays[name] = field.check(name, arrays[name])
+    arrays = check_batch(fields, arrays if y is None else arrays | {"y": y})
     batch_size = 32 if batch_size is None else batch_size
     check_count(batch_size=batch_size)
     if training and len(arrays["x"]) < batch_size:
@@ -130,7 +116,7 @@ def as_pipeline(
 
 
 def as_batch(data) -> dict[str, tf.Tensor]:
-    """One element of any accepted pipeline as a new dictionary with `x`."""
+    """Returns one element of any accepted pipeline as a new dictionary with `x`."""
     if isinstance(data, dict):
         return dict(data)
     if isinstance(data, (tuple, list)):
@@ -139,6 +125,7 @@ def as_batch(data) -> dict[str, tf.Tensor]:
 
 
 def _checked(dataset: tf.data.Dataset, fields: dict[str, Field]) -> tf.data.Dataset:
+    """The same pipeline, whose batches are dictionaries of fields of their types."""
     if isinstance(dataset.element_spec, tuple) and len(dataset.element_spec) > 2:
         raise UsageError("x must give images, (x, y) or dictionaries: sample weights are not used.")
     if dataset.cardinality() == 0:
@@ -152,22 +139,25 @@ def _checked(dataset: tf.data.Dataset, fields: dict[str, Field]) -> tf.data.Data
                 f"x must give dictionaries with {name}, {field.purpose}; the pipeline's batches "
                 f"had {sorted(specs)}."
             )
-        shape = specs[name].shape
-        if shape.rank is not None and not shape[1:].is_compatible_with(field.shape):
+        field.check_type(name, np.dtype(specs[name].dtype.as_numpy_dtype))
+        if not specs[name].shape.is_compatible_with([None, *field.shape]):
             raise UsageError(
-                f"{name} must have the shape {[None, *field.shape]}; the pipeline's was "
-                f"{shape.as_list()}."
+                f"{name} must have the shape {field.shape_text}; the pipeline's was "
+                f"{specs[name].shape.as_list()}."
             )
 
     def check(*data):
         batch = as_batch(data if len(data) > 1 else data[0])
-        batch["x"] = tf.cast(batch["x"], tf.float32)
-        checks = [
-            tf.debugging.Assert(field.allows(batch[name]), [_told(name, field)])
+        checked = {name: tf.cast(batch[name], field.dtype) for name, field in fields.items()}
+        found = [
+            tf.debugging.Assert(field.allows(checked[name]), [_told(name, field)])
             for name, field in fields.items()
         ]
-        with tf.control_dependencies(checks):
-            return batch | {"x": tf.identity(batch["x"])}
+        with tf.control_dependencies(found):
+            return batch | {
+                name: tf.ensure_shape(values, [None, *fields[name].shape])
+                for name, values in checked.items()
+            }
 
     return dataset.map(check)
 
@@ -178,11 +168,20 @@ def _told(name, field):
 
 @contextlib.contextmanager
 def pipeline_errors(fields: dict[str, Field]):
-    """Tells what a pipeline met on its way that a field does not allow as a `UsageError`."""
+    """A context in which what a pipeline gives and a field does not allow is told.
+
+    Raises:
+      UsageError: naming the field and what it may be.
+    """
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
         for name, field in fields.items():
             if _told(name, field) in error.message:
                 raise UsageError(_told(name, field)) from None
+            # As TensorFlow writes it.
+            if f"expected shape [{','.join(['?', *map(str, field.shape)])}]" in error.message:
+                raise UsageError(
+                    f"{name} must have the shape {field.shape_text}; the pipeline gave others."
+                ) from None
         raise

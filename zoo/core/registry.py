@@ -101,7 +101,7 @@ def get_method(name: str) -> type:
     Raises:
       UsageError: naming the nearest known methods, what replaced one, or why a module is not found.
     """
-    renamed.check("model", name)
+    renamed.check_method(name)
     module, colon, method = str(name).rpartition(":")
     if colon:
         try:

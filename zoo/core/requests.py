@@ -8,7 +8,7 @@ import tensorflow as tf
 import samplers
 from samplers.random import Seed
 from zoo.core.abilities import defines
-from zoo.core.checks import UsageError, check_count, check_images, check_shape
+from zoo.core.checks import UsageError, check_count
 from zoo.core.compiled import compiled_method
 from zoo.core.fields import CountField, MaskField, SeedField, check_batch
 from zoo.core.generative import Endpoint, GenerativeModel, to_numpy, uncompiled
@@ -82,14 +82,8 @@ class AnswersRequests(GenerativeModel):
                 f"num_steps must be left out: {self.name!r} completes images in one pass; "
                 f"it was {num_steps!r}."
             )
-        given = dict(x) if isinstance(x, dict) else {"x": x}
-        shape = self.fields["x"].shape
-        given["x"] = check_shape(given.get("x"), shape)
-        visible = self.visible_field.check("visible", visible, len(given["x"]))
-        given["x"] = check_images(np.where(visible, given["x"], 0), shape)
-        return to_numpy(
-            self._inpaint(self._batch(given), tf.constant(visible), samplers.as_seed(seed), **steps)
-        )
+        batch, visible = self._visible_batch(x, visible)
+        return to_numpy(self._inpaint(batch, visible, samplers.as_seed(seed), **steps))
 
     def encode(self, x, seed: Seed = 0) -> dict[str, np.ndarray]:
         """Infers the latents of images, as training does.
@@ -129,6 +123,14 @@ class AnswersRequests(GenerativeModel):
     def _batch(self, x):
         batch = check_batch(self.inference_fields, x)
         return {name: tf.constant(value) for name, value in batch.items()}
+
+    def _visible_batch(self, x, visible):
+        """The fields and the masks of examples, whose hidden pixels may be anything."""
+        given = dict(x) if isinstance(x, dict) else {"x": x}
+        field = self.fields["x"]
+        x = field.check_shape("x", given.get("x"))
+        visible = self.visible_field.check("visible", visible, len(x))
+        return self._batch(given | {"x": np.where(visible, x, 0)}), tf.constant(visible)
 
     def signatures(self):
         given, seed = self.inference_fields, {"seed": SeedField()}

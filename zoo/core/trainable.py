@@ -18,6 +18,7 @@ from zoo.core.callbacks import (
 )
 from zoo.core.checks import UsageError
 from zoo.core.fields import Field
+from zoo.core.means import Means
 from zoo.core.optimizers import GroupOptimizer
 from zoo.core.pipeline import as_batch, as_pipeline, epoch_variable, pipeline_errors
 from zoo.core.replicas import is_multi_worker
@@ -59,6 +60,10 @@ class TrainableModel(keras.Model):
     def fields(self) -> dict[str, Field]:
         """The fields of a batch that the model takes, by name."""
         return self._fields
+
+    def __getattr__(self, name):
+        renamed.check_attribute(name)
+        return self.__getattribute__(name)  # whose error says what is missing, also in a property
 
     # What a method says of itself.
 
@@ -176,28 +181,19 @@ class TrainableModel(keras.Model):
         for variable, value in [*self.next_state(statistics), *scheduled]:
             variable.assign(value)
 
-    def _track(self, metrics):
-        """The means so far of what a step reports, which become the metrics of Keras."""
-        for name, value in metrics.items():
-            self._mean_of(name).update_state(value)
-        results = {name: self._mean_of(name).result() for name in metrics}
+    def _track(self, reported):
+        """The means so far of what a step reports, which are the metrics of Keras."""
+        means = self._untracked.means
+        means.update_state(reported)
+        results = {name: means.result()[name] for name in reported}
         if is_multi_worker(self.distribute_strategy):
             # Keras takes the mean over an axis that a number has not.
             return {name: tf.reshape(value, [1]) for name, value in results.items()}
         return results
 
-    def _mean_of(self, name):
-        means = self._means.by_name
-        if name not in means:
-
-            def make(strategy):
-                # While the step is traced, but not as a part of it.
-                with tf.init_scope(), strategy.scope():
-                    means[name] = keras.metrics.Mean(name)
-
-            # Once for all replicas, which are traced side by side.
-            tf.distribute.get_replica_context().merge_call(make)
-        return means[name]
+    def num_reported(self, name: str) -> tf.Tensor:
+        """How many examples the mean of what is reported as `name` is over, on this replica."""
+        return self._untracked.means.count_of(name)
 
     # Keras.
 
@@ -224,15 +220,18 @@ class TrainableModel(keras.Model):
         replicas = self.distribute_strategy.num_replicas_in_sync
         super().compile(optimizer, jit_compile=self.compile_chains and replicas == 1, **kwargs)
         self._compile_arguments = {"jit_compile": jit_compile, **kwargs}
-        # Built now, so that the first step is traced once.
+        # Made now, so that the first step is traced once.
         with self.distribute_strategy.scope():
             self.optimizer.build(self.trainable_variables)
-        self._means = _Means({})
+            self._untracked = _Untracked(Means())
 
     def get_compile_config(self):
         if not self.compiled:
             return None
-        optimizer = keras.saving.serialize_keras_object(self.optimizer)
+        optimizer = self.optimizer
+        if isinstance(optimizer, GroupOptimizer):
+            optimizer = optimizer.optimizers  # a loaded model's variables have paths of their own
+        optimizer = keras.saving.serialize_keras_object(optimizer)
         return {"optimizer": optimizer, **self._compile_arguments}
 
     def compile_from_config(self, config):
@@ -240,7 +239,12 @@ class TrainableModel(keras.Model):
 
     @property
     def metrics(self):
-        return list(self._means.by_name.values()) if self.compiled else []
+        return [self._untracked.means] if self.compiled else []
+
+    def _get_metrics_result_or_logs(self, logs):
+        # Not the logs, which Keras averages over replicas whatever the examples of each.
+        means = self.get_metrics_result()
+        return {name: means[name] for name in logs}
 
     def fit(self, x=None, y=None, *, batch_size=None, validation_data=None, **kwargs):
         """As `keras.Model.fit`: arrays, or a `tf.data` pipeline of arrays, pairs or dictionaries.
@@ -334,10 +338,10 @@ class TrainableModel(keras.Model):
             raise ValueError("parameter_groups must hold every trainable variable exactly once.")
 
 
-class _Means(NamedTuple):
-    """Means of what steps report, by name, where Keras does not take them for weights."""
+class _Untracked(NamedTuple):
+    """Means of what steps report, where Keras does not take them for weights."""
 
-    by_name: dict[str, keras.metrics.Mean]
+    means: Means
 
 
 def _penalty(variables):

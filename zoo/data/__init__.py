@@ -1,6 +1,28 @@
-"""Data sources: `load` gives pipelines and the facts that a model needs."""
+"""Data sets: `load` gives pipelines and the facts that a model needs.
 
+All files of this folder are imported, which registers the sources.
+"""
+
+import importlib
+import pkgutil
+
+from zoo.data.loading import Data, load
 from zoo.data.masks import MASKS, completion_masks, hidden_mse, mask
-from zoo.data.sources import Data, load
+from zoo.data.registry import absolute_source, register_source, sources
+from zoo.data.splits import image_fields
 
-__all__ = ["MASKS", "Data", "completion_masks", "hidden_mse", "load", "mask"]
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+__all__ = [
+    "MASKS",
+    "Data",
+    "absolute_source",
+    "completion_masks",
+    "hidden_mse",
+    "image_fields",
+    "load",
+    "mask",
+    "register_source",
+    "sources",
+]

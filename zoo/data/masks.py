@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zoo.core.checks import UsageError, check_choice, check_positive, check_visible
+from zoo.core.checks import UsageError, check_choice, check_positive
+from zoo.core.fields import MaskField
 
 MASKS = ("left", "right", "top", "bottom", "box", "random", "pattern")
 HALVES = MASKS[:4]
@@ -15,16 +16,19 @@ _CYCLES = 3.0  # a pattern's blobs: its frequencies fade out at so many waves pe
 def mask(
     name: str, shape: tuple[int, ...], seed: int = 0, coverage: float | None = None
 ) -> np.ndarray:
-    """A mask of visible pixels, bool, `shape` (height, width, channels); False = hidden.
+    """Makes a mask of visible pixels.
 
     Args:
       name: what is hidden: the "left", "right", "top" or "bottom" half, a "box" in the middle, each
         pixel by itself at "random", or a "pattern" of smooth random blobs.
-      shape: of one image.
+      shape: of one image, (height, width, channels).
       seed: of the random masks.
       coverage: the share of the pixels hidden, in (0, 1): of a box as near as whole pixels allow,
         of a pattern rounded to a whole number of pixels, of "random" each pixel's probability.
         None: a box of half the side, and half of the pixels by the others.
+
+    Returns:
+      A bool array of that shape, False = hidden.
 
     Raises:
       UsageError: for an unknown name, another shape, a coverage that is not in (0, 1), or one for
@@ -50,29 +54,43 @@ def mask(
 
 
 def completion_masks(
-    model, names: Sequence[str] | None = None, seed: int = 0, coverage: float | None = None
+    model,
+    names: Sequence[str] | None = None,
+    seed: int = 0,
+    coverage: float | None = None,
+    *,
+    default: str = "left",
 ) -> dict[str, np.ndarray]:
-    """The masks of visible pixels that a model is asked to complete images from, by name.
+    """Makes the masks that a model is asked to complete images from.
 
     Args:
       model: whose `visible_field` says whether it takes but one.
-      names: as `mask` takes them; None is the left half, or the only mask that the model takes.
+      names: as `mask` takes them; None is the only mask that the model takes, or else `default`.
       seed: of the random masks.
       coverage: as `mask`.
+      default: the name of the mask of a model that takes any.
+
+    Returns:
+      Masks of visible pixels, bool, like one image, by name.
 
     Raises:
-      UsageError: as `mask`, or for a coverage of the mask that a model is trained for.
+      UsageError: as `mask`, or for another mask than the one that the model takes.
     """
     field = model.visible_field
     if field.only is None:
-        return {name: mask(name, field.shape, seed, coverage) for name in names or ["left"]}
+        return {name: mask(name, field.shape, seed, coverage) for name in names or [default]}
     if coverage is not None:
-        raise UsageError("coverage must be left out for a model that has a mask of its own.")
+        raise UsageError(
+            "coverage must be left out for a model that has a mask of its own; "
+            f"it was {coverage!r}."
+        )
+    for name in names or []:
+        check_choice("mask", name, [field.called])
     return {field.called: field.only}
 
 
 def hidden_mse(x: np.ndarray, completed: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    """Mean squared error on the hidden pixels of each image.
+    """Computes the mean squared error on the hidden pixels of each image.
 
     Args:
       x: images [B, ...event], pixels in [0, 1].
@@ -86,7 +104,7 @@ def hidden_mse(x: np.ndarray, completed: np.ndarray, visible: np.ndarray) -> np.
       UsageError: if there is an image of which nothing is hidden.
     """
     event_axes = tuple(range(-x.ndim + 1, 0))
-    hidden = ~check_visible(visible, x.shape[1:], len(x))
+    hidden = ~MaskField(x.shape[1:]).check("visible", visible, len(x))
     if not hidden.any(event_axes).all():
         raise UsageError("visible must hide at least one pixel of each image; it hid none.")
     # Chosen before the difference, so that NaN in a visible pixel does not matter either.

@@ -6,15 +6,31 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.core.checks import UsageError, check_images
+from zoo.core.checks import UsageError, check_count
+from zoo.core.fields import Field, LabelField, PixelField
 
 SPLITS = ("train", "validation", "test")
-Split = dict[str, np.ndarray]  # "x", and "y" where known; first axis the examples
+Split = dict[str, np.ndarray]  # by field; first axis the examples
+Splits = dict[str, Split]  # by the name of the split
 Prepare = Callable[[tf.Tensor], tf.Tensor]
 
 
 def preparation(size: int | None, grey: bool, invert: bool) -> Prepare:
-    """A function that prepares one image [height, width, channels], of any size."""
+    """Makes a function that prepares one image [height, width, channels], of any size.
+
+    Args:
+      size: height and width to resize to, after cutting out the middle square; None for none.
+      grey: whether to reduce colours to grey.
+      invert: whether to exchange black and white.
+
+    Returns:
+      A function to bytes from bytes, and else to floats in [0, 1].
+
+    Raises:
+      UsageError: for a size that is no positive whole number.
+    """
+    if size is not None:
+        check_count(size=size)
 
     def prepare(image):
         image = tf.convert_to_tensor(image)
@@ -37,7 +53,7 @@ def preparation(size: int | None, grey: bool, invert: bool) -> Prepare:
 
 
 def collected(examples: tf.data.Dataset, size: int | None = None):
-    """All elements of a data set, stacked; with a progress bar if their number is given."""
+    """Returns all elements, stacked; shows a progress bar if their number is given."""
     bar = keras.utils.Progbar(size, verbose=int(size is not None), unit_name="image")
     batches = []
     for batch in examples.batch(1024).as_numpy_iterator():
@@ -46,8 +62,12 @@ def collected(examples: tf.data.Dataset, size: int | None = None):
     return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *batches)
 
 
-def held_out(splits: dict[str, Split], name: str) -> dict[str, Split]:
-    """Moves a tenth of the training examples, always the same, into a split of that name."""
+def held_out(splits: Splits, name: str) -> Splits:
+    """Returns splits of which `name` has a tenth of the training examples, always the same.
+
+    Raises:
+      UsageError: for a single training example.
+    """
     size = len(splits["train"]["x"])
     if size < 2:
         raise UsageError(f"data: {size} training example is too few to keep some for {name}.")
@@ -59,13 +79,44 @@ def held_out(splits: dict[str, Split], name: str) -> dict[str, Split]:
     }
 
 
-def check_split(name: str, arrays: Split, shape: tuple[int, ...]) -> None:
-    """Refuses images that are not of `shape` in [0, 1], and classes that are not from 0 on."""
-    x, y = arrays["x"], arrays.get("y")
-    if x.dtype != np.uint8 or x.shape[1:] != shape:
-        check_images(x, shape, f"data: {name}")
-    if y is not None and (y.shape != (len(x),) or y.dtype.kind not in "iu" or y.min() < 0):
-        raise UsageError(
-            f"data: y of {name} must be classes from 0 on, [{len(x)}]; "
-            f"it was {list(y.shape)} of {y.dtype}."
-        )
+def image_fields(splits: Splits) -> dict[str, Field]:
+    """Returns the fields of images `x` and, where there are any, labels `y`."""
+    labels = [arrays["y"] for arrays in splits.values() if "y" in arrays]
+    # Other types than integers are told by the check of the field.
+    classes = [y.max(initial=-1) for y in labels if y.dtype.kind in "iu"]
+    fields = {"x": PixelField(splits["train"]["x"].shape[1:])}
+    if labels and max(classes, default=0) >= 0:
+        fields["y"] = LabelField(num_classes=int(max(classes, default=0)) + 1)
+    return fields
+
+
+def checked(name: str, arrays: Split, fields: dict[str, Field]) -> Split:
+    """Checks the arrays of a split.
+
+    Args:
+      name: of the split, which errors name.
+      arrays: by field.
+      fields: those that batches will hold, by name.
+
+    Returns:
+      The arrays of the fields alone.
+
+    Raises:
+      UsageError: for an array that is missing, of another length than `x`, or that its field does
+        not allow.
+    """
+    size = len(arrays["x"])
+    for key, field in fields.items():
+        if key not in arrays:
+            raise UsageError(f"data: {name} must have {key}; it has {', '.join(arrays)}.")
+        values, what = arrays[key], f"data: {key} of {name}"
+        if values.shape[:1] != (size,):
+            raise UsageError(f"{what} must be as long as x, {size}; it was {list(values.shape)}.")
+        field.check_type(what, values.dtype)
+        # As batches will hold them, a piece at a time, since images may be kept as bytes.
+        for start in range(0, max(size, 1), _PIECE):
+            field.check(what, field.decode(values[start : start + _PIECE]))
+    return {key: arrays[key] for key in fields}
+
+
+_PIECE = 4096  # examples

@@ -53,7 +53,16 @@ class ABP(ShortRun):
 
     @classmethod
     def for_data(cls, data, **kwargs):
-        """As `ShortRun.for_data`; `num_examples` is that of the training data, unless given."""
+        """Makes the model of `ShortRun.for_data`, whose chains are for the training data.
+
+        Args:
+          data: what `zoo.data.load` returns.
+          **kwargs: as `ShortRun.for_data` and the constructor; `num_examples` is that of `data`,
+            unless given.
+
+        Returns:
+          The model.
+        """
         return super().for_data(data, **{"num_examples": data.num_examples["train"]} | kwargs)
 
     def sample_latents(self, batch, context, seed):

@@ -122,15 +122,38 @@ class AnnealedTraining(VAE):
         return self.adaptation.value
 
     def schedule_of(self, num_increments: int) -> tf.Tensor:
-        """Inverse temperatures [T + 1]."""
+        """Makes the inverse temperatures.
+
+        Args:
+          num_increments: T.
+
+        Returns:
+          They rise from 0 to 1, [T + 1].
+        """
         raise NotImplementedError
 
     def weigh(self, log_weights: tf.Tensor) -> tf.Tensor:
-        """The weights of K chains, which sum to one over the first axis, from annealed ones."""
+        """Makes weights that sum to one over K chains.
+
+        Args:
+          log_weights: of annealing, [K, ...].
+
+        Returns:
+          The weights, [K, ...].
+        """
         raise NotImplementedError
 
     def anneal(self, batch, proposal: Proposal, seed) -> samplers.AISResult:
-        """Anneals draws of the posterior [S, B, ...] to p(x, z)."""
+        """Anneals draws of the posterior to p(x, z).
+
+        Args:
+          batch: what the model explains, [B, ...] each.
+          proposal: draws [S, B, ...] with their density.
+          seed: int or int32[2].
+
+        Returns:
+          Chains [S, B], with their weights.
+        """
         return samplers.annealed_importance_sampling(
             proposal.q.log_prob,
             lambda z: self.log_joint(batch, z),
@@ -143,7 +166,7 @@ class AnnealedTraining(VAE):
         )
 
     def infer(self, batch, num_samples, seed):
-        """Draws of q_AIS, each one of K chains by its weight (alg. 2), and its diagnostics."""
+        """As the base, by draws of q_AIS, each one of K chains by its weight (alg. 2)."""
         key = samplers.fold_in(seed, "amortise")
         start = self.propose(batch, num_samples * self.num_samples, key)
         result = self.anneal(batch, start, samplers.fold_in(seed, "anneal"))
@@ -202,12 +225,15 @@ class AnnealedTraining(VAE):
         return self.adaptation.next_state(tf.reduce_mean(statistics["accept_prob"], 0))
 
     def _move_diagnostics(self, result):
-        """What the moves tell of themselves, averaged over them: [B] each."""
+        """What the moves tell of themselves, [B] each: means, and how many diverged."""
         if not self.num_moves:
             return {}
         return {
             "accept_rate": tf.reduce_mean(result.accept_prob, [0, 1]),
             "energy_error": tf.reduce_mean(result.energy_error, [0, 1]),
+            "divergences": tf.cast(
+                tf.reduce_sum(result.num_divergences, [0, 1]), result.accept_prob.dtype
+            ),
         }
 
     def get_config(self):

@@ -92,7 +92,7 @@ class BinaryLatentModel(DeepLatentModel):
         seed: int = 0,
         **kwargs,
     ):
-        """The model with fully connected networks for `data`, unless others are given.
+        """Makes the model with fully connected networks for `data`, unless others are given.
 
         As in the authors' code the encoder sees images less their mean, and the decoder starts at
         that mean.
@@ -111,6 +111,9 @@ class BinaryLatentModel(DeepLatentModel):
           decoder: used instead, if given.
           seed: of the initial weights, of training and of default draws.
           **kwargs: as the constructor.
+
+        Returns:
+          The model.
         """
         check_latent_dims(latent_dims)
         for units in hidden:
@@ -150,11 +153,18 @@ class BinaryLatentModel(DeepLatentModel):
         return super().fields | self.posterior_part.batch_fields
 
     def parameters_of(self, x: tf.Tensor):
-        """What the posterior's methods take, for images [B, ...event]."""
+        """Makes what the posterior's methods take.
+
+        Args:
+          x: images, [B, ...event].
+
+        Returns:
+          Parameters of q(z given x).
+        """
         return self.posterior_part(self.encoder(x))
 
     def infer(self, batch, num_samples, seed):
-        """Bits of q(z given x), [S, B, n]; there is no chain, and no diagnostics."""
+        """As the base, by draws of q(z given x), [S, B, n]; there is no chain to tell of."""
         return self.posterior_part.propose(self.parameters_of(batch["x"]), num_samples, seed).z, {}
 
     # Training.
@@ -166,7 +176,17 @@ class BinaryLatentModel(DeepLatentModel):
         return self.posterior_part.sample_latents(context["parameters"], batch, seed), {}
 
     def relaxed_draw(self, context: dict, latents, seed: Seed, closed_form: bool) -> RelaxedDraw:
-        """`num_samples` draws of q, [K, B, n], as the posterior's `relaxed` makes them."""
+        """Draws K relaxed bits of q.
+
+        Args:
+          context: as `amortise` makes it.
+          latents: as `sample_latents` makes them.
+          seed: int or int32[2].
+          closed_form: as the posterior's `relaxed`.
+
+        Returns:
+          What the posterior's `relaxed` makes, [K, B, n].
+        """
         return self.posterior_part.relaxed(
             context["parameters"],
             latents,

@@ -17,7 +17,7 @@ tfd = tfp.distributions
 
 
 class DeepLatentModel(LatentVariableModel):
-    """z ~ p(z), x ~ p(x given g(z)), with a decoder g; a method says what p(z) is.
+    """The base of models z ~ p(z), x ~ p(x given g(z)) with a decoder g; a method says what p is.
 
     Args:
       decoder: Keras model from latents [N, K] to [N, ...event]: what the likelihood asks for.
@@ -61,11 +61,18 @@ class DeepLatentModel(LatentVariableModel):
         return (above, *decoded) if above else decoded
 
     def decode(self, z: tf.Tensor) -> tf.Tensor:
-        """The decoder's outputs, [..., ...event], for latents [..., K]."""
+        """Decodes latents.
+
+        Args:
+          z: [..., K].
+
+        Returns:
+          The decoder's outputs, [..., ...event].
+        """
         return layers.fold(self.decoder, z)
 
     def likelihood(self, z: tf.Tensor) -> tfd.Independent:
-        """p(x given z), z [..., K]."""
+        """As the base, for z [..., K]."""
         pixels = self.observation_model.distribution(self.decode(z))
         return tfd.Independent(pixels, len(self.fields["x"].shape))
 
@@ -86,7 +93,7 @@ class DeepLatentModel(LatentVariableModel):
 
 
 class DeepLatentGaussianModel(DeepLatentModel):
-    """`DeepLatentModel` with z ~ N(0, I) (Rezende, Mohamed and Wierstra 2014)."""
+    """The base of such models with z ~ N(0, I) (Rezende, Mohamed and Wierstra 2014)."""
 
     @property
     def prior(self) -> tfd.Distribution:
@@ -95,12 +102,34 @@ class DeepLatentGaussianModel(DeepLatentModel):
 
 
 def variables_of(*parts) -> list:
-    """The trainable variables of several networks and parts, in order; None has none."""
+    """Collects trainable variables.
+
+    Args:
+      *parts: networks and parts of a model; None has none.
+
+    Returns:
+      Their variables, in order.
+    """
     return [v for part in parts if part is not None for v in part.trainable_variables]
 
 
 def top_down(data, latent_dims, width, blocks, hierarchical, seed) -> layers.TopDown:
-    """The generator for data, with a user's mistakes told as such."""
+    """Makes a top-down generator for data, with a user's mistakes told as such.
+
+    Args:
+      data: what `zoo.data.load` returns.
+      latent_dims: as `layers.TopDown`, and so are the others.
+      width: units, or channels, of the features.
+      blocks: "dense" or "convolution".
+      hierarchical: whether latents are independent and injected between the levels.
+      seed: of the initial weights.
+
+    Returns:
+      The network.
+
+    Raises:
+      UsageError: for a value out of its range, or blocks that do not fit the data.
+    """
     check_count(width=width)
     for size in latent_dims:
         check_count(latent_dims=size)

@@ -49,7 +49,7 @@ class DVAE(BinaryLatentModel):
     al. 2018). With `posterior="undirected"` it is DVAE## (Vahdat et al. 2020, algorithm 1).
 
     Training climbs, at relaxed bits zeta, log p(x given zeta) - w KL(q || p), with w growing from 0
-    to 1 (eq. 3), the divergence in closed form where it can be; or with several samples the
+    to 1 (eq. 3), the KL in closed form where it can be; or with several samples the
     importance-weighted bound, the encoder by the doubly reparameterised gradient (Tucker et al.
     2019; Vahdat et al. 2020, section 5.2). Scores are of bits, never of relaxed ones.
 
@@ -97,11 +97,11 @@ class DVAE(BinaryLatentModel):
         return self.rbm_prior.rbm
 
     def propose(self, batch, num_samples, seed):
-        """Draws of bits [S, B, n] with what makes them importance samples."""
+        """As the base, by draws of q(z given x), with weights of their own if it is an RBM."""
         return self.posterior_part.propose(self.parameters_of(batch["x"]), num_samples, seed)
 
     def complete(self, batch, visible, num_samples, num_steps, seed):
-        """Bits of p(z given the visible pixels) by a chain of its own, [S, B, n].
+        """As the base, by a chain for bits.
 
         It starts at one of 100 draws of the prior, by their likelihood. Then each of its
         `num_steps` transitions draws the hidden pixels given z, and proposes a move that leaves
@@ -190,11 +190,11 @@ class DVAE(BinaryLatentModel):
         tilted = samplers.RBM(*biases, rbm.weights)
         means = _mean_field(tilted)
         given_0 = tf.reduce_sum(self.relaxation.log_prob_given_0(draw.zeta), -1)
-        return given_0 - samplers.mean_field_divergence(tilted, *means) - log_normalizer
+        return given_0 - samplers.mean_field_kl(tilted, *means) - log_normalizer
 
     @property
     def warmup(self) -> tf.Tensor:
-        """w, the weight of the divergence at this training step."""
+        """w, the weight of the KL at this training step."""
         return self.share_done(self.warmup_steps)
 
     def next_state(self, statistics):
@@ -203,7 +203,7 @@ class DVAE(BinaryLatentModel):
         return self.rbm_prior.next_state(seed) + super().next_state(statistics)
 
     def prepare_for_scores(self, seed):
-        """Estimates the prior's log Z anew, which training needs no value of."""
+        """As the base: the prior's log Z, which training needs no value of, is estimated anew."""
         estimate = self.rbm_prior.estimate_log_normalizer(seed, jit_compile=self.compile_chains)
         return {"log_normalizer": estimate.mean, "log_normalizer_stddev": estimate.stddev}
 

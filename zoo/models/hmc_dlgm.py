@@ -95,7 +95,17 @@ class HMCDLGM(VAE):
         return tf.minimum(steps, self.chain["max_num_leapfrog_steps"])
 
     def refine(self, batch, features, z, seed) -> samplers.HMCResult:
-        """Runs the chain on log p(x, z) from `z` [S, B, K]."""
+        """Runs the chain on log p(x, z).
+
+        Args:
+          batch: what the model explains, [B, ...] each.
+          features: of the encoder, [B, F], whose posterior says the scales of the steps.
+          z: where chains start, [S, B, K].
+          seed: int or int32[2].
+
+        Returns:
+          Where they ended, and how they went.
+        """
         return samplers.hmc(
             lambda z: self.log_joint(batch, z),
             z,
@@ -106,7 +116,7 @@ class HMCDLGM(VAE):
         )
 
     def infer(self, batch, num_samples, seed):
-        """Draws of q(z given x) that the chain has refined, [S, B, K], and its diagnostics."""
+        """As the base, by draws of q(z given x) that the chain has refined, [S, B, K]."""
         features = self.encoder(batch["x"])
         seeds = samplers.fold_in(seed, "amortise"), samplers.fold_in(seed, "refine")
         proposal = self.posterior_part.propose(features, num_samples, seeds[0])

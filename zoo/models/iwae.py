@@ -89,7 +89,7 @@ class IWAE(VAE):
         self.gradient = check_choice("gradient", gradient, GRADIENTS)
 
     def infer(self, batch, num_samples, seed):
-        """Draws of q(z given x), each one of K by its share; there is no chain."""
+        """As the base, by draws of q(z given x), each one of K by its share; there is no chain."""
         key = samplers.fold_in(seed, "amortise")
         z, log_q, _ = self.propose(batch, num_samples * self.num_samples, key)
         log_weights = tf.cast(self.log_joint(batch, z) - log_q, tf.float64)

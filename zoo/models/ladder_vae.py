@@ -62,8 +62,15 @@ class LadderVAE(VAE):
         for name in ("posterior", "prior", "shear"):
             if name in kwargs:
                 raise UsageError(f"{name} must be left out: a ladder VAE has its own.")
-        posterior = LadderPosterior(decoder, name="posterior")
-        super().__init__(encoder, decoder, likelihood=likelihood, posterior=posterior, **kwargs)
+        super().__init__(
+            encoder,
+            decoder,
+            likelihood=likelihood,
+            posterior=LadderPosterior(decoder, name="posterior"),
+            prior="standard_normal",
+            shear=False,
+            **kwargs,
+        )
         if warmup_steps:
             check_count(warmup_steps=warmup_steps)
         self.warmup_steps = warmup_steps
@@ -83,7 +90,7 @@ class LadderVAE(VAE):
         seed: int = 0,
         **kwargs,
     ):
-        """The model with the generator of `ShortRun.for_data` and an encoder that mirrors it.
+        """Makes the model with `ShortRun.for_data`'s generator and an encoder that mirrors it.
 
         Args:
           data: what `zoo.data.load` returns.
@@ -96,6 +103,9 @@ class LadderVAE(VAE):
           decoder: used instead, if given.
           seed: of the initial weights, of training and of default draws.
           **kwargs: as the constructor.
+
+        Returns:
+          The model.
         """
         check_positive(initial_stddev=initial_stddev)
         decoder = decoder or top_down(data, latent_dims, width, blocks, hierarchical, seed)
@@ -112,7 +122,7 @@ class LadderVAE(VAE):
     # Training.
 
     def objectives(self, batch, context, latents, seed):
-        """Minus the bound, with a weight on the divergence, in closed form in each layer."""
+        """As the base: minus the bound, with a weight on the KL, in closed form by layers."""
         z, _, q = context["proposal"]
         log_likelihood = tf.reduce_mean(self.likelihood(z).log_prob(batch["x"]))
         kl = tf.reduce_mean(q.kl(z))
@@ -121,7 +131,7 @@ class LadderVAE(VAE):
 
     @property
     def warmup(self) -> tf.Tensor:
-        """The weight of the divergence at this training step."""
+        """The weight of the KL at this training step."""
         return self.share_done(self.warmup_steps)
 
     def part_config(self):

@@ -119,7 +119,7 @@ class ShortRun(DeepLatentGaussianModel):
         seed: int = 0,
         **kwargs,
     ):
-        """The model with a top-down generator for `data`, unless a decoder is given.
+        """Makes the model with a top-down generator for `data`, unless a decoder is given.
 
         Args:
           data: what `zoo.data.load` returns.
@@ -130,6 +130,9 @@ class ShortRun(DeepLatentGaussianModel):
           decoder: used instead, if given.
           seed: of the initial weights, of training and of default draws.
           **kwargs: as the constructor.
+
+        Returns:
+          The model.
         """
         decoder = decoder or top_down(data, latent_dims, width, blocks, hierarchical, seed)
         return cls(decoder, seed=seed, **kwargs)
@@ -160,11 +163,11 @@ class ShortRun(DeepLatentGaussianModel):
         return layers.descend(self.decoder, lambda mean, stddev: next(parts))
 
     def infer(self, batch, num_samples, seed):
-        """The last states of chains from the prior, [S, B, K]; they report nothing."""
+        """As the base, by the last states of chains from the prior, which report nothing."""
         return self._from_the_prior(batch, num_samples, self.num_inference_steps, seed), {}
 
     def complete(self, batch, visible, num_samples, num_steps, seed):
-        """As `infer`, on the visible pixels alone."""
+        """As the base, by the chains of `infer` on the visible pixels alone."""
         return self._from_the_prior(batch, num_samples, num_steps, seed, visible), {}
 
     def _from_the_prior(self, batch, num_samples, num_steps, seed, visible=None):
@@ -173,7 +176,18 @@ class ShortRun(DeepLatentGaussianModel):
         return self.langevin(batch, start, num_steps, samplers.fold_in(seed, "langevin"), visible)
 
     def langevin(self, batch, start, num_steps, seed, visible=None) -> tf.Tensor:
-        """Runs a chain on log p(x, z) from `start`, [S, B, K]; returns its last state."""
+        """Runs chains on log p(x, z).
+
+        Args:
+          batch: what the model explains, [B, ...] each.
+          start: where they start, [S, B, K].
+          num_steps: of each.
+          seed: int or int32[2].
+          visible: bool, like x; only these pixels count. None for all.
+
+        Returns:
+          Their last states, [S, B, K].
+        """
         return samplers.langevin(
             lambda z: self.log_joint(batch, z, visible),
             start,

@@ -66,7 +66,7 @@ class StructuredPrediction(BinaryLatentModel):
         return super().parameters_of(tf.where(self.visible, x, 0.0))
 
     def log_weights(self, batch, num_samples, seed):
-        """Log p(x_hidden given z) in nats at draws of q, [S, B], whose mean exp is the estimate.
+        """As the base: log p(x_hidden given z) in nats at draws of q, [S, B].
 
         Where the draws have weights of their own, these are in it, scaled to a mean of 1.
         """
@@ -101,7 +101,7 @@ class StructuredPrediction(BinaryLatentModel):
         return MaskField(self.fields["x"].shape, only=self.visible, called=self.mask)
 
     def complete(self, batch, visible, num_samples, seed):
-        """Bits of q(z given x_visible), [S, B, n]; no chain is run, and no other mask is known."""
+        """As the base, by draws of q(z given x_visible); no chain is run, and one mask is known."""
         return self.infer(batch, num_samples, seed)
 
     @compiled_method

@@ -98,7 +98,7 @@ class VAE(DeepLatentGaussianModel):
         seed: int = 0,
         **kwargs,
     ):
-        """The model with fully connected networks for `data`, unless others are given.
+        """Makes the model with fully connected networks for `data`, unless others are given.
 
         The encoder starts at small sigma(x), exp(-2): from sigma near 1, or with the mean image
         in the decoder's output bias, a VAE can stay at the prior for hundreds of epochs.
@@ -114,6 +114,12 @@ class VAE(DeepLatentGaussianModel):
           decoder: used instead, if given.
           seed: of the initial weights, of training and of default draws.
           **kwargs: as the constructor.
+
+        Returns:
+          The model.
+
+        Raises:
+          UsageError: as the constructor, or for a value out of its range.
         """
         check_count(latent_dim=latent_dim)
         for units in hidden:
@@ -161,20 +167,20 @@ class VAE(DeepLatentGaussianModel):
         return self.prior_part.distribution(self.latent_dim)
 
     def posterior_distribution(self, batch: dict) -> tfd.Distribution:
-        """q(z given x), batch shape [B]."""
+        """As the base, of the encoder's features."""
         return self.posterior_part.distribution(self.encoder(batch["x"]))
 
     def decode(self, z: tf.Tensor) -> tf.Tensor:
-        """The decoder at A z (of the lower layer, with two)."""
+        """As the base, at A z (of the lower layer, with two)."""
         z = self.prior_part.lowest(z)
         return super().decode(z if self.shear is None else self.shear(z))
 
     def propose(self, batch: dict, num_samples: int, seed: Seed) -> Proposal:
-        """Draws of q(z given x), with their density."""
+        """As the base, by draws of q(z given x)."""
         return self.posterior_part.propose(self.encoder(batch["x"]), num_samples, seed)
 
     def infer(self, batch, num_samples, seed):
-        """Draws of q(z given x), [S, B, K]; there is no chain, and no diagnostics."""
+        """As the base, by draws of q(z given x), [S, B, K]; there is no chain to tell of."""
         return self.propose(batch, num_samples, seed).z, {}
 
     # Training.
@@ -206,7 +212,7 @@ class VAE(DeepLatentGaussianModel):
         return super().get_config() | {"encoder": encoder} | self.part_config()
 
     def part_config(self) -> dict:
-        """The parts that are arguments of this class, in its config."""
+        """Returns the parts that are arguments of this class, in its config."""
         return {
             "posterior": keras.saving.serialize_keras_object(self.posterior_part),
             "prior": keras.saving.serialize_keras_object(self.prior_part),

@@ -12,6 +12,7 @@ from samplers.relaxations import Relaxation
 from zoo.core.abilities import ability
 from zoo.core.checks import UsageError
 from zoo.core.fields import Field
+from zoo.core.latent import Proposal
 from zoo.parts.part import Part
 from zoo.parts.relaxations import relaxation_config
 
@@ -38,9 +39,10 @@ class BinaryPosterior(Part):
     """The base of posteriors that make a law over bits z = (z1, z2), [B, n1 + n2], of features.
 
     What `call` makes of features [B, F], the parameters of the law, is what the methods take. A
-    posterior whose chains go on between training steps keeps them itself: the model asks it for
-    `sample_latents`, `state_statistics` and `next_state`, and for the `batch_fields` that these
-    need.
+    posterior defines `relaxed`, by which it is trained, `propose`, by which it is scored, and
+    `move` and `log_density`, by which images are completed. One whose chains go on between training
+    steps keeps them itself: the model asks it for `sample_latents`, `state_statistics` and
+    `next_state`, and for the `batch_fields` that these need.
 
     Args:
       latent_dims: n1 and n2.
@@ -60,17 +62,84 @@ class BinaryPosterior(Part):
         head.build((None, inputs))
         return head
 
+    def relaxed(
+        self,
+        parameters,
+        start: tf.Tensor | None,
+        num_samples: int,
+        relax: Relaxation,
+        seed: Seed,
+        closed_form: bool,
+    ) -> RelaxedDraw:
+        """Draws relaxed bits, which the gradient of the parameters passes through.
+
+        Args:
+          parameters: of the law, as `call` makes them.
+          start: what `sample_latents` returned.
+          num_samples: S.
+          relax: of the bits.
+          seed: int or int32[2].
+          closed_form: whether expectations that have a closed form are taken in it.
+
+        Returns:
+          The draws, with what a bound needs of them. Of log q only the gradient in zeta is kept,
+          since the expectation of that in its parameters is 0.
+        """
+        raise NotImplementedError
+
+    def propose(self, parameters, num_samples: int, seed: Seed) -> Proposal:
+        """Draws bits with what makes them importance samples.
+
+        Args:
+          parameters: of the law, as `call` makes them.
+          num_samples: S.
+          seed: int or int32[2].
+
+        Returns:
+          Bits [S, B, n], and log q [S, B], less the log of a weight of their own if they have one.
+        """
+        raise NotImplementedError
+
+    def move(self, parameters, z: tf.Tensor, seed: Seed) -> tuple[tf.Tensor, tf.Tensor]:
+        """Makes a transition that is reversible with respect to q.
+
+        Args:
+          parameters: of the law, as `call` makes them.
+          z: bits, [S, B, n].
+          seed: int or int32[2].
+
+        Returns:
+          The new z, and log q of the old less that of the new, [S, B].
+        """
+        raise NotImplementedError
+
+    def log_density(self, parameters, z: tf.Tensor) -> tf.Tensor:
+        """Scores any bits.
+
+        Args:
+          parameters: of the law, as `call` makes them.
+          z: bits, [S, B, n].
+
+        Returns:
+          log q of them in nats, [S, B], up to log Z where q is not `normalised`.
+        """
+        raise NotImplementedError
+
     @ability
     def rbms(self, parameters) -> samplers.RBM:
-        """The posteriors of a batch as RBMs, up to their log Z, where they are such."""
+        """Tells the posteriors as RBMs, where they are such.
+
+        Args:
+          parameters: of the laws of a batch, as `call` makes them.
+
+        Returns:
+          An RBM for each image, up to its log Z.
+        """
         raise NotImplementedError
 
     def get_config(self):
         config = {"latent_dims": self.latent_dims, "seed": self.seed}
         return super().get_config() | config
-
-    def get_build_config(self):
-        """Nothing: a model builds the part, once its state is made."""
 
     # The state of training, of which a directed posterior has none.
 
@@ -80,26 +149,69 @@ class BinaryPosterior(Part):
         return {}
 
     def make_state(self, num_samples: int, seed: int) -> None:
-        """Makes what training keeps, for `num_samples` draws of every image."""
+        """Makes what training keeps; here nothing.
+
+        Args:
+          num_samples: relaxed draws of every image.
+          seed: int.
+
+        Raises:
+          UsageError: where the posterior does not know for how many images.
+        """
 
     def check_relaxation(self, relaxation: Relaxation) -> None:
-        """Refuses a relaxation that the posterior cannot be trained with."""
+        """Refuses a relaxation that the posterior cannot be trained with; here none.
+
+        Args:
+          relaxation: of the model.
+
+        Raises:
+          UsageError: naming those that it can be trained with.
+        """
 
     def sample_latents(self, parameters, batch: dict, seed: Seed):
-        """Where relaxed draws start, off the tape; None if they start anywhere."""
+        """Draws where relaxed draws start, off the tape; here they start anywhere.
+
+        Args:
+          parameters: of the law, as `call` makes them.
+          batch: with the `batch_fields`.
+          seed: int or int32[2].
+
+        Returns:
+          What `relaxed` takes as its start.
+        """
         return None
 
     def state_statistics(self, batch: dict, latents) -> dict[str, tf.Tensor]:
-        """What a batch says on the state, leading axis the batch."""
+        """Tells what a batch says on the state; here nothing.
+
+        Args:
+          batch: with the `batch_fields`.
+          latents: what `sample_latents` returned.
+
+        Returns:
+          Tensors by name, whose leading axis is the batch.
+        """
         return {}
 
     def next_state(self, statistics: dict[str, tf.Tensor]) -> list[tuple]:
-        """(variable, new value) pairs."""
+        """Tells what the state becomes; here there is none.
+
+        Args:
+          statistics: `state_statistics` of all replicas together.
+
+        Returns:
+          (variable, new value) pairs.
+        """
         return []
 
 
 def check_separate(relaxation: Relaxation, why: str) -> None:
     """Refuses relaxations in which draws of either bit overlap.
+
+    Args:
+      relaxation: of a model.
+      why: it must be another, a clause.
 
     Raises:
       UsageError: which says `why`.

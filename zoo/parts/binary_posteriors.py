@@ -9,11 +9,14 @@ POSTERIORS = {"directed": DirectedPosterior, "undirected": UndirectedPosterior}
 
 
 def get_binary_posterior(posterior: str | dict | BinaryPosterior, **known) -> BinaryPosterior:
-    """A posterior by its name, by a dictionary of its `name` and arguments, or as it is.
+    """Makes a posterior by its name or by a dictionary of its `name` and arguments.
 
     Args:
       posterior: "directed", "undirected", such a dictionary, or an object.
       **known: what the model knows: `latent_dims`, `num_examples` and `seed`.
+
+    Returns:
+      The object that was given, or a new one.
 
     Raises:
       UsageError: for an unknown name, or arguments that it does not take.

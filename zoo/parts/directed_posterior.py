@@ -7,9 +7,7 @@ import tensorflow as tf
 
 import layers
 import samplers
-from samplers.random import Seed
 from samplers.rbm import bernoulli
-from samplers.relaxations import Relaxation
 from zoo.core.checks import UsageError, check_count
 from zoo.core.latent import Proposal
 from zoo.parts.binary_posterior import BinaryPosterior, RelaxedDraw
@@ -17,7 +15,7 @@ from zoo.parts.binary_posterior import BinaryPosterior, RelaxedDraw
 
 @keras.saving.register_keras_serializable("zoo")
 class DirectedPosterior(BinaryPosterior):
-    """q(z given x) = prod_i q(z_i given x, z_1 ... z_{i-1}), groups of independent bits.
+    """The posterior prod_i q(z_i given x, z_1 ... z_{i-1}) of groups of independent bits.
 
     The logits of a group are linear in the features, which all groups share, and in the groups
     before (Vahdat et al. 2020, figure 3c). One group is mean-field; of several the first half is
@@ -54,31 +52,15 @@ class DirectedPosterior(BinaryPosterior):
         self.built = True
 
     def call(self, features):
-        """What `relaxed`, `propose` and `move` take: the features themselves."""
+        """Returns the features [B, F] themselves, which are the parameters."""
         return features
 
-    def relaxed(
-        self,
-        features: tf.Tensor,
-        start: None,
-        num_samples: int,
-        relax: Relaxation,
-        seed: Seed,
-        closed_form: bool,
-    ) -> RelaxedDraw:
-        """Draws that the features' gradient passes through; groups are conditioned on them.
+    def relaxed(self, parameters, start, num_samples, relax, seed, closed_form):
+        """As the base: groups are conditioned on relaxed ones, and start anywhere.
 
-        Args:
-          features: [B, F].
-          start: None; an undirected posterior has one.
-          num_samples: S.
-          relax: of the bits.
-          seed: int or int32[2].
-          closed_form: whether log q and the prior are at their expectations, each group given
-            those before. Else log q is at zeta, without the gradient in its parameters, whose
-            expectation is 0.
+        In closed form log q and the prior are at their expectations, each group given those before.
         """
-        zeta, logits = self._walk(features, num_samples, relax, seed)
+        zeta, logits = self._walk(parameters, num_samples, relax, seed)
         held = tf.stop_gradient(logits)
         if relax.overlapping:
             at, log_q = zeta, relax.log_prob(zeta, held)
@@ -91,24 +73,19 @@ class DirectedPosterior(BinaryPosterior):
             mean1 = zeta[..., : self.latent_dims[0]]  # side 2 depends on it
         return RelaxedDraw(zeta, mean1, mean2, tf.reduce_sum(log_q, -1))
 
-    def propose(self, features: tf.Tensor, num_samples: int, seed: Seed) -> Proposal:
-        """Exact draws of q, [S, B, n], and their log mass."""
-        z, logits = self._walk(features, num_samples, bernoulli, seed)
+    def propose(self, parameters, num_samples, seed):
+        """As the base, by exact draws and their log mass."""
+        z, logits = self._walk(parameters, num_samples, bernoulli, seed)
         return Proposal(z, _log_mass(z, logits))
 
-    def move(self, features: tf.Tensor, z: tf.Tensor, seed: Seed) -> tuple[tf.Tensor, tf.Tensor]:
-        """A transition from z, [S, B, n], that is reversible with respect to q: a fresh draw.
+    def move(self, parameters, z, seed):
+        """As the base, by a fresh draw."""
+        new, log_q, _ = self.propose(parameters, tf.shape(z)[0], seed)
+        return new, self.log_density(parameters, z) - log_q
 
-        Returns:
-          The new z, and log q of the old less that of the new, [S, B].
-        """
-        new, log_q, _ = self.propose(features, tf.shape(z)[0], seed)
-        return new, self.log_density(features, z) - log_q
-
-    def log_density(self, features: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
-        """log q of bits z, [S, B, n]: nats, [S, B]."""
+    def log_density(self, parameters, z):
         parts = iter(tf.split(z, self._sizes, axis=-1))
-        _, logits = self._walk(features, tf.shape(z)[0], lambda *_: next(parts), 0)
+        _, logits = self._walk(parameters, tf.shape(z)[0], lambda *_: next(parts), 0)
         return _log_mass(z, logits)
 
     def _walk(self, features, num_samples, choose, seed):

@@ -9,15 +9,29 @@ tfd = tfp.distributions
 
 
 def diagonal_gaussian(mean: tf.Tensor, stddev: tf.Tensor) -> tfd.Distribution:
-    """N(mean, diag stddev^2) over the last axis of [..., K].
+    """Makes N(mean, diag stddev^2) over the last axis.
 
-    Not TFP's MultivariateNormalDiag, whose bijectors keep every graph that they were used in.
+    It is not TFP's MultivariateNormalDiag, whose bijectors keep every graph that they were used in.
+
+    Args:
+      mean: [..., K].
+      stddev: [..., K].
+
+    Returns:
+      The distribution, whose event shape is [K].
     """
     return tfd.Independent(tfd.Normal(mean, stddev), 1)
 
 
 def gaussian_of(outputs: tf.Tensor) -> tfd.Distribution:
-    """N(mu, diag sigma^2) of a network's outputs [..., 2 K], mu and then log sigma."""
+    """Makes the diagonal Gaussian that a network's outputs say.
+
+    Args:
+      outputs: mu and then log sigma, [..., 2 K].
+
+    Returns:
+      N(mu, diag sigma^2), whose event shape is [K].
+    """
     mean, log_scale = tf.split(outputs, 2, axis=-1)
     return diagonal_gaussian(mean, tf.exp(tf.clip_by_value(log_scale, -7.0, 5.0)))
 
@@ -57,12 +71,26 @@ class SequentialGaussian(tfd.Distribution):
         )
 
     def transform(self, noise: tf.Tensor) -> tf.Tensor:
-        """The draw that standard normal `noise` [..., K] makes."""
+        """Makes a draw of noise.
+
+        Args:
+          noise: standard normal numbers, [..., K].
+
+        Returns:
+          The draw, [..., K], through which a gradient flows.
+        """
         parts = self._parts(noise)
         return self._join(lambda layer: layer.mean() + layer.stddev() * next(parts))
 
     def kl(self, z: tf.Tensor) -> tf.Tensor:
-        """The sum over layers of KL(layer given those before in z || N(0, I)), nats."""
+        """Sums over layers KL(layer given those before || N(0, I)).
+
+        Args:
+          z: the latents that layers are given, [..., K].
+
+        Returns:
+          Nats, [...], whose mean over draws z is the KL of the whole.
+        """
         parts, terms = self._parts(z), []
 
         def given(layer):

@@ -9,13 +9,14 @@ import tensorflow_probability as tfp
 
 import samplers
 from zoo.core.checks import UsageError, check_count, check_positive
+from zoo.parts.logistic_levels import LogisticLevels
 from zoo.parts.part import Part, make_part
 
 tfd = tfp.distributions
 
 
 class Likelihood(Part):
-    """A distribution of independent pixels, given the outputs of a decoder of the same shape.
+    """The base of laws of independent pixels, given the outputs of a decoder of the same shape.
 
     Attributes:
       levels: grey levels that a pixel can have; None where it is a real number.
@@ -28,33 +29,68 @@ class Likelihood(Part):
         self.built = True  # or Keras would build the whole model by a call of its own
 
     def preprocess(self, x: tf.Tensor, seed: samplers.random.Seed) -> tf.Tensor:
-        """What the model explains of pixels in [0, 1]; same shape."""
+        """Makes what the model explains of pixels; here it is the pixels themselves.
+
+        Args:
+          x: pixels in [0, 1], of any shape.
+          seed: int or int32[2].
+
+        Returns:
+          A tensor of the same shape.
+        """
         return x
 
     def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
-        """Independent pixels given the decoder's outputs."""
+        """Makes the law of independent pixels.
+
+        Args:
+          outputs: of the decoder, of any shape.
+
+        Returns:
+          The distribution, whose batch shape is that of the outputs.
+        """
         raise NotImplementedError
 
     def outputs_for_mean(self, mean: np.ndarray) -> np.ndarray:
-        """Decoder outputs given which the expected pixels are `mean`, or near to it."""
+        """Inverts the mean.
+
+        Args:
+          mean: pixels in [0, 1], of any shape.
+
+        Returns:
+          Outputs of a decoder given which the expected pixels are `mean`, or near to it.
+        """
         raise NotImplementedError
 
     def scheduled_state(self, step: tf.Tensor) -> list[tuple]:
-        """(variable, new value) pairs after so many training steps: what is annealed."""
+        """Tells what is annealed after so many training steps; here nothing is.
+
+        Args:
+          step: their number.
+
+        Returns:
+          (variable, new value) pairs.
+        """
         return []
 
     def bits_per_dim(self, log_likelihood: float, num_dims: int) -> float | None:
-        """A log-likelihood of an image in nats as bits per pixel and channel; None without levels.
+        """Converts a log-likelihood of an image in nats.
 
-        For a discrete likelihood the code length of its levels; for a density of pixels with
-        uniform noise in each level a bound on it (Theis, van den Oord and Bethge 2016, sec. 3.1).
+        Args:
+          log_likelihood: nats.
+          num_dims: pixels times channels.
+
+        Returns:
+          Bits per dimension: for a discrete likelihood the code length of its levels, for a density
+          of pixels with uniform noise in each level a bound on it (Theis, van den Oord and Bethge
+          2016, sec. 3.1); None without levels.
         """
         return None if self.levels is None else -log_likelihood / (num_dims * math.log(2))
 
 
 @keras.saving.register_keras_serializable("zoo")
 class Bernoulli(Likelihood):
-    """Binary pixels; the decoder gives logits.
+    """The observation model of binary pixels; the decoder gives logits.
 
     Grey levels in [0, 1] are the probabilities from which binary images are drawn: training draws
     anew at every step (dynamic binarisation, as Burda, Grosse and Salakhutdinov 2016).
@@ -75,7 +111,7 @@ class Bernoulli(Likelihood):
 
 
 class _LocationScale(Likelihood):
-    """Pixels about a mean that the decoder gives, with one scale for all of them.
+    """The base of laws of pixels about a mean that the decoder gives, with one scale for all.
 
     Means and scale are in units of images mapped to [-1, 1].
 
@@ -110,7 +146,7 @@ class _LocationScale(Likelihood):
 
 @keras.saving.register_keras_serializable("zoo")
 class Gaussian(_LocationScale):
-    """Real pixels with Gaussian noise.
+    """The observation model of real pixels with Gaussian noise.
 
     The density is one over pixels in [0, 1]: the Jacobian of the map to [-1, 1], 2 per pixel, is
     in it.
@@ -173,8 +209,9 @@ class Gaussian(_LocationScale):
 
 @keras.saving.register_keras_serializable("zoo")
 class DiscretisedLogistic(_LocationScale):
-    """Grey levels k / (levels - 1), with the mass that a logistic law has nearest to each.
+    """The observation model of grey levels k / (levels - 1), by the mass of a logistic law.
 
+    Each level has the mass that is nearest to it.
     The lowest and the highest level take the tails (Kingma et al. 2016, inverse autoregressive
     flow, app. C; Salimans et al. 2017). Images are rounded to the nearest level.
 
@@ -193,7 +230,7 @@ class DiscretisedLogistic(_LocationScale):
 
     def distribution(self, outputs):
         scale = tf.cast(self.scale, outputs.dtype)
-        return _DiscretisedLogistic((outputs + 1) / 2, scale / 2, self.levels)
+        return LogisticLevels((outputs + 1) / 2, scale / 2, self.levels)
 
     def get_config(self):
         return super().get_config() | {"levels": self.levels}
@@ -206,72 +243,6 @@ def _check_levels(levels):
     return levels
 
 
-class _DiscretisedLogistic(tfd.Distribution):
-    """The law of `DiscretisedLogistic`, with location and scale in pixels in [0, 1]."""
-
-    def __init__(self, loc, scale, levels):
-        parameters = dict(locals())
-        self.loc, self.scale, self.levels = loc, scale, levels
-        super().__init__(
-            dtype=loc.dtype,
-            reparameterization_type=tfd.NOT_REPARAMETERIZED,
-            validate_args=False,
-            allow_nan_stats=True,
-            parameters=parameters,
-            name="DiscretisedLogistic",
-        )
-
-    @classmethod
-    def _parameter_properties(cls, dtype, num_classes=None):
-        return {
-            "loc": tfp.util.ParameterProperties(),
-            "scale": tfp.util.ParameterProperties(),
-            "levels": tfp.util.ParameterProperties(event_ndims=None),
-        }
-
-    def _event_shape(self):
-        return tf.TensorShape([])
-
-    def _log_prob(self, x):
-        # sigma(a) - sigma(b) = sigma(a) sigma(-b) (1 - exp(b - a)), at the ends of a level's cell.
-        half = 0.5 / (self.levels - 1)
-        below_upper = tf.math.log_sigmoid((x + half - self.loc) / self.scale)
-        above_lower = tf.math.log_sigmoid((self.loc - x + half) / self.scale)
-        inner = tf.math.log(-tf.math.expm1(-2 * half / self.scale))
-        lowest, highest = x < half, x > 1 - half
-        return (
-            tf.where(highest, 0.0, below_upper)
-            + tf.where(lowest, 0.0, above_lower)
-            + tf.where(lowest | highest, 0.0, inner)
-        )
-
-    def _sample_n(self, n, seed=None):
-        shape = tf.concat([[n], tf.shape(self.loc)], 0)
-        tiny = np.finfo(self.dtype.as_numpy_dtype).tiny
-        u = tfp.random.sanitize_seed(seed)
-        u = tf.random.stateless_uniform(shape, u, minval=tiny, dtype=self.dtype, alg="philox")
-        x = self.loc + self.scale * (tf.math.log(u) - tf.math.log1p(-u))
-        return tf.clip_by_value(tf.round(x * (self.levels - 1)) / (self.levels - 1), 0.0, 1.0)
-
-    def _mean(self):
-        # The sum over k of P(level > k), one level at a time: all at once need much memory, and so
-        # does a gradient through the loop. Its slope in the location comes from the same loop.
-        last = self.levels - 1
-        scale = tf.stop_gradient(self.scale)
-
-        @tf.custom_gradient
-        def mean(loc):
-            def add(k, total, slope):
-                above = tf.sigmoid((loc - (tf.cast(k, self.dtype) + 0.5) / last) / scale)
-                return k + 1, total + above, slope + above * (1 - above) / scale
-
-            start = 0, tf.zeros_like(loc), tf.zeros_like(loc)
-            _, total, slope = tf.while_loop(lambda k, *_: k < last, add, start)
-            return total / last, lambda upstream: upstream * slope / last
-
-        return mean(self.loc)
-
-
 LIKELIHOODS = {
     "bernoulli": Bernoulli,
     "gaussian": Gaussian,
@@ -280,7 +251,13 @@ LIKELIHOODS = {
 
 
 def get_likelihood(likelihood: str | dict | Likelihood) -> Likelihood:
-    """A likelihood by its name, by a dictionary of its `name` and arguments, or as it is.
+    """Makes a likelihood by its name or by a dictionary of its `name` and arguments.
+
+    Args:
+      likelihood: such a name or dictionary, or an object.
+
+    Returns:
+      The object that was given, or a new one.
 
     Raises:
       UsageError: for an unknown name, or arguments that it does not take.

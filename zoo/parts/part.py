@@ -14,22 +14,29 @@ class Part(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        """The part of such a config."""
+        """Makes the part of a config.
+
+        Args:
+          config: what `get_config` gave, in which Keras objects are serialised.
+
+        Returns:
+          The part, untrained.
+        """
         # A copy, since Keras takes the entries out as it reads them.
         return cls(**keras.saving.deserialize_keras_object(copy.deepcopy(config)))
 
     def get_build_config(self):
-        """None: the model builds its parts, also when it is loaded."""
+        """Returns nothing to build by: a model builds its parts, also when it is loaded."""
         return None
 
     def get_config(self):
-        """The arguments of the constructor; a part that has some of its own adds them."""
+        """Returns the arguments of the constructor; a part that has some of its own adds them."""
         # Defined here, or Keras would make it up of arguments, some of which are no plain values.
         return super().get_config()
 
 
 def make_part(kind: str, choices: Mapping[str, type], part, **known):
-    """A part by its name, by a dictionary of its `name` and arguments, or as it is.
+    """Makes a part by its name or by a dictionary of its `name` and arguments.
 
     Args:
       kind: the argument that it is for, which errors name.

@@ -29,10 +29,25 @@ class PersistentChains(Part):
         return IndexField(num_examples=self.states.shape[0])
 
     def at(self, index: tf.Tensor) -> tf.Tensor:
-        """The states of the examples numbered `index`, [B, ...]."""
+        """Looks up chains.
+
+        Args:
+          index: numbers of examples, [B].
+
+        Returns:
+          The states of their chains, [B, ...].
+        """
         return tf.gather(tf.convert_to_tensor(self.states), index)
 
     def next_state(self, index: tf.Tensor, rows: tf.Tensor) -> list[tuple]:
-        """(variable, new value) pairs once rows [B, ...] have replaced those numbered `index`."""
+        """Tells what the states become when some chains have moved.
+
+        Args:
+          index: numbers of examples, [B].
+          rows: the new states of their chains, [B, ...].
+
+        Returns:
+          (variable, new value) pairs.
+        """
         old = tf.convert_to_tensor(self.states)
         return [(self.states, tf.tensor_scatter_nd_update(old, index[:, None], rows))]

@@ -16,14 +16,21 @@ tfd = tfp.distributions
 
 
 class GaussianPosterior(Part):
-    """A posterior that is Gaussian, or Gaussian layer after layer; it can score any z."""
+    """The base of posteriors that are Gaussian, or Gaussian layer after layer.
+
+    Such a posterior can score any z. `HMCDLGM` also needs its `scale`, and `IWAE` and the annealed
+    methods its `distribution`; to a VAE `check_encoder` and `propose` are enough.
+    """
 
     def check_encoder(self, encoder: keras.Model, latent_dim: int) -> int:
-        """Returns the number of latents K of a model with such a decoder.
+        """Checks that the networks of a model fit the posterior.
 
         Args:
           encoder: gives the features.
           latent_dim: the number of inputs of the decoder.
+
+        Returns:
+          K, the number of latents of such a model.
 
         Raises:
           UsageError: if the networks do not fit each other.
@@ -36,11 +43,27 @@ class GaussianPosterior(Part):
         return latent_dim
 
     def distribution(self, features: tf.Tensor) -> tfd.Distribution:
-        """q(z given x) of features [B, F], event shape [K]."""
+        """Makes q(z given x).
+
+        Args:
+          features: of the encoder, [B, F].
+
+        Returns:
+          The distribution, of batch shape [B] and event shape [K].
+        """
         raise NotImplementedError
 
     def propose(self, features: tf.Tensor, num_samples: int, seed: Seed) -> Proposal:
-        """Reparameterised draws [S, B, K] with their density, through which a gradient flows."""
+        """Draws latents, through which a gradient flows.
+
+        Args:
+          features: of the encoder, [B, F].
+          num_samples: S.
+          seed: int or int32[2].
+
+        Returns:
+          Draws [S, B, K] with their density.
+        """
         q = self.distribution(features)
         noise = samplers.normal([num_samples, tf.shape(features)[0], q.event_shape[0]], seed)
         z = self._transform(q, noise)
@@ -50,24 +73,40 @@ class GaussianPosterior(Part):
         return q.mean() + q.stddev() * noise
 
     def log_prob(self, z: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
-        """log q(z given x) of any z [S, B, K], nats, [S, B]."""
+        """Scores any latents.
+
+        Args:
+          z: [S, B, K].
+          features: of the encoder, [B, F].
+
+        Returns:
+          log q(z given x) in nats, [S, B].
+        """
         return self.distribution(features).log_prob(z)
 
     def scale(self, features: tf.Tensor) -> tf.Tensor:
-        """The standard deviation of each latent, [B, K], to which step sizes are proportional."""
+        """Tells the scales of the latents, to which step sizes are proportional.
+
+        Args:
+          features: of the encoder, [B, F].
+
+        Returns:
+          The standard deviation of each latent, [B, K]; above the first layer at the means of those
+          before.
+        """
         return self.distribution(features).stddev()
 
 
 @keras.saving.register_keras_serializable("zoo")
 class MeanFieldPosterior(GaussianPosterior):
-    """q(z given x) = N(mu(x), diag sigma(x)^2); the features are mu and then log sigma."""
+    """The posterior N(mu(x), diag sigma(x)^2); the features are mu and then log sigma."""
 
     def distribution(self, features):
         return gaussian_of(features)
 
 
 class _LayeredPosterior(GaussianPosterior):
-    """Gaussian layers, each given those before."""
+    """The base of posteriors of Gaussian layers, each given those before."""
 
     def _transform(self, q, noise):
         return q.transform(noise)
@@ -75,7 +114,7 @@ class _LayeredPosterior(GaussianPosterior):
 
 @keras.saving.register_keras_serializable("zoo")
 class TwoLayerPosterior(_LayeredPosterior):
-    """q(z given x) = q(z_1 given x) q(z_2 given z_1), z = (z_1, z_2) in one vector.
+    """The posterior q(z_1 given x) q(z_2 given z_1), z = (z_1, z_2) in one vector.
 
     Both are diagonal Gaussians (Burda, Grosse and Salakhutdinov 2016).
 
@@ -114,7 +153,7 @@ class TwoLayerPosterior(_LayeredPosterior):
 
 
 class LadderPosterior(_LayeredPosterior):
-    """q that merges an upward pass, the features, with the generator's downward pass.
+    """A posterior that merges an upward pass, the features, with the generator's downward pass.
 
     The features are N(m_l, v_l) for every layer, the generator gives N(mu_l, sigma_l^2) given the
     layer above; q(z_l given z_{l+1}, x) is their normalised product, with precision 1 / v_l +
@@ -165,7 +204,13 @@ POSTERIORS = {"mean_field": MeanFieldPosterior}
 
 
 def get_posterior(posterior: str | dict | Part) -> Part:
-    """A posterior by its name, by a dictionary of its `name` and arguments, or as it is.
+    """Makes a posterior by its name or by a dictionary of its `name` and arguments.
+
+    Args:
+      posterior: such a name or dictionary, or an object.
+
+    Returns:
+      The object that was given, or a new one.
 
     Raises:
       UsageError: for an unknown name, or arguments that it does not take.

@@ -13,7 +13,14 @@ tfd = tfp.distributions
 
 
 def standard_normal(latent_dim: int) -> tfd.Distribution:
-    """N(0, I) over [K]."""
+    """Makes N(0, I).
+
+    Args:
+      latent_dim: K.
+
+    Returns:
+      The distribution, whose event shape is [K].
+    """
     return tfd.Sample(tfd.Normal(0.0, 1.0), latent_dim)
 
 
@@ -66,7 +73,7 @@ class GaussianPrior(Part):
 
 @keras.saving.register_keras_serializable("zoo")
 class StandardNormalPrior(GaussianPrior):
-    """p(z) = N(0, I), over any number of latents."""
+    """The prior p(z) = N(0, I), over any number of latents."""
 
     def distribution(self, latent_dim):
         return standard_normal(latent_dim)
@@ -74,7 +81,9 @@ class StandardNormalPrior(GaussianPrior):
 
 @keras.saving.register_keras_serializable("zoo")
 class LayeredPrior(GaussianPrior):
-    """p(z) = N(z_2; 0, I) p(z_1 given z_2), z = (z_1, z_2) in one vector; x depends on z_1.
+    """The prior p(z) = N(z_2; 0, I) p(z_1 given z_2), z = (z_1, z_2) in one vector.
+
+    x depends on z_1.
 
     Args:
       upper_decoder: Keras model from z_2 [N, K_2] to mu and log sigma of p(z_1 given z_2), a
@@ -115,7 +124,13 @@ PRIORS = {"standard_normal": StandardNormalPrior}
 
 
 def get_prior(prior: str | dict | Part) -> Part:
-    """A prior by its name, by a dictionary of its `name` and arguments, or as it is.
+    """Makes a prior by its name or by a dictionary of its `name` and arguments.
+
+    Args:
+      prior: such a name or dictionary, or an object.
+
+    Returns:
+      The object that was given, or a new one.
 
     Raises:
       UsageError: for an unknown name, or arguments that it does not take.

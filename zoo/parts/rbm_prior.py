@@ -32,7 +32,7 @@ class LogNormalizer(NamedTuple):
 
 @keras.saving.register_keras_serializable("zoo")
 class RBMPrior(Part):
-    """p(z1, z2) = exp(b1.z1 + b2.z2 + z1' W z2) / Z over bits, with particles that follow it.
+    """The prior exp(b1.z1 + b2.z2 + z1' W z2) / Z over bits, with particles that follow it.
 
     The gradient of log Z is the mean of that of the log density over particles, which Gibbs sweeps
     move after every training step (Vahdat et al. 2020, section 4; Tieleman 2008). Parameters start
@@ -95,13 +95,20 @@ class RBMPrior(Part):
         return _RBMDistribution(self.rbm, tf.convert_to_tensor(self.log_normalizer))
 
     def log_normalizer_surrogate(self) -> tf.Tensor:
-        """log Z as it is stored, with the gradient that the particles give it."""
+        """Returns log Z as it is stored, with the gradient that the particles give it."""
         particles = map(tf.convert_to_tensor, self.particles)
         mean = tf.reduce_mean(self.rbm.log_density(*particles))
         return mean - tf.stop_gradient(mean) + tf.convert_to_tensor(self.log_normalizer)
 
     def next_state(self, seed: Seed) -> list[tuple]:
-        """(variable, new value) pairs: particles that have followed the parameters."""
+        """Lets the particles follow the parameters.
+
+        Args:
+          seed: int or int32[2].
+
+        Returns:
+          (variable, new value) pairs.
+        """
         new = self.rbm
         z1, z2 = map(tf.convert_to_tensor, self.particles)
         log_normalizer = tf.convert_to_tensor(self.log_normalizer)
@@ -124,7 +131,17 @@ class RBMPrior(Part):
         num_increments: int = 1000,
         jit_compile: bool = True,
     ) -> LogNormalizer:
-        """Estimates log Z by annealed importance sampling, and stores it."""
+        """Estimates log Z by annealed importance sampling, and stores it.
+
+        Args:
+          seed: int or int32[2].
+          num_chains: of them.
+          num_increments: steps between temperatures.
+          jit_compile: whether XLA compiles the program.
+
+        Returns:
+          The estimate with its standard error.
+        """
         betas = samplers.linear_schedule(num_increments)
         log_weights = _annealing(jit_compile)(self.rbm, num_chains, betas, samplers.as_seed(seed))
         mean, stddev = samplers.log_mean_weight(log_weights)

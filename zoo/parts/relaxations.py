@@ -8,7 +8,13 @@ from zoo.parts.part import make_part
 
 
 def get_relaxation(relaxation: str | dict | Relaxation) -> Relaxation:
-    """A relaxation by its name, by a dictionary of its `name` and `beta`, or as it is.
+    """Makes a relaxation by its name or by a dictionary of its `name` and `beta`.
+
+    Args:
+      relaxation: such a name or dictionary, or an object.
+
+    Returns:
+      The object that was given, or a new one.
 
     Raises:
       UsageError: for an unknown name, or arguments that it does not take.
@@ -17,6 +23,13 @@ def get_relaxation(relaxation: str | dict | Relaxation) -> Relaxation:
 
 
 def relaxation_config(relaxation: Relaxation) -> dict:
-    """The dictionary that `get_relaxation` takes for this one."""
+    """Tells how a config says a relaxation.
+
+    Args:
+      relaxation: an object.
+
+    Returns:
+      The dictionary for which `get_relaxation` makes such a one.
+    """
     names = {cls: name for name, cls in samplers.RELAXATIONS.items()}
     return {"name": names[type(relaxation)]} | dataclasses.asdict(relaxation)

@@ -59,7 +59,14 @@ class AcceptanceStepSize(Part):
         self.built = True
 
     def next_state(self, accept_prob: tf.Tensor) -> list[tuple]:
-        """(variable, new value) pairs, given acceptance probabilities in the shape of the steps."""
+        """Tells what the step sizes become after a minibatch.
+
+        Args:
+          accept_prob: acceptance probabilities, in the shape of the step sizes.
+
+        Returns:
+          (variable, new value) pairs.
+        """
         too_low = accept_prob < self.rule["target_accept"]
         rate = self.rule["adaptation_rate"]
         step_size = self.value * tf.where(too_low, 1 - rate, 1 + rate)

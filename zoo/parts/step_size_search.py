@@ -68,10 +68,19 @@ class StepSizeSearch:
             raise UsageError("num_chains must be at least 2 for the marginal entropy; it was 1.")
 
     def objective(self, model, batch: dict, step_size: tf.Tensor, seed: Seed) -> tf.Tensor:
-        """The KL divergence of each image, less the unknown log p(x): nats, [B].
+        """Estimates the KL of each image, less the unknown log p(x).
 
         Minus the conditional one is a lower bound on log p(x), on average, where no step folds the
         space: s^2 / 2 times the largest curvature of -log p(x, z) is below 1 everywhere.
+
+        Args:
+          model: has `prior`, `log_joint` and `num_steps`.
+          batch: what the model explains, [B, ...] each.
+          step_size: s, one for all steps or one for each.
+          seed: int or int32[2].
+
+        Returns:
+          Nats, [B], which can be differentiated in the step size.
         """
         start = model.prior.sample(
             [self.num_chains, tf.shape(batch["x"])[0]], samplers.fold_in(seed, "prior")
@@ -94,13 +103,16 @@ class StepSizeSearch:
         return tf.reduce_mean(per_chain, 0)
 
     def statistics(self, model, batch: dict, step_size: tf.Tensor, seed: Seed) -> tf.Tensor:
-        """The objective on the grid, [G], or its gradient in log s, of a batch.
+        """Tells what a batch says on the step size.
 
         Args:
           model: has `prior`, `log_joint` and `num_steps`.
           batch: what the model explains, of which the first `num_images` are looked at.
           step_size: where the gradient is taken.
           seed: int or int32[2].
+
+        Returns:
+          The mean objective at each size of the grid, [G], or its gradient in log s.
         """
         batch = {name: value[: self.num_images] for name, value in batch.items()}
         if self.method == "gradient":
@@ -119,7 +131,17 @@ class StepSizeSearch:
     def improved(
         self, step_size: tf.Tensor, moments: tf.Tensor, statistics: tf.Tensor, count: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The step size and Adam's moments, [2, ...], after the search number `count` from 1 on."""
+        """Takes the next step of the search.
+
+        Args:
+          step_size: s so far.
+          moments: Adam's, [2, ...].
+          statistics: as `statistics` gives them, averaged over replicas.
+          count: the number of this search, from 1 on.
+
+        Returns:
+          The step size and the moments after it.
+        """
         if self.method == "grid":
             # Not a number is the worst of all.
             statistics = tf.where(tf.math.is_finite(statistics), statistics, tf.float32.max)
@@ -137,7 +159,13 @@ class StepSizeSearch:
 
 
 def get_step_size_search(search: dict | StepSizeSearch | None) -> StepSizeSearch:
-    """A search by a dictionary of its attributes, or as it is; None is "fixed".
+    """Makes a search by a dictionary of its attributes.
+
+    Args:
+      search: such a dictionary, an object, or None for "fixed".
+
+    Returns:
+      The object that was given, or a new one.
 
     Raises:
       UsageError: for attributes that it does not have.

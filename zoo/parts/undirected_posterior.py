@@ -6,9 +6,7 @@ import keras
 import tensorflow as tf
 
 import samplers
-from samplers.random import Seed
 from samplers.rbm import bernoulli
-from samplers.relaxations import Relaxation
 from zoo.core.checks import UsageError, check_count
 from zoo.core.latent import Proposal
 from zoo.parts.binary_posterior import BinaryPosterior, RelaxedDraw, check_separate
@@ -17,7 +15,7 @@ from zoo.parts.persistent_chains import PersistentChains
 
 @keras.saving.register_keras_serializable("zoo")
 class UndirectedPosterior(BinaryPosterior):
-    """q(z given x) is an RBM whose biases and weights are linear in the features (sec. 4).
+    """A posterior that is an RBM for every image, linear in the features (sec. 4).
 
     The network gives fields h and couplings J of spins 2 z - 1. The couplings are divided by
     sqrt(n1 n2): a unit sums over so many, which the same features move together, so that otherwise
@@ -65,30 +63,27 @@ class UndirectedPosterior(BinaryPosterior):
         self.built = True
 
     def call(self, features) -> samplers.RBM:
-        """An RBM for each image."""
+        """Makes the RBMs of images.
+
+        Args:
+          features: [B, F].
+
+        Returns:
+          An RBM for each image, the parameters of its law.
+        """
         n1, n2 = self.latent_dims
         h1, h2 = tf.split(self.fields(features), self.latent_dims, axis=-1)
         j = tf.reshape(self.couplings(features), [-1, n1, n2]) / (n1 * n2) ** 0.5
         # The energy of spins is half of these in bits, s = 2 z - 1, up to a constant.
         return samplers.RBM(2 * (h1 - tf.reduce_sum(j, 2)), 2 * (h2 - tf.reduce_sum(j, 1)), 4 * j)
 
-    def rbms(self, rbm: samplers.RBM) -> samplers.RBM:
-        """The posteriors of a batch as RBMs, which their parameters are."""
+    def rbms(self, rbm):
         return rbm
 
-    def relaxed(
-        self,
-        rbm: samplers.RBM,
-        start: tf.Tensor,
-        num_samples: int,
-        relax: Relaxation,
-        seed: Seed,
-        closed_form: bool,
-    ) -> RelaxedDraw:
-        """Relaxed sweeps from side 1 of a hard draw (sec. 3, the path-wise term).
+    def relaxed(self, rbm, start, num_samples, relax, seed, closed_form):
+        """As the base, by relaxed sweeps from side 1 of hard draws (sec. 3, the path-wise term).
 
-        Args: as `DirectedPosterior.relaxed`; `start` is that z1, [S, B, n1]. In closed form, side
-        1 is at its expectation given side 2.
+        In closed form side 1 is at its expectation given side 2.
         """
         zeta1, zeta2, mean1 = samplers.relaxed_gibbs(
             rbm, start, num_sweeps=self.num_relaxed_sweeps, relax=relax, seed=seed
@@ -113,7 +108,7 @@ class UndirectedPosterior(BinaryPosterior):
         check_separate(relaxation, "for an undirected posterior")
 
     def sample_latents(self, parameters, batch, seed):
-        """Side 1 of hard draws, [K, B, n1]."""
+        """As the base, by sweeps of the images' own chains: side 1 of hard draws, [K, B, n1]."""
         start = tf.transpose(self.chains.at(batch["index"]), [1, 0, 2])
         z1, _ = samplers.gibbs(parameters, start, num_sweeps=self.num_posterior_sweeps, seed=seed)
         return z1
@@ -124,8 +119,8 @@ class UndirectedPosterior(BinaryPosterior):
     def next_state(self, statistics):
         return self.chains.next_state(statistics["index"], statistics["chains"])
 
-    def propose(self, rbm: samplers.RBM, num_samples: int, seed: Seed) -> Proposal:
-        """Draws by annealing from the fields alone, whose weights make up for what that lacks."""
+    def propose(self, rbm, num_samples, seed):
+        """As the base, by annealing from the fields alone; weights make up for what that lacks."""
         chains = samplers.rbm_annealed_importance_sampling(
             rbm,
             num_chains=num_samples,
@@ -137,8 +132,8 @@ class UndirectedPosterior(BinaryPosterior):
         log_q = rbm.log_density(chains.z1, chains.z2) - log_weights
         return Proposal(tf.concat([chains.z1, chains.z2], -1), log_q)
 
-    def move(self, rbm: samplers.RBM, z: tf.Tensor, seed: Seed) -> tuple[tf.Tensor, tf.Tensor]:
-        """As `DirectedPosterior.move`: sides 2, 1 and 2 are drawn, each given the other."""
+    def move(self, rbm, z, seed):
+        """As the base: sides 2, 1 and 2 are drawn, each given the other."""
         z1, z2 = tf.split(z, self.latent_dims, axis=-1)
         new1, _ = samplers.gibbs(rbm, z1, num_sweeps=1, seed=samplers.fold_in(seed, "sweep"))
         u = samplers.fast_uniform(tf.shape(z2), samplers.fold_in(seed, "last"))
@@ -146,8 +141,7 @@ class UndirectedPosterior(BinaryPosterior):
         log_ratio = rbm.log_density(z1, z2) - rbm.log_density(new1, new2)
         return tf.concat([new1, new2], -1), log_ratio
 
-    def log_density(self, rbm: samplers.RBM, z: tf.Tensor) -> tf.Tensor:
-        """As `DirectedPosterior.log_density`, less log Z."""
+    def log_density(self, rbm, z):
         return rbm.log_density(*tf.split(z, self.latent_dims, axis=-1))
 
     def get_config(self):

@@ -48,9 +48,7 @@ def resolve(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     resolved = {
         key: defaults[key] | value if key in defaults else value for key, value in given.items()
     }
-    kind, _, path = str(resolved["data"]["source"]).partition(":")
-    if kind in ("npz", "images"):
-        resolved["data"]["source"] = f"{kind}:{_absolute(path)}"
+    resolved["data"]["source"] = data.absolute_source(resolved["data"]["source"])
     if resolved["data"]["data_dir"] is not None:
         resolved["data"]["data_dir"] = _absolute(resolved["data"]["data_dir"])
     return ml_collections.ConfigDict(resolved)

@@ -1,7 +1,7 @@
 """Paths of a model's variables that are the same in every process that builds it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import keras
 
@@ -39,27 +39,39 @@ def _model_paths(model) -> Iterator[tuple[str, keras.Variable]]:
     seen = set()
     parts = [(k, v) for k, v in vars(model).items() if isinstance(v, keras.layers.Layer)]
     for attribute, part in [*parts, ("", model)]:
-        numbered = {}
+        owned = []
         for variable in part.variables:
             if id(variable) in seen:
                 continue
             seen.add(id(variable))
             names = variable.path.split("/")
             names = names[1:] if names[0] == part.name else names
-            path = [attribute] if attribute else []
-            for name in names:
-                path.append(_numbered(name, path, numbered))
-            yield "/".join(path), variable
+            # Networks inside a network name their layers before they are saved, and not after.
+            owned.append((names[-2:], variable))
+        numbers = _numbers(names for names, _ in owned)
+        for names, variable in owned:
+            path = [numbers[tuple(names[: i + 1])] for i in range(len(names))]
+            yield "/".join([attribute, *path] if attribute else path), variable
 
 
-def _numbered(name, prefix, numbered):
-    """The name with its number among those of the same stem that were met below a prefix."""
-    stem = _stem(name)
-    met = numbered.setdefault((*prefix, stem), [])
-    if name not in met:
-        met.append(name)
-    number = met.index(name)
-    return f"{stem}_{number}" if number else stem
+def _numbers(paths: Iterable[list[str]]) -> dict[tuple[str, ...], str]:
+    """The name that stands for the last one of each path: its stem, with its number among those of
+    the same stem below the same names. They are numbered as Keras numbered them, in the order in
+    which they were made, whatever the order of the variables.
+    """
+    below = {}
+    for names in paths:
+        for i, name in enumerate(names):
+            below.setdefault((*names[:i], _stem(name)), {})[name] = None
+    numbers = {}
+    for (*prefix, stem), names in below.items():
+        for number, name in enumerate(sorted(names, key=_suffix)):
+            numbers[(*prefix, name)] = f"{stem}_{number}" if number else stem
+    return numbers
+
+
+def _suffix(name):
+    return int(name.removeprefix(_stem(name)).removeprefix("_") or 0)
 
 
 def _stem(name):

@@ -15,20 +15,6 @@ from zoo.runs.run import EVALUATION, LOG_LIKELIHOOD, Run
 from zoo.runs.workdir import MODEL
 from zoo.scores.chunks import collect
 
-UNITS = {
-    "log_likelihood": "nats per image",
-    "log_likelihood_stderr": "nats, over images",
-    "bdmc_gap": "nats, on simulated images",
-    "bits_per_dim": "bits per pixel and channel",
-    "bound": "nats per image, one sample of the encoder",
-    "importance_weighted_bound": "nats per image, many samples of the encoder",
-    "effective_sample_size": "of so many, mean over images",
-    "log_normalizer": "nats, log Z of the prior, AIS",
-    "log_normalizer_stddev": "nats, over chains",
-    "accept_rate": "of the model's chain",
-    "reconstruction_mse": "per pixel in [0, 1]",
-}
-
 
 class Writer(NamedTuple):
     """What writes some files of a run when its training has ended.
@@ -85,22 +71,24 @@ def write_model(run: Run) -> None:
         run.model.save(partial)
 
 
-@register_writer(EVALUATION, LOG_LIKELIHOOD, needs=("log_likelihood",))
+@register_writer(EVALUATION, LOG_LIKELIHOOD)
 def write_evaluation(run: Run) -> None:
     """Scores the model on the test images as its config says, and writes and prints the scores."""
     found, per_image = scores.report(
         run.model, run.data.test, seed=run.config.seed, **run.config.evaluation
     )
     write_json(claim(run.workdir, EVALUATION), found)
-    path = claim(run.workdir, LOG_LIKELIHOOD)
-    with atomic_write(path) as partial, partial.open("w") as file:
-        writer = csv.writer(file)
-        writer.writerow(["index", "log_likelihood"])
-        writer.writerows(enumerate(per_image.tolist()))
+    if per_image is not None:
+        path = claim(run.workdir, LOG_LIKELIHOOD)
+        with atomic_write(path) as partial, partial.open("w") as file:
+            writer = csv.writer(file)
+            writer.writerow(["index", "log_likelihood"])
+            writer.writerows(enumerate(per_image.tolist()))
     print(f"\n{run.model.name} on {found['num_images']} test images")
-    for name in (name for name in UNITS if name in found):
-        value = "-" if found[name] is None else f"{found[name]:.4f}"
-        print(f"  {name:<26}{value:>10}  {UNITS[name]}")
+    for name, unit in scores.units().items():
+        if name in found:
+            value = "-" if found[name] is None else f"{found[name]:.4f}"
+            print(f"  {name:<26}{value:>10}  {unit}")
 
 
 @register_writer("samples.png", needs=("sample",))
@@ -121,7 +109,7 @@ def write_reconstruction_picture(run: Run) -> None:
 def write_inpainting_picture(run: Run) -> None:
     """Draws test images and completions of their lower halves, or of what the model is for."""
     x, model = _test_images(run), run.model
-    (visible,) = data.completion_masks(model, ["bottom"]).values()
+    (visible,) = data.completion_masks(model, default="bottom").values()
     drawn = pictures.completions(model, x, visible, run.config.seed)
     write_picture(run, "inpainting.png", pictures.inpainting(x, visible, drawn["mean"]))
 

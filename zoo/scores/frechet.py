@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import samplers
 from zoo.core.checks import UsageError, check_choice, check_count
+from zoo.core.fields import Field
 from zoo.core.generative import GenerativeModel
 from zoo.data import Data
 from zoo.scores.chunks import collect, collect_batch, in_chunks
@@ -147,12 +148,9 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
 
 def _fitted(name, features):
     """The mean [F] and an R, [min(N, F), F], of which R^T R is the unbiased covariance."""
-    features = np.asarray(features, np.float64)
-    if features.ndim != 2 or len(features) < 2:
-        raise UsageError(
-            f"{name} must be at least two examples, [N, F]; it was {list(features.shape)}."
-        )
-    if not np.isfinite(features).all():
-        raise UsageError(f"{name} must be finite; it holds NaN or infinite numbers.")
+    shape = np.shape(features)
+    if len(shape) != 2 or shape[0] < 2:
+        raise UsageError(f"{name} must be at least two examples, [N, F]; it was {list(shape)}.")
+    features = Field(shape[1:], "float64").check(name, features)
     mean = features.mean(0)
     return mean, np.linalg.qr((features - mean) / np.sqrt(len(features) - 1), mode="r")

@@ -1,14 +1,17 @@
-"""Masks of several coverages, the error on what they hide, and the picture of completions."""
+"""Masks of several coverages, and the error on what they hide."""
+
+import types
 
 import numpy as np
 import pytest
 
 import zoo
-from zoo.analysis import pictures
-from zoo.data.masks import HALVES, MASKS, hidden_mse, mask
+from zoo.core.fields import MaskField
+from zoo.data.masks import HALVES, MASKS, completion_masks, hidden_mse, mask
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (9, 14, 3)]
 SHARES = [0.1, 0.3, 0.5, 0.75, 0.9]
+PATTERN = [3, 4, 5, 8, 9, 13, 16, 17, 18, 19]  # what that of 4 by 5 pixels and seed 7 hides
 
 
 def hidden(name, shape, coverage=None, seed=0):
@@ -18,18 +21,28 @@ def hidden(name, shape, coverage=None, seed=0):
     return ~visible[..., 0]
 
 
-@pytest.mark.parametrize("height", range(1, 34))
-def test_without_a_coverage_masks_are_as_ever(height):
-    """The formulas of version 0.1, written out again."""
-    width = 30 - height // 2
-    rows, columns = np.mgrid[:height, :width]
-    inside = (abs(2 * rows + 1 - height) <= height / 2) & (
-        abs(2 * columns + 1 - width) <= width / 2
-    )
-    at_random = np.random.default_rng(7).random((height, width)) < 0.5
-    np.testing.assert_array_equal(hidden("box", (height, width, 1)), inside)
-    np.testing.assert_array_equal(hidden("random", (height, width, 1), seed=7), at_random)
-    np.testing.assert_array_equal(hidden("left", (height, width, 1)), columns < width // 2)
+@pytest.mark.parametrize(
+    ("name", "coverage", "tall", "wide"),
+    [
+        ("left", None, ["##..", "##..", "##..", "##..", "##.."], ["##...", "##...", "##..."]),
+        ("right", None, ["..##", "..##", "..##", "..##", "..##"], ["...##", "...##", "...##"]),
+        ("top", None, ["####", "####", "....", "....", "...."], ["#####", ".....", "....."]),
+        ("bottom", None, ["....", "....", "....", "####", "####"], [".....", ".....", "#####"]),
+        ("box", None, ["....", ".##.", ".##.", ".##.", "...."], [".....", ".###.", "....."]),
+        ("box", 0.1, ["....", ".#..", ".#..", "....", "...."], [".....", ".##..", "....."]),
+    ],
+)
+def test_what_is_hidden(name, coverage, tall, wide):
+    for rows in (tall, wide):
+        covered = hidden(name, (len(rows), len(rows[0]), 3), coverage)
+        assert ["".join(".#"[int(bit)] for bit in row) for row in covered] == rows
+
+
+def test_random_masks_are_as_ever():
+    """Those of version 0.1.0, which figures were made with."""
+    covered = hidden("random", (4, 5, 1), seed=7)
+    np.testing.assert_array_equal(covered, np.random.default_rng(7).random((4, 5)) < 0.5)
+    assert np.flatnonzero(hidden("pattern", (4, 5, 1), seed=7)).tolist() == PATTERN
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -130,38 +143,28 @@ def test_hidden_mse_with_a_mask_for_each_image():
         hidden_mse(x, completed, visible)
 
 
-def test_picture_of_completions():
-    rng = np.random.default_rng(0)
-    x = rng.random((2, 8, 8, 1)).astype(np.float32)
-    visible = mask("box", (8, 8, 1))
-    completions = np.where(visible, x, rng.random((5, 2, 8, 8, 1)).astype(np.float32))
-    rows = pictures.inpainting(x, visible, completions)
-    assert rows.shape == (8, 2, 8, 8, 1)
-    np.testing.assert_array_equal(rows[0], x)
-    np.testing.assert_array_equal(rows[1], np.where(visible, x, 0.5))
-    np.testing.assert_array_equal(rows[2:7], completions)
-    np.testing.assert_allclose(rows[7] / 2, completions.std(0), rtol=1e-6)
-    assert np.where(visible, rows[7], 0).max() < 1e-6
-    apart = np.stack([np.zeros_like(x), np.ones_like(x)])
-    assert (pictures.inpainting(x, visible, apart)[-1] == 1).all()
-    assert pictures.inpainting(x, visible, completions[:1]).shape == (3, 2, 8, 8, 1)
-
-
-class Recorder:
-    """Stands for a model; keeps what it is asked."""
-
-    def __init__(self):
-        self.asked = []
-
-    def inpaint(self, x, visible, seed, num_steps):
-        self.asked.append((tuple(seed.numpy()), num_steps))
-        return {"x": x, "mean": x}
-
-
-def test_number_of_steps_is_the_models_unless_given():
-    model, x = Recorder(), np.zeros((2, 8, 8, 1))
-    pictures.completions(model, x, x == 0, num_completions=2)
-    pictures.completions(model, x, x == 0, num_completions=2, num_steps=7)
-    assert [steps for _, steps in model.asked] == [None, None, 7, 7]
-    seeds = [seed for seed, _ in model.asked]
-    assert seeds[:2] == seeds[2:] and seeds[0] != seeds[1]
+def test_what_a_model_completes():
+    top, shape = mask("top", (4, 5, 1)), (4, 5, 1)
+    anything = types.SimpleNamespace(visible_field=MaskField(shape))
+    one = types.SimpleNamespace(visible_field=MaskField(shape, only=top, called="top"))
+    for model, arguments, names in (
+        (anything, {}, ["left"]),
+        (anything, {"default": "bottom"}, ["bottom"]),
+        (anything, {"names": ["box", "random"], "coverage": 0.3, "seed": 3}, ["box", "random"]),
+        (one, {}, ["top"]),
+        (one, {"names": ["top"], "default": "bottom"}, ["top"]),
+    ):
+        masks = completion_masks(model, **arguments)
+        assert list(masks) == names
+        options = {k: v for k, v in arguments.items() if k in ("seed", "coverage")}
+        for name, visible in masks.items():
+            np.testing.assert_array_equal(visible, mask(name, shape, **options))
+    for arguments, message in (
+        ({"names": ["left"]}, "mask: unknown value 'left'; known are 'top'"),
+        (
+            {"coverage": 0.3},
+            "coverage must be left out for a model that has a mask of its own; it was",
+        ),
+    ):
+        with pytest.raises(zoo.UsageError, match=message):
+            completion_masks(one, **arguments)

@@ -1,10 +1,18 @@
-import contract
+"""The contract of all models, for each registered one and its variants."""
+
 import pytest
 
-import zoo
+import zoo.testing
+from zoo.core import registry
+
+CASES = [
+    pytest.param(check, id=f"{name}, {variant}: {clause}" if variant else f"{name}: {clause}")
+    for name, method in registry.methods().items()
+    for variant in (None, *method.variants)
+    for clause, check in zoo.testing.checks(method.cls, variant)
+]
 
 
-@pytest.mark.parametrize("name", zoo.method_names())
-@pytest.mark.parametrize("clause", contract.CLAUSES, ids=lambda clause: clause.__name__)
-def test_contract(name, clause, digits, images, tmp_path):
-    clause(zoo.get_method(name), digits, images, tmp_path)
+@pytest.mark.parametrize("check", CASES)
+def test_contract(check):
+    check()

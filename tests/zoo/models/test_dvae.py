@@ -126,7 +126,7 @@ def test_prior_of_relaxed_bits_is_a_bound(relaxation):
         ("*means) - log_normalizer", "*means)"),
         ("*means) - log_normalizer", "*means) + log_normalizer"),
     ],
-    ids=["sign of the ratio", "sign of the divergence", "no densities", "no log Z", "sign of it"],
+    ids=["sign of the ratio", "sign of the KL", "no densities", "no log Z", "sign of it"],
 )
 def test_wrong_priors_of_relaxed_bits_are_rejected(change):
     gaps = relaxed_prior_gaps(wrong("zoo.models.dvae", *change), DENSITIES[0], 0.0)
@@ -231,6 +231,24 @@ def test_latents_cannot_be_annealed():
     assert not model.can_be_annealed
     with pytest.raises(zoo.UsageError, match="cannot be annealed"):
         zoo.scores.log_likelihood(model, X)
+
+
+@pytest.mark.parametrize("method", [zoo.DVAE, zoo.StructuredPrediction])
+def test_undirected_posteriors_are_in_files(method, tmp_path):
+    """With their chains, which go on."""
+    layers = keras.layers
+    encoder = keras.Sequential([keras.Input((2, 3, 1)), layers.Flatten(), layers.Dense(5)])
+    decoder = keras.Sequential([keras.Input((8,)), layers.Dense(6), layers.Reshape((2, 3, 1))])
+    model = method(encoder, decoder, latent_dims=LATENT_DIMS, posterior=UNDIRECTED, num_samples=2)
+    model.compile("adam", jit_compile=False)
+    batch = {"x": tf.reshape(X, [3, 2, 3, 1]), "index": tf.constant([7, 0, 3])}
+    model.train_step(batch)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    for both in (model, loaded):
+        both.train_step(batch)
+    for one, other in zip(model.variables, loaded.variables, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_posterior_by_name_is_that_part():

@@ -1,126 +1,118 @@
-"""What is special to the ladder VAE: how the two passes merge, and its warm-up."""
+"""What is special to the ladder VAE: its bound in closed form by layers, and its warm-up."""
+
+import functools
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_probability as tfp
-from zoo.parts.sequential_gaussian import diagonal_gaussian
+from checking import z_scores
+from small_dvaes import wrong
 
 import layers
+import samplers
 import zoo
+from zoo.models import ladder_vae
+from zoo.parts.gaussians import diagonal_gaussian
 
-tfd = tfp.distributions
-DIMS = (2, 3)
-K = sum(DIMS)
-
-
-def constant_encoder(shape, outputs):
-    encoder = keras.Sequential(
-        [keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(2 * K)]
-    )
-    kernel, _ = encoder.get_weights()
-    encoder.set_weights([np.zeros_like(kernel), np.asarray(outputs, np.float32)])
-    return encoder
+SHAPE, DIMS = (4, 4, 1), (2, 3)
+X = tf.constant(np.random.default_rng(0).random((3, *SHAPE)), tf.float32)
 
 
-def ladder(shape, means, log_scales, **kwargs):
-    encoder = constant_encoder(shape, np.concatenate([means, log_scales]))
-    model = zoo.LadderVAE(encoder, layers.TopDown(shape, DIMS, width=8, seed=1), **kwargs)
-    model.compile(jit_compile=False)
+@functools.cache
+def networks(initial_stddev):
+    """Which no test changes."""
+    encoder = layers.bottom_up(SHAPE, DIMS, width=6, initial_stddev=initial_stddev, seed=1)
+    return encoder, layers.TopDown(SHAPE, DIMS, width=6, seed=1)
+
+
+def ladder(module=ladder_vae, initial_stddev=0.8, **kwargs):
+    kwargs = {"likelihood": {"name": "gaussian", "scale": 1.0}} | kwargs
+    model = module.LadderVAE(*networks(initial_stddev), **kwargs)
+    model.compile(keras.optimizers.SGD(0.0), jit_compile=False)
     return model
 
 
-def layers_given(model, z):
-    """Mean and deviation of the lower layer of latents, given noise z [..., K]."""
-    seen = []
-
-    def choose(mean, stddev):
-        seen.append((mean, stddev))
-        start = 0 if len(seen) == 1 else DIMS[0]
-        return mean + stddev * z[..., start : start + DIMS[len(seen) - 1]]
-
-    model.decoder.descend(choose)
-    return seen
-
-
-def test_one_layer_is_the_vae(digits, images):
-    decoder = layers.TopDown(digits.shape, (4,), width=8)
-    encoder = layers.bottom_up(digits.shape, (4,), width=8)
+def test_one_layer_is_the_vae():
+    """In its weights, and with the KL in closed form in its gradient."""
+    decoder = layers.TopDown(SHAPE, (4,), width=8)
+    encoder = layers.bottom_up(SHAPE, (4,), width=8)
     one, two = (m(encoder, decoder, likelihood="gaussian") for m in (zoo.LadderVAE, zoo.VAE))
-    weights = [model.log_weights(tf.constant(images), 3, 0) for model in (one, two)]
+    weights = [model.log_weights({"x": X}, 3, 0) for model in (one, two)]
     np.testing.assert_allclose(*weights, rtol=1e-5)
-    exact = two.posterior(images).kl_divergence(diagonal_gaussian(tf.zeros([4]), tf.ones([4])))
-    z = one.infer(tf.constant(images), 3, 0)[0]
-    np.testing.assert_allclose(one.posterior(images).divergence(z), exact, rtol=1e-4)
+    with tf.GradientTape(persistent=True) as tape:
+        context = one.amortise({"x": X}, 0)
+        objective, metrics = one.objectives({"x": X}, context, None, 0)
+        q = two.posterior_distribution({"x": X})
+        kl = q.kl_divergence(diagonal_gaussian(tf.zeros([4]), tf.ones([4])))
+        log_p = two.likelihood(context["proposal"].z).log_prob(X)
+        expected = tf.reduce_mean(kl - log_p)
+    np.testing.assert_allclose(metrics["kl"], tf.reduce_mean(kl), rtol=1e-4)
+    np.testing.assert_allclose(metrics["bound"], -expected, rtol=1e-5)
+    for v in one.trainable_variables:
+        a, b = tape.gradient(objective["elbo"], v), tape.gradient(expected, v)
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
 
 
-def test_an_encoder_that_knows_nothing_leaves_the_prior(digits, images):
-    """Its lower layers are then those of the generator, at no cost; the top is the encoder's."""
-    model = ladder(digits.shape, np.full(K, 0.7), [0.0] * 2 + [5.0] * 3)
-    z, _ = model.infer(tf.constant(images), 4000, 0)
-    divergence = model.posterior(images).divergence(z)
-    np.testing.assert_allclose(divergence, 0.5 * 2 * 0.7**2, atol=2e-3)
-    np.testing.assert_allclose(tf.reduce_mean(z[..., 2:], [0, 1]), 0.0, atol=0.02)
+def objective_error(module):
+    """Of minus the bound, from the mean of log weights at the same draws, in standard errors."""
+    model = ladder(module)
+    batch = {"x": tf.repeat(X[:1], 3000, 0)}
+    context = model.amortise(batch, 0)
+    z, log_q, _ = context["proposal"]
+    log_weights = model.log_joint(batch, z) - log_q
+    bound = model.objectives(batch, context, None, 0)[0]["elbo"]
+    return np.abs(z_scores(log_weights[0], -bound))
 
 
-def test_merging_is_the_product_of_two_gaussians(digits, images):
-    means, log_scales = np.array([0.3, -0.2, 0.8, -0.5, 0.1]), np.array([-1.0, -0.5, 0.2, -0.7, 0])
-    model = ladder(digits.shape, means, log_scales)
-    z = tf.constant([[[0.4, -1.1, 0.0, 0.0, 0.0]]])
-    _, (mean, stddev) = layers_given(model, z)
-    grid = np.linspace(-12, 12, 20_001, dtype=np.float32)
-    for i in range(3):
-        below = tfd.Normal(mean[0, 0, i], stddev[0, 0, i])
-        encoded = tfd.Normal(np.float32(means[2 + i]), np.float32(np.exp(log_scales[2 + i])))
-        product = (below.prob(grid) * encoded.prob(grid)).numpy()
-        product /= np.trapezoid(product, grid)
-        expected = np.trapezoid(product * grid, grid)
-        deviation = np.sqrt(np.trapezoid(product * (grid - expected) ** 2, grid))
-        # In units of the noise.
-        noise = tfd.Normal(
-            np.float32(expected - mean[0, 0, i]) / stddev[0, 0, i],
-            np.float32(deviation) / stddev[0, 0, i],
-        )
-        moved = z.numpy()
-        moved[0, 0, 2 + i] = 0.9
-        change = model.posterior(images[:1]).log_prob(moved) - model.posterior(images[:1]).log_prob(
-            z
-        )
-        assert abs(float(change[0, 0] - (noise.log_prob(0.9) - noise.log_prob(0.0)))) < 1e-3
+def test_objective_is_the_bound():
+    assert objective_error(ladder_vae) < 4
+    wrong_sign = ("self.warmup * kl - log_likelihood", "-self.warmup * kl - log_likelihood")
+    assert objective_error(wrong(ladder_vae.__name__, *wrong_sign)) > 8
 
 
-def test_weights_are_those_of_the_model(digits, images):
-    """The mean weight of many samples is p(x), as annealed importance sampling has it."""
-    model = zoo.LadderVAE.for_data(
-        digits,
-        latent_dims=DIMS,
-        width=8,
-        initial_stddev=0.8,
-        likelihood={"name": "gaussian", "scale": 1.0},
+def test_weights_are_those_of_the_model():
+    """The mean weight is p(x), which draws of the prior tell, too, of wide pixels."""
+    model = ladder(initial_stddev=2.0)  # wider than p(z given x)
+    weights = tf.exp(model.log_weights({"x": X}, 5000, 0))
+    z = model.prior.sample([20_000, 3], samplers.as_seed(1))
+    likelihood = tf.exp(model.likelihood(z).log_prob(X))
+    means, errors = zip(
+        *((np.mean(w, 0), np.std(w, 0) / len(w) ** 0.5) for w in (weights, likelihood)),
+        strict=True,
     )
-    model.compile(jit_compile=False)
-    weighted = zoo.scores.importance_weighted_bound(model, images[:20], num_samples=2000)
-    protocol = {"num_chains": 8, "num_increments": 50, "verbose": False}
-    annealed = zoo.scores.log_likelihood(model, images[:20], **protocol)
-    error = weighted.mean - annealed.mean
-    assert abs(error) < 4 * np.hypot(weighted.chain_stderr, annealed.chain_stderr)
-    bound = zoo.scores.importance_weighted_bound(model, images[:20])
-    assert bound.mean < annealed.mean
+    assert (np.abs(means[0] - means[1]) < 4 * np.hypot(*errors)).all()
+    assert (errors[0] < 0.1 * means[0]).all()
 
 
-def test_warmup_weighs_the_divergence(digits, images):
-    model = zoo.LadderVAE.for_data(digits, latent_dims=DIMS, width=8, warmup_steps=4)
-    model.compile(keras.optimizers.SGD(0.0), jit_compile=False)
-    history = [model.fit(images, batch_size=50, verbose=0).history for _ in range(6)]
-    weights = [(h["elbo_objective"][0] + h["bound"][0]) / h["divergence"][0] + 1 for h in history]
-    np.testing.assert_allclose(weights, [0, 0.25, 0.5, 0.75, 1, 1], atol=1e-3)
+def test_warmup_weighs_the_kl():
+    """It is 1 in evaluation, and in the metric."""
+    model, found = ladder(warmup_steps=4), []
+    for _ in range(6):
+        metrics = {k: float(v) for k, v in model.train_step({"x": X}).items()}
+        found.append((metrics["elbo_objective"] + metrics["bound"]) / metrics["kl"] + 1)
+        model.reset_metrics()  # those of an epoch
+    np.testing.assert_allclose(found, [0, 0.25, 0.5, 0.75, 1, 1], atol=1e-3)
 
 
-@pytest.mark.parametrize("blocks", layers.BLOCKS)
-def test_learns(blocks, digits):
-    arguments = {"latent_dims": (2, 2, 2), "width": 8, "blocks": blocks}
-    model = zoo.LadderVAE.for_data(digits, likelihood="gaussian", **arguments)
-    model.compile(keras.optimizers.Adam(1e-2), jit_compile=False)
-    bounds = model.fit(digits.train, epochs=3, verbose=0).history["bound"]
-    assert bounds[2] > bounds[0] + 100
+@pytest.mark.parametrize(("blocks", "hierarchical"), [("dense", False), ("convolution", True)])
+def test_all_variables_learn(blocks, hierarchical, digits, images):
+    arguments = {"latent_dims": (2, 2, 2), "width": 4, "blocks": blocks}
+    model = zoo.LadderVAE.for_data(digits, hierarchical=hierarchical, **arguments)
+    batch = {"x": tf.constant(images[:5])}
+    with tf.GradientTape() as tape:
+        value = model.objectives(batch, model.amortise(batch, 0), None, 0)[0]["elbo"]
+    for variable, gradient in zip(
+        model.trainable_variables, tape.gradient(value, model.trainable_variables), strict=True
+    ):
+        assert np.abs(gradient).max() > 0, variable.path
+
+
+def test_mistakes_are_told():
+    for name in ("posterior", "prior", "shear"):
+        with pytest.raises(zoo.UsageError, match=f"{name} must be left out: a ladder VAE has its"):
+            ladder(**{name: None})
+    with pytest.raises(zoo.UsageError, match="warmup_steps must be a whole number"):
+        ladder(warmup_steps=1.5)
+    model = ladder(warmup_steps=3)
+    assert zoo.LadderVAE.from_config(model.get_config()).warmup_steps == 3

@@ -8,6 +8,7 @@ from training import BATCH, build, two_replicas
 
 import samplers
 import zoo
+from zoo.core.fields import PixelField
 
 
 def deterministic_chain(log_density, state, *, step_size, **_):
@@ -15,13 +16,14 @@ def deterministic_chain(log_density, state, *, step_size, **_):
     _, gradient = samplers.density.value_and_gradient(log_density, state)
     accept_prob = tf.sigmoid(tf.reduce_sum(100 * gradient, -1))
     moved = state + 0.01 * step_size * gradient
-    return samplers.HMCResult(moved, accept_prob, accept_prob, accept_prob)
+    none = tf.zeros_like(accept_prob, tf.int32)
+    return samplers.HMCResult(moved, accept_prob, accept_prob, none, accept_prob)
 
 
 def trained(images, scope, monkeypatch):
     monkeypatch.setattr(samplers, "normal", lambda shape, *_: 0.3 * tf.ones(shape))
     monkeypatch.setattr(samplers, "hmc", deterministic_chain)
-    facts = zoo.data.Data(None, None, None, images.shape[1:], 0, {})
+    facts = zoo.data.Data(None, None, None, {"x": PixelField(images.shape[1:])}, {})
     with scope:
         model = zoo.HMCDLGM.for_data(facts, latent_dim=4, hidden=(16,), likelihood="gaussian")
         model.compile(keras.optimizers.SGD(1e-4), jit_compile=False)
@@ -49,18 +51,17 @@ class Steps(keras.callbacks.Callback):
     of independent noise."""
 
     def on_train_begin(self, logs=None):
-        self.start, self.written = [v.numpy() for v in self.model.variables], []
+        self.variables = [v for v in self.model.variables if v is not self.model.training_step]
+        self.start, self.written = [v.numpy() for v in self.variables], []
 
     def on_train_batch_end(self, batch, logs=None):
-        self.written.append([v.numpy() for v in self.model.variables])
-        for variable, value in zip(self.model.variables, self.start, strict=True):
+        self.written.append([v.numpy() for v in self.variables])
+        for variable, value in zip(self.variables, self.start, strict=True):
             variable.assign(value)
 
     def changes(self):
         """By variable, what the steps add to it, [NUM_STEPS, numbers in it]."""
-        for variable, start, *ends in zip(
-            self.model.variables, self.start, *self.written, strict=True
-        ):
+        for variable, start, *ends in zip(self.variables, self.start, *self.written, strict=True):
             if start.dtype.kind == "f":
                 yield variable.path, np.reshape(np.float64(ends) - start, [NUM_STEPS, -1])
 
@@ -70,7 +71,8 @@ def steps_of(method, data, strategy, start=None, **kwargs):
     with strategy.scope():
         model = build(method, data, optimizer="sgd", **kwargs)
     if start is not None:
-        for variable, value in zip(model.variables, start, strict=True):
+        owned = [v for v in model.variables if v is not model.training_step]
+        for variable, value in zip(owned, start, strict=True):
             variable.assign(value)
     steps = Steps()
     batch = data.train.take(1).unbatch().batch(BATCH, drop_remainder=True).take(1)

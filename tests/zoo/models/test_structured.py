@@ -80,15 +80,23 @@ BOUND = "tf.reduce_mean(samplers.log_mean_exp(log_likelihood))"
         ("rbm", "+ log_weights - samplers.log_mean_exp(log_weights)", ""),
         ("one", "batch, z, ~self.visible)", "batch, z, self.visible)"),
         ("one", "batch, z, ~self.visible)", "batch, z, tf.ones_like(self.visible))"),
-        ("one", BOUND, f"{SQUARED} / {BATCH}"),
-        ("one", "- self.warmdown * entropy", "+ self.warmdown * entropy"),
-        ("one", "draw.zeta, ~self.visible)", "draw.zeta, self.visible)"),
     ],
 )
-def test_wrong_models(name, old, new):
-    model = MODELS[name](module=wrong(structured.__name__, old, new), num_samples=5)
-    error = estimate_error(model) if "log_weights" in old or "z, ~" in old or "log_q" in old else 0
-    assert error > 4 or name == "one" and objective_errors(model)[1] > 1e-3
+def test_wrong_estimates_are_rejected(name, old, new):
+    assert estimate_error(MODELS[name](module=wrong(structured.__name__, old, new))) > 4
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (BOUND, f"{SQUARED} / {BATCH}"),
+        ("- self.warmdown * entropy", "+ self.warmdown * entropy"),
+        ("draw.zeta, ~self.visible)", "draw.zeta, self.visible)"),
+    ],
+)
+def test_wrong_objectives_are_rejected(old, new):
+    model = make(module=wrong(structured.__name__, old, new), num_samples=5)
+    assert objective_errors(model)[1] > 1e-3
 
 
 def entropy_gained(model):

@@ -128,6 +128,13 @@ def test_parts_are_in_files(tmp_path):
             np.testing.assert_array_equal(a, b)
 
 
+def test_numbers_that_are_not_finite_end_the_fit():
+    model = linear_model(zoo.VAE, LAW)
+    model.compile(keras.optimizers.SGD(1e30), jit_compile=False)
+    with pytest.raises(FloatingPointError, match="training diverged in epoch 1, step 2: .*elbo_"):
+        model.fit(LAW.simulate(30), batch_size=10, epochs=3, verbose=0)
+
+
 def dense(inputs, outputs):
     return keras.Sequential([keras.Input((inputs,)), keras.layers.Dense(outputs)])
 

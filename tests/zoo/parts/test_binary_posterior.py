@@ -61,7 +61,7 @@ def test_moves_are_reversible(kind):
     [
         (
             "four groups",
-            ("self.log_density(features, z) - log_q", "log_q - self.log_density(features, z)"),
+            ("self.log_density(parameters, z) - log_q", "log_q - self.log_density(parameters, z)"),
             0,
         ),
         (
@@ -82,7 +82,7 @@ def test_wrong_moves_are_rejected(kind, change, which):
 
 
 def held_gradient(part):
-    """Largest gradient of the divergence in the features where zeta has none."""
+    """Largest gradient of the KL in the features where zeta has none."""
     with tf.GradientTape() as tape:
         tape.watch(FEATURES)
         parameters = part(FEATURES)

@@ -61,8 +61,8 @@ def test_wrong_draws_are_rejected(change, which):
 @pytest.mark.parametrize(
     ("num_groups", "closed_form"), [(1, False), (2, False), (2, True), (4, False), (4, True)]
 )
-def test_divergence_at_bits(num_groups, closed_form):
-    """Where the relaxed draw is one of bits, the divergence is unbiased for any groups."""
+def test_kl_at_bits(num_groups, closed_form):
+    """Where the relaxed draw is one of bits, the KL is unbiased for any groups."""
     part = directed(num_groups)
     draw = part.relaxed(FEATURES, None, 20_000, hard, 0, closed_form)
     exact = kl(directed_log_mass(part, FEATURES))
@@ -70,7 +70,7 @@ def test_divergence_at_bits(num_groups, closed_form):
 
 
 def closed_form_error(module):
-    """Of the divergence of one group, which no draw enters, and of its gradient."""
+    """Of the KL of one group, which no draw enters, and of its gradient."""
     part = directed(1, module)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(FEATURES)
@@ -87,7 +87,7 @@ def closed_form_error(module):
     return largest(found - exact), largest(gradients[0] - gradients[1])
 
 
-def test_divergence_in_closed_form():
+def test_kl_in_closed_form():
     """Of one group it is exact, value and gradient."""
     assert max(closed_form_error(directed_posterior)) < 1e-4
 
@@ -107,12 +107,12 @@ def test_divergence_in_closed_form():
     ],
     ids=["sign of the entropy", "cross-entropy", "held probabilities"],
 )
-def test_wrong_divergences_are_rejected(change, which):
+def test_wrong_kls_are_rejected(change, which):
     assert closed_form_error(wrong(NAME, *change))[which] > 0.01
 
 
 @pytest.mark.parametrize("num_groups", [2, 4])
-def test_divergence_of_relaxed_groups(num_groups):
+def test_kl_of_relaxed_groups(num_groups):
     """Later groups see numbers instead of bits: only near, and the nearer the steeper it is."""
     part = directed(num_groups)
     exact = kl(directed_log_mass(part, FEATURES))

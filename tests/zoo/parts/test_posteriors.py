@@ -91,7 +91,7 @@ def errors(kind, module=posteriors):
     """Relative ones of log densities; and of moments of both draws, in standard errors."""
     make, given = KINDS[kind]
     part, features = make(module), tf.constant(FEATURES)
-    z, log_q = (t.numpy() for t in part.propose(features, SIZE, 0))
+    z, log_q = (t.numpy() for t in part.propose(features, SIZE, 0)[:2])
     noise, exact = standardised(z, given)
     foreign = np.random.default_rng(1).normal(size=z[:50].shape).astype("f")
     pairs = (log_q, exact), (part.log_prob(foreign, features), standardised(foreign, given)[1])
@@ -118,7 +118,7 @@ def test_draws_and_densities(kind):
     ("kind", "old", "new"),
     [
         ("mean field", "return q.mean() + q.stddev() * noise", "return q.mean() + noise"),
-        ("mean field", "Proposal(z, q.log_prob(z))", "Proposal(z, -q.log_prob(z))"),
+        ("mean field", "Proposal(z, q.log_prob(z), q)", "Proposal(z, -q.log_prob(z), q)"),
         (
             "two layers",
             "layers.fold(self.upper_encoder, z)",
@@ -158,7 +158,7 @@ def test_draws_carry_a_gradient(kind):
     features = tf.constant(FEATURES)
     with tf.GradientTape() as tape:
         tape.watch(features)
-        z, log_q = KINDS[kind][0](posteriors).propose(features, 3, 0)
+        z, log_q, _ = KINDS[kind][0](posteriors).propose(features, 3, 0)
         value = tf.reduce_sum(z) + tf.reduce_sum(log_q)
     assert (tape.gradient(value, features).numpy() != 0).all()
 
@@ -175,7 +175,7 @@ def test_an_encoder_that_knows_nothing_leaves_the_prior():
 def test_kl_is_that_from_the_standard_normal():
     """Of a layer given those before; on average that of the whole."""
     part, features = posteriors.LadderPosterior(generator()), tf.constant(FEATURES)
-    z, log_q = part.propose(features, SIZE, 0)
+    z, log_q, _ = part.propose(features, SIZE, 0)
     log_p = -0.5 * (np.square(z) + np.log(2 * np.pi)).sum(-1)
     kl = part.distribution(features).kl(z)
     assert np.abs(z_scores(kl - (log_q - log_p), 0.0)).max() < 4

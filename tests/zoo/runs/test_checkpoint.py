@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from programs import Killed
-from training import assert_equal, weights
+from training import assert_equal, variables, weights
 
 import zoo
 from zoo.core import files
@@ -20,20 +20,6 @@ def build(data, **kwargs):
     model = zoo.VAE.for_data(data, **{"latent_dim": 2, "hidden": (4,)} | kwargs)
     model.compile(keras.optimizers.Adam(1e-3), jit_compile=False)
     return model
-
-
-def fit(model, images, directory, epochs):
-    checkpoints = zoo.Checkpoints(directory)
-    done = checkpoints.restore(model)
-    model.fit(
-        images,
-        batch_size=10,
-        epochs=epochs,
-        initial_epoch=done,
-        callbacks=[checkpoints],
-        verbose=0,
-    )
-    return done
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +52,15 @@ def names(directory):
     return sorted(path.name for path in directory.iterdir())
 
 
+def test_a_training_goes_on_to_the_same_weights(whole, trained, digits, images):
+    model, checkpoints = build(digits), zoo.Checkpoints(trained[1])
+    done = checkpoints.restore(model)
+    callbacks = [checkpoints]
+    model.fit(images, batch_size=10, epochs=5, initial_epoch=done, callbacks=callbacks, verbose=0)
+    assert done == 3 and names(trained[1]) == ["epoch-000004.npz", "epoch-000005.npz"]
+    assert_equal(whole[0][4], weights(model))
+
+
 def test_the_last_two_are_kept(trained, digits):
     expected, directory = trained
     assert names(directory) == ["epoch-000002.npz", "epoch-000003.npz"]
@@ -75,30 +70,41 @@ def test_the_last_two_are_kept(trained, digits):
     assert_equal(expected, weights(other))
 
 
+def write(whole, directory, digits, epoch):
+    """What a training does in the end of an epoch."""
+    model = build(digits)
+    checkpoints = zoo.Checkpoints(directory)
+    checkpoints.restore(model)
+    for variable, value in zip(variables(model), whole[0][epoch], strict=True):
+        variable.assign(value)
+    checkpoints.set_model(model)
+    checkpoints.on_epoch_end(epoch)
+
+
 @pytest.mark.parametrize("moment", ["savez", "fsync", "replace", "unlink"])
-def test_a_killed_write_loses_nothing(moment, whole, trained, digits, images, monkeypatch):
-    """Of the fourth epoch's, whose file may be cut off: training goes on to the same weights."""
+def test_a_killed_write_loses_nothing(moment, whole, trained, digits, monkeypatch):
+    """Of the fourth epoch's, whose file may be cut off."""
     _, directory = trained
     owner = {"savez": np, "unlink": files.pathlib.Path}.get(moment, os)
-    original = getattr(owner, moment)
 
-    def kill(path, *args, **kwargs):
-        if moment == "savez":
-            with open(path, "wb") as file:
-                file.write(b"PK")
-        # The cleaning up after a failed write is not done by what is killed.
-        monkeypatch.setattr(files.pathlib.Path, "unlink", lambda *_, **__: None)
-        raise Killed
+    with monkeypatch.context() as patch, pytest.raises(Killed):
 
-    monkeypatch.setattr(owner, moment, kill)
-    with pytest.raises(Killed):
-        fit(build(digits), images, directory, 5)
-    monkeypatch.undo()
-    assert getattr(owner, moment) is original
+        def kill(path, *args, **kwargs):
+            if moment == "savez":
+                with open(path, "wb") as file:
+                    file.write(b"PK")
+            # The cleaning up after a failed write is not done by what is killed.
+            patch.setattr(files.pathlib.Path, "unlink", lambda *_, **__: None)
+            raise Killed
+
+        patch.setattr(owner, moment, kill)
+        write(whole, directory, digits, 3)
     resumed = build(digits)
-    assert fit(resumed, images, directory, 5) == (4 if moment == "unlink" else 3)
-    assert_equal(whole[0][4], weights(resumed))
-    assert names(directory) == ["epoch-000004.npz", "epoch-000005.npz"]
+    done = zoo.Checkpoints(directory).restore(resumed)
+    assert done == (4 if moment == "unlink" else 3)
+    assert_equal(whole[0][done - 1], weights(resumed))
+    write(whole, directory, digits, 4)
+    assert names(directory) == [f"epoch-{epoch:06d}.npz" for epoch in (done, 5)]
 
 
 @pytest.mark.parametrize("damage", ["cut off", "changed", "empty", "encrypted"])
@@ -196,22 +202,22 @@ def full(*_, **__):
 
 
 @pytest.mark.parametrize("owner", [np, os], ids=["write", "rename"])
-def test_a_full_disk(owner, trained, digits, images, monkeypatch):
+def test_a_full_disk(owner, whole, trained, digits, monkeypatch):
     expected, directory = trained
-    monkeypatch.setattr(owner, "savez" if owner is np else "replace", full)
-    with pytest.raises(zoo.UsageError, match="cannot write .*epoch-000004.npz': No space left"):
-        fit(build(digits), images, directory, 5)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, "savez" if owner is np else "replace", full)
+        with pytest.raises(zoo.UsageError, match="cannot write .*epoch-000004.npz': No space left"):
+            write(whole, directory, digits, 3)
     assert names(directory) == ["epoch-000002.npz", "epoch-000003.npz"]
     other = build(digits)
     assert zoo.Checkpoints(directory).restore(other) == 3
     assert_equal(expected, weights(other))
 
 
-def test_no_directory(digits, images, tmp_path):
+def test_no_directory(whole, digits, tmp_path):
     (tmp_path / "run").write_text("a file")
     with pytest.raises(zoo.UsageError, match="cannot write '.*epoch-000001.npz': File exists"):
-        build(digits).fit(images, callbacks=[zoo.Checkpoints(tmp_path / "run")], verbose=0)
+        write(whole, tmp_path / "run", digits, 0)
 
 
 class Spoil(keras.callbacks.Callback):

@@ -42,7 +42,7 @@ def test_every_argument_has_its_default():
         "prior": "standard_normal",
     }
     loaded = inspect.signature(data.load).parameters
-    assert set(resolved.data) == set(loaded) - {"seed", "verbose"}
+    assert set(resolved.data) == set(loaded) - {"seed", "verbose", "options"}
     assert all(resolved.data[key] == loaded[key].default for key in ("size", "grey", "invert"))
     assert {"beta_1": 0.9, "boundaries": None}.items() <= resolved.optimizer.to_dict().items()
     assert "num_images" in resolved.evaluation and "chunk_size" in resolved.evaluation

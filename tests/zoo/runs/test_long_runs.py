@@ -49,7 +49,7 @@ PROGRAM = """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["VAE", "HMCDLGM", "AnnealedVAE", "ABP", "DVAE"])
+@pytest.mark.parametrize("name", ["VAE", "HMCDLGM", "AnnealedVAE", "ShortRun", "DVAE"])
 def test_memory_after_200_and_2000_steps(name, tmp_path):
     command = [sys.executable, "-c", textwrap.dedent(PROGRAM), name, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)

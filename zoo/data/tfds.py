@@ -3,21 +3,36 @@
 import tensorflow as tf
 
 from zoo.core.checks import UsageError, unknown_choice
-from zoo.data.splits import SPLITS, Prepare, Split, collected, held_out
+from zoo.data.registry import register_source, sources
+from zoo.data.splits import SPLITS, Split, Splits, collected, preparation
 
 
-def read_tfds(name: str, data_dir: str | None, prepare: Prepare, verbose: bool) -> dict[str, Split]:
-    """The splits of an image set of TFDS, downloaded or as prepared in `data_dir`."""
+@register_source("tfds", name="NAME")
+def read_tfds(
+    name: str,
+    *,
+    data_dir: str | None = None,
+    size: int | None = None,
+    grey: bool = False,
+    invert: bool = False,
+    verbose: bool = True,
+) -> Splits:
+    """Returns the splits of an image set of TFDS, downloaded or as prepared in `data_dir`.
+
+    Raises:
+      UsageError: for a name that neither TFDS nor the zoo knows, or a set that cannot be read.
+    """
     import tensorflow_datasets as tfds  # its import takes a while, and few sources need it
 
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
+        known = sources()
         raise unknown_choice(
             "data",
             name,
-            ["digits", *tfds.list_builders(with_community_datasets=False)],
-            "it may be 'digits', 'npz:PATH', 'images:DIR' or the name of a TFDS image set.",
+            [*known, *tfds.list_builders(with_community_datasets=False)],
+            f"it may be {', '.join(map(repr, known.values()))} or the name of a TFDS image set.",
         ) from error
     features = builder.info.features or {}
     if "image" not in features:
@@ -27,7 +42,8 @@ def read_tfds(name: str, data_dir: str | None, prepare: Prepare, verbose: bool) 
         found = [split for split in SPLITS if split in builder.info.splits]
         if "train" not in found:
             raise UsageError(f"data: TFDS's {name!r} has no training split.")
-        splits = {split: _tfds_split(builder, split, prepare, verbose) for split in found}
+        prepare = preparation(size, grey, invert)
+        return {split: _tfds_split(builder, split, prepare, verbose) for split in found}
     except UsageError:
         raise
     except (tf.errors.OpError, OSError, ValueError, AssertionError) as error:
@@ -40,7 +56,6 @@ def read_tfds(name: str, data_dir: str | None, prepare: Prepare, verbose: bool) 
             f"data: TFDS's {name!r} could not be read from data_dir={data_dir!r} "
             f"nor downloaded: {reason}"
         ) from error
-    return splits if "test" in splits else held_out(splits, "test")
 
 
 def _tfds_split(builder, split, prepare, verbose) -> Split:

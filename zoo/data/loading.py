@@ -1,0 +1,120 @@
+"""Data sets: `load` turns a source into pipelines and the facts that a model needs."""
+
+import dataclasses
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.core.checks import UsageError, check_count
+from zoo.core.fields import Field, IndexField
+from zoo.core.pipeline import pipeline
+from zoo.data.registry import read_source
+from zoo.data.splits import checked, held_out
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Pipelines of a data set and what a model must know of it.
+
+    Batches are dictionaries of the fields. Training batches are shuffled and always full.
+
+    Attributes:
+      train: pipeline of the training split.
+      validation: of the validation split, for choosing.
+      test: of the test split, for reporting.
+      fields: of the batches, by name: of images `x`, pixels in [0, 1], and, where there are any,
+        labels `y`, -1 of what is not labelled. Batches also have `index`, the example's number in
+        its split, whose field is that of the training split.
+      num_examples: number of examples of each split, by name.
+    """
+
+    train: tf.data.Dataset
+    validation: tf.data.Dataset
+    test: tf.data.Dataset
+    fields: dict[str, Field]
+    num_examples: dict[str, int]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one `x`; of images (height, width, channels)."""
+        return self.fields["x"].shape
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes of `y`; 0 without."""
+        return self.fields["y"].num_classes if "y" in self.fields else 0
+
+    @functools.cached_property
+    def mean_image(self) -> np.ndarray:
+        """The mean of the training images, [...event], over the batches of one epoch."""
+        return np.mean([batch["x"].numpy().mean(0) for batch in self.train], axis=0)
+
+
+def load(
+    source: str = "digits",
+    *,
+    batch_size: int = 50,
+    seed: int = 0,
+    data_dir: str | None = None,
+    size: int | None = None,
+    grey: bool = False,
+    invert: bool = False,
+    verbose: bool = True,
+    **options,
+) -> Data:
+    """Loads a data set into memory, as bytes where it comes as bytes.
+
+    Sources:
+      "digits": scikit-learn's 1,797 handwritten digits of 8 by 8 pixels.
+      "npz:PATH": arrays `x_train`, `x_test` and maybe `y_train`, `y_test`, `x_validation`,
+        `y_validation`: images as bytes, or floats in [0, 1]; [N, height, width] or with channels;
+        labels as integers, -1 of what is not labelled.
+      "images:DIR": PNG, JPEG, GIF or BMP files in folders below DIR, each folder a class. Where DIR
+        has folders `train` and `test`, these are the splits (and maybe `validation`); else a tenth
+        of the files, always the same, is for testing. What is transparent is white.
+      "tfds:NAME": an image set of TensorFlow Datasets (TFDS), such as "mnist".
+      any other: as "tfds:" and that.
+
+    `zoo.data.register_source` adds others. Where a source has no validation split, a tenth of its
+    training examples, always the same, is kept out for it.
+
+    Args:
+      source: one of the above.
+      batch_size: examples in a batch.
+      seed: of the order of training batches. The splits do not depend on it.
+      data_dir: where TFDS keeps prepared data; its own default if None.
+      size: height and width to resize images to, after cutting out the middle square.
+      grey: reduce colours to grey.
+      invert: exchange black and white, for ink on paper.
+      verbose: whether to show a progress bar for files and TFDS.
+      **options: what only this source takes.
+
+    Returns:
+      The data, with the fields that models need.
+
+    Raises:
+      UsageError: for an unknown or broken source, an argument that it does not take, or a batch
+        that is larger than the data.
+    """
+    check_count(batch_size=batch_size)
+    given = {"data_dir": data_dir, "size": size, "grey": grey, "invert": invert}
+    options |= {k: value for k, value in given.items() if value is not None and value is not False}
+    splits, fields = read_source(str(source), verbose, options)
+    splits = {name: checked(f"{source} {name}", arrays, fields) for name, arrays in splits.items()}
+    for name in ("test", "validation"):
+        if name not in splits:
+            splits = held_out(splits, name)
+    num_examples = {name: len(arrays["x"]) for name, arrays in splits.items()}
+    if batch_size > num_examples["train"]:
+        raise UsageError(
+            f"batch_size must be at most {num_examples['train']}; it was {batch_size}."
+        )
+    batches = functools.partial(pipeline, batch_size=batch_size, fields=fields)
+    return Data(
+        train=batches(splits["train"], seed=seed, drop_remainder=True),
+        validation=batches(splits["validation"]),
+        test=batches(splits["test"]),
+        fields=fields | {"index": IndexField(num_examples=num_examples["train"])},
+        num_examples=num_examples,
+    )

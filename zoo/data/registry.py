@@ -1,0 +1,110 @@
+"""The registry of sources: from a kind, such as "npz", to the function that reads it."""
+
+import inspect
+import pathlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+from zoo.core.checks import UsageError
+from zoo.core.fields import Field
+from zoo.data.splits import Splits, image_fields
+
+_FALLBACK = "tfds"  # the kind of what is written without one
+
+
+class Source(NamedTuple):
+    """A kind of source.
+
+    Attributes:
+      read: a function that returns arrays by split and field.
+      fields: a function from these to the fields, by name.
+      path: what messages call the path behind the kind's colon; None if there is none.
+      name: what they call a name there; None if there is none.
+    """
+
+    read: Callable[..., Splits]
+    fields: Callable[[Splits], dict[str, Field]]
+    path: str | None
+    name: str | None
+
+
+_SOURCES: dict[str, Source] = {}
+
+
+def register_source(
+    kind: str,
+    *,
+    path: str | None = None,
+    name: str | None = None,
+    fields: Callable[[Splits], dict[str, Field]] = image_fields,
+) -> Callable[[Callable], Callable]:
+    """Adds a source, which `zoo.data.load` then knows as "kind", or "kind:" and what follows.
+
+    Args:
+      kind: such as "npz".
+      path: what messages call the path that follows the colon, such as "PATH", if one does.
+      name: what they call the name that follows, if it is no path.
+      fields: from what the function returns to its fields, by name; by default those of images `x`
+        and, where there are any, labels `y`.
+
+    Returns:
+      A decorator of the function that reads the source. It takes the path or the name, if there is
+      one, and by keyword those arguments of `load` that it looks at (`size`, `grey`, `invert`,
+      `data_dir`, `verbose`), and others of its own. It returns arrays by split and field; where
+      there is no "test" or "validation", a part of "train" is kept out for it.
+    """
+
+    def add(read):
+        _SOURCES[kind] = Source(read, fields, path, name)
+        return read
+
+    return add
+
+
+def sources() -> dict[str, str]:
+    """Returns how each kind of source is written, such as "npz:PATH", by kind."""
+    places = {kind: source.path or source.name for kind, source in sorted(_SOURCES.items())}
+    return {kind: f"{kind}:{place}" if place else kind for kind, place in places.items()}
+
+
+def absolute_source(source: str) -> str:
+    """Returns the same source with an absolute path, if it has one, for use from anywhere."""
+    kind, place = _parts(str(source))
+    return f"{kind}:{place.resolve()}" if isinstance(place, pathlib.Path) else source
+
+
+def read_source(source: str, verbose: bool, options: dict) -> tuple[Splits, dict[str, Field]]:
+    """Reads a source.
+
+    Args:
+      source: as `zoo.data.load` takes it.
+      verbose: for those sources that show something.
+      options: arguments of the source.
+
+    Returns:
+      Arrays by split and field, and the fields by name.
+
+    Raises:
+      UsageError: for an unknown or broken source, or an option that it does not take.
+    """
+    kind, place = _parts(source)
+    found = _SOURCES[kind]
+    if bool(place) != bool(found.path or found.name):
+        raise UsageError(f"data: {kind!r} must be written {sources()[kind]!r}; it was {source!r}.")
+    parameters = inspect.signature(found.read).parameters.values()
+    taken = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    if unknown := sorted(set(options) - set(taken)):
+        raise UsageError(
+            f"data: {kind!r} does not take {unknown[0]}; it takes {', '.join(sorted(taken))}."
+        )
+    known = {"verbose": verbose} if "verbose" in taken else {}
+    splits = found.read(*([place] if place else []), **known, **options)
+    return splits, found.fields(splits)
+
+
+def _parts(source):
+    """The kind of a source, and the path or the name behind its colon, "" without."""
+    kind, _, place = source.partition(":")
+    if kind not in _SOURCES:
+        return _FALLBACK, source
+    return kind, pathlib.Path(place).expanduser() if _SOURCES[kind].path and place else place
