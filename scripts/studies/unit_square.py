@@ -6,6 +6,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 import layers
+import samplers
 from zoo.analysis.registry import Plot, register_figure
 from zoo.core.checks import check_count
 from zoo.models import HMCDLGM, VAE
@@ -61,7 +62,7 @@ def unit_square(
         print(f"unit_square: training the {label}", flush=True)
         _fit(model, points, epochs, jit_compile)
         values = quadrature_log_likelihood(model, fresh)
-        stderr = values.std(ddof=1) / np.sqrt(len(values))
+        stderr = samplers.standard_error(values)
         z = prior_quantiles(1000)
         curve = model.expected(tf.constant(z[:, None])).numpy()
         rows += [(label, *row) for row in np.column_stack([z, curve]).tolist()]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+import samplers
 from zoo.analysis.registry import Plot, Run, register_figure
 from zoo.scores.enumeration import enumerate_latents
 
@@ -36,14 +37,14 @@ def enumerated_bounds(runs: Sequence[Run], *, num_images: int | None = None, see
     rows = []
     for run, values in zip(runs, found, strict=True):
         gain = values.log_likelihood - found[0].log_likelihood
-        told = [number for value in (*values, gain) for number in (value.mean(), _stderr(value))]
-        rows.append((run.label, *map(float, told)))
+        told = [(v.mean(), samplers.standard_error(v)) for v in (*values, gain)]
+        rows.append((run.label, *(float(number) for pair in told for number in pair)))
     figure = Figure(figsize=(1.5 + 1.2 * len(runs), 4), layout="constrained")
     axes = figure.subplots()
     labels = [run.label for run in runs]
     surprise = np.array([-values.log_likelihood.mean() for values in found])
     gap = np.array([values.kl.mean() for values in found])
-    errors = [_stderr(values.log_likelihood) for values in found]
+    errors = [samplers.standard_error(values.log_likelihood) for values in found]
     axes.bar(labels, surprise, yerr=errors, capsize=4, label="-log p(x)")
     axes.bar(labels, gap, bottom=surprise, label="KL(q || p(z given x))")
     axes.set(ylabel="nats per image", ylim=(0.9 * surprise.min(), 1.05 * (surprise + gap).max()))
@@ -51,7 +52,3 @@ def enumerated_bounds(runs: Sequence[Run], *, num_images: int | None = None, see
     axes.legend(loc="lower right")
     names = ("log_likelihood", "kl", "prior_kl", "num_states", "gain")
     return Plot(figure, ("run", *(c for n in names for c in (n, f"{n}_stderr"))), rows)
-
-
-def _stderr(values):
-    return values.std(ddof=1) / len(values) ** 0.5

@@ -92,7 +92,7 @@ def _change(model, chosen, num_draws, seed) -> tuple[float, float]:
     fresh = _noise(model, [num_draws], seed, "fresh, averaged")
     images = _images(model, tf.stack([kept, _replaced(model, kept, fresh, chosen)]))
     changes = np.square(images[0] - images[1]).mean(axis=(1, 2, 3), dtype=np.float64)
-    return float(changes.mean()), float(changes.std(ddof=1) / num_draws**0.5)
+    return float(changes.mean()), float(samplers.standard_error(changes))
 
 
 def _noise(model, shape, seed, role):

@@ -142,7 +142,7 @@ def step_size_objective(
         means = {name: value.mean(1) for name, value in values.items()}
         if lanczos:
             values["lanczos"] = values["lanczos"] - values["conditional"]
-        stderrs = {name: v.std(1, ddof=1) / len(x) ** 0.5 for name, v in values.items()}
+        stderrs = {name: samplers.standard_error(v, axis=1) for name, v in values.items()}
         columns = [column for name in values for column in (means[name], stderrs[name])]
         rows += [(run.label, trained, *folds, *row) for row in zip(grid, *columns, strict=True)]
         for name, mean in means.items():

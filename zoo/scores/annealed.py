@@ -6,7 +6,6 @@ import numpy as np
 import tensorflow as tf
 
 import samplers
-from samplers.estimators import standard_error
 from zoo.core.annealing import Annealing
 from zoo.core.checks import UsageError, check_count
 from zoo.scores import estimates
@@ -154,7 +153,7 @@ def bidirectional(
         lower=float(lower.mean()),
         upper=float(upper.mean()),
         gap=float((upper - lower).mean()),
-        gap_stderr=float(standard_error(upper - lower)),
+        gap_stderr=float(samplers.standard_error(upper - lower)),
         protocol=str(annealing),
     )
 

@@ -14,7 +14,19 @@ from zoo.core.pipeline import as_batch
 
 
 def collect(model, data, num_images: int | None = None) -> np.ndarray:
-    """The first images of an array or a pipeline, checked; as `collect_batch`, `x` alone."""
+    """The first images of some data, checked.
+
+    Args:
+      model: whose fields are asked for.
+      data: an array of images, a dictionary of the model's fields, or a pipeline.
+      num_images: so many images are taken; all by default.
+
+    Returns:
+      The field `x` of `collect_batch`, [N, ...event].
+
+    Raises:
+      UsageError: as `collect_batch`.
+    """
     return collect_batch(model, data, num_images)["x"]
 
 

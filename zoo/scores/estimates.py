@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 
 import samplers
-from samplers.estimators import standard_error
 from zoo.core.abilities import defines
 
 UNITS = {
@@ -53,7 +52,7 @@ def log_likelihood_of(estimate: samplers.LogMeanWeight, **others) -> LogLikeliho
     per_image, stderr = estimate
     return LogLikelihood(
         mean=float(per_image.mean()),
-        stderr=float(standard_error(per_image)),
+        stderr=float(samplers.standard_error(per_image)),
         chain_stderr=float(np.sqrt((stderr**2).sum()) / len(per_image)),
         per_image=per_image,
         **others,
