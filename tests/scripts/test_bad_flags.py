@@ -25,6 +25,7 @@ PROGRAMS = {
 }
 
 
+@pytest.mark.slow
 @inputs(16)
 @given(st.sampled_from(list(PROGRAMS)), st.data())
 def test_flags(run, name, data):

@@ -37,7 +37,6 @@ class Weighed(NamedTuple):
 
 @register(
     tiny={"latent_dim": 4, "hidden": (16,), "num_samples": 3},
-    variants={"plain": {"gradient": "plain"}},
     paper=(
         Paper(
             authors=("Burda, Yuri", "Grosse, Roger", "Salakhutdinov, Ruslan"),
