@@ -3,6 +3,7 @@
 import csv
 
 import pytest
+from eager import eagerly
 from programs import digits_config, make_run, run_here
 
 from zoo import analysis
@@ -36,6 +37,22 @@ def test_figures_of_runs(tmp_path, digits):
         header, *rows = csv.reader(file)
     assert header == ["model", "index", "singular_value", "rms_singular_value"]
     assert [row[:2] for row in rows] == [[m, k] for m in ("HMCDLGM", "VAE") for k in "12"]
+
+
+def test_settings_reach_the_figure(tmp_path):
+    """Numbers, tuples and words as Python writes them, and the seed."""
+    settings = {"settings": ((2, 3, 1),), "num_draws": 5, "jit_compile": False}
+    flags = [f"--set={name}={value}" for name, value in settings.items()]
+    with eagerly():
+        result = run_here(
+            "figures", "--figure=implicit_posteriors", *flags, "--seed=3", "--out=.", cwd=tmp_path
+        )
+        expected = analysis.draw("implicit_posteriors", **settings, seed=3)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "implicit_posteriors.png, implicit_posteriors.csv\n"
+    with (tmp_path / "implicit_posteriors.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    assert rows == [[str(value) for value in row] for row in expected.rows]
 
 
 @pytest.mark.parametrize(
