@@ -8,16 +8,15 @@ from eager import eagerly
 import samplers
 import zoo
 from zoo import analysis
+from zoo.scripts import studies  # noqa: F401 (registers them)
 
 
 @pytest.fixture(scope="module")
 def plot():
-    return analysis.draw(
-        "implicit_posteriors",
-        settings=((1, 1, 1), (1, 10, 1), (5, 1, 10)),
-        num_draws=40_000,
-        jit_compile=False,
-    )
+    with eagerly():
+        return analysis.draw(
+            "implicit_posteriors", settings=((1, 1, 1), (1, 10, 1), (5, 1, 10)), num_draws=40_000
+        )
 
 
 def table(plot):
@@ -78,9 +77,8 @@ def test_weights_matter(monkeypatch):
     """Without them q_IS is the proposal, and the reference finds that out."""
     wrong = mutant("samplers.implicit", "log_weights + gumbel", "gumbel")
     monkeypatch.setattr(samplers, "implicit_posterior", wrong.implicit_posterior)
-    plot = analysis.draw(
-        "implicit_posteriors", settings=((1, 10, 1),), num_draws=4000, jit_compile=False
-    )
+    with eagerly():
+        plot = analysis.draw("implicit_posteriors", settings=((1, 10, 1),), num_draws=4000)
     assert z_scores_of_moments(plot, ("IS", 0, 10, 1)).max() > 10
 
 
