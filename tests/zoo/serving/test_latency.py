@@ -52,7 +52,7 @@ def test_what_is_asked_and_told(path, monkeypatch):
     found = latencies(ask, request, 5, seconds=0.05, num_steps=7)
     assert found.requests_per_second == pytest.approx(500)
     assert found[1:] == pytest.approx((2, 2, 2))
-    assert len(asked) == 3 + 9  # of which each takes 6 ms with what is between them
+    assert 3 + 5 < len(asked) < 3 + 20
     assert {inputs["x"].shape for inputs in asked} == {(5, 2, 3)}
     assert {(int(i["num_steps"]), int(i["num_samples"])) for i in asked} == {(7, 5)}
     assert len({tuple(inputs["seed"]) for inputs in asked}) == len(asked)
