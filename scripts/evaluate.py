@@ -19,7 +19,8 @@ from absl import flags
 from zoo import analysis, scores
 from zoo.core.annealing import PROTOCOLS, SCHEDULES, STARTS
 from zoo.runs import cli, writers
-from zoo.runs.run import open_run
+from zoo.runs.locks import locked_run
+from zoo.runs.run import Run, open_run
 
 WORKDIR = cli.define_workdir()
 AGAINST = flags.DEFINE_string("against", None, "Another work directory, to compare with.")
@@ -46,6 +47,12 @@ def main() -> None:
     if AGAINST.value is not None:
         return compare(WORKDIR.value, AGAINST.value)
     run = open_run(WORKDIR.value, to_write=True)
+    with locked_run(run.workdir):
+        evaluate(run)
+
+
+def evaluate(run: Run) -> None:
+    """Scores the run's model by its own config and the flags."""
     given = {k: flag.value for k, flag in PROTOCOL.items() if flag.value is not None}
     run.config.seed = given.pop("seed", run.config.seed)
     run.config.evaluation.update(PROTOCOLS.get(NAMED.value, {}) | given)

@@ -18,9 +18,11 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import contextlib
 import pathlib
 
 import keras
+import numpy as np
 from absl import flags
 
 import zoo
@@ -30,6 +32,7 @@ from zoo.runs import callbacks, cli, manifest, strategies, workdir, writers
 from zoo.runs.build import build, load_data
 from zoo.runs.config import check_config
 from zoo.runs.defaults import resolve
+from zoo.runs.locks import locked_run
 from zoo.runs.run import Run
 from zoo.scores.chunks import collect
 
@@ -42,7 +45,7 @@ WORKDIR = flags.DEFINE_string(
     "Where the run is written; runs/METHOD_DATA or runs/METHOD_DATA_PRESET by default.",
 )
 OVERWRITE = flags.DEFINE_boolean(
-    "overwrite", False, "Whether to begin anew where an unfinished run could go on."
+    "overwrite", False, "Whether to remove a run that is there, finished or not, and begin anew."
 )
 LOGS = "tensorboard"
 
@@ -55,13 +58,25 @@ def main() -> None:
     chief = replicas.is_chief(strategy)  # the others train, and write nothing
     given = check_config(CONFIG.value)
     config = resolve(given)
+    path = WORKDIR.value or str(pathlib.Path("runs") / cli.config_name())
+    with strategies.watching_workers(strategy):
+        finished = chief and not OVERWRITE.value and workdir.is_finished(path, config)
+        (finished,) = strategies.broadcast(strategy, [np.asarray(finished, np.int32)])
+    if finished:
+        print(f"{path!r} holds this run, and it is finished; --overwrite begins it anew.")
+        return
     data = load_data(config)
     num_images, num_tested = config.evaluation.num_images, data.num_examples["test"]
     if num_images is not None and num_images > num_tested:
         raise UsageError(f"num_images must be at most {num_tested}; it was {num_images}.")
-    path = WORKDIR.value or str(pathlib.Path("runs") / cli.config_name())
     with strategy.scope():
         model = build(given, data)
+    with locked_run(workdir.make_workdir(path)) if chief else contextlib.nullcontext():
+        train(model, data, path, config, strategy, chief)
+
+
+def train(model, data, path, config, strategy, chief) -> None:
+    """Trains a model, goes on with its training, or writes what is left of a trained one."""
     with strategies.watching_workers(strategy):
         if chief:
             files = [LOGS, *writers.file_names()]

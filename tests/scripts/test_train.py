@@ -10,8 +10,10 @@ import tensorflow as tf
 from programs import ROOT, TINY, get_config, run_here
 
 import zoo
-from zoo.runs import manifest, workdir
+from zoo.runs import manifest
+from zoo.runs import workdir as workdirs
 from zoo.runs.defaults import resolve
+from zoo.runs.locks import locked_run
 from zoo.runs.run import open_run
 
 
@@ -71,7 +73,7 @@ def begun(monkeypatch):
         paths.append(path)
         raise zoo.UsageError("it has begun")
 
-    monkeypatch.setattr(workdir, "start_run", start)
+    monkeypatch.setattr(workdirs, "start_run", start)
     return paths
 
 
@@ -190,6 +192,33 @@ def test_malformed_config_files(source, message, tmp_path):
     assert result.returncode == 2
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: config")]
     assert message in line and "Traceback" not in result.stderr
+
+
+def test_a_finished_run_stays(workdir):
+    """The same command says so, and another config is refused."""
+    (workdir / "notes.txt").write_text("mine")
+    before = {path: path.read_bytes() for path in workdir.rglob("*") if path.is_file()}
+    command = ["train", "--config=hmc_dlgm", *TINY, f"--workdir={workdir}"]
+    result = run_here(*command)
+    told = f"'{workdir}' holds this run, and it is finished; --overwrite begins it anew.\n"
+    assert (result.returncode, result.stdout) == (0, told)
+    result = run_here(*command, "--config.model.num_steps=3")
+    assert result.returncode == 2
+    told = "holds a finished run whose model.num_steps is 5, not 3; give another directory, or --"
+    assert told in result.stderr
+    assert before == {path: path.read_bytes() for path in workdir.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "command", [["train", "--config=hmc_dlgm", *TINY, "--overwrite"], ["evaluate"]]
+)
+def test_one_program_at_a_time(command, workdir):
+    before = {path: path.read_bytes() for path in workdir.rglob("*") if path.is_file()}
+    with locked_run(workdir):
+        result = run_here(*command, f"--workdir={workdir}")
+    assert result.returncode == 2
+    assert f"error: workdir: '{workdir}' is in use by " in result.stderr
+    assert before == {path: path.read_bytes() for path in workdir.rglob("*") if path.is_file()}
 
 
 def test_what_no_run_wrote_is_refused_before_training(tmp_path):
