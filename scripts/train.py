@@ -28,6 +28,7 @@ from absl import flags
 import zoo
 from zoo.core import replicas
 from zoo.core.checks import UsageError
+from zoo.core.progress import verbosity
 from zoo.runs import callbacks, cli, manifest, strategies, workdir, writers
 from zoo.runs.build import build, load_data
 from zoo.runs.config import check_config
@@ -83,8 +84,9 @@ def train(model, data, path, config, strategy, chief) -> None:
             workdir.start_run(path, config, files=files, overwrite=OVERWRITE.value)
         checkpoints = zoo.Checkpoints(pathlib.Path(path) / workdir.CHECKPOINTS)
         done = checkpoints.restore(model)
-        if done and chief:
-            print(f"{path!r} goes on after epoch {done}.")
+        if (done or checkpoints.batches_done) and chief:
+            within = f", batch {checkpoints.batches_done}" if checkpoints.batches_done else ""
+            print(f"{path!r} goes on after epoch {done}{within}.")
         loggers = _loggers(model, data, path, config.epochs, done) if chief else []
         model.fit(
             data.train,
@@ -92,7 +94,7 @@ def train(model, data, path, config, strategy, chief) -> None:
             initial_epoch=done,
             validation_data=data.validation,
             callbacks=[*loggers, checkpoints],
-            verbose="auto" if chief else 0,
+            verbose=verbosity(chief),
         )
     if not chief:
         return
@@ -108,7 +110,7 @@ def _loggers(model, data, path, num_epochs, done):
     logs = manifest.claim(path, LOGS)
     return [
         keras.callbacks.CSVLogger(workdir.continue_metrics(path, done), append=True),
-        keras.callbacks.TensorBoard(logs, write_graph=False),
+        callbacks.TensorBoard(logs, write_graph=False),
         callbacks.PictureLogger(logs, shown, every=max(1, num_epochs // 10)),
     ]
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from programs import ROOT, run_here
 import zoo
 from zoo import scores
 from zoo.runs import manifest
+from zoo.runs.run import open_run
 from zoo.scripts import console
 
 PROGRAMS = ("evaluate", "fid", "sample", "inpaint", "export", "serve_check")
@@ -25,12 +27,13 @@ def test_evaluate_again(trained, workdir):
         assert (workdir / name).read_text() == (trained[0] / name).read_text()
 
 
-def test_evaluate_by_flags(workdir, monkeypatch):
+def test_evaluate_by_flags(trained, workdir, monkeypatch):
     asked = {}
 
     def report(model, data, **protocol):
         asked.update(protocol)
-        return {"num_images": 2, "log_likelihood": -2.0}, np.array([-1.0, -3.0])
+        figures = {"num_images": 2, "log_likelihood": -2.0, "protocol": "paper's", "seed": 7}
+        return figures, np.array([-1.0, -3.0])
 
     monkeypatch.setattr(scores, "report", report)
     flags = ["--protocol=paper", "--num_chains=3", "--num_images=20", "--seed=7"]
@@ -50,7 +53,14 @@ def test_evaluate_by_flags(workdir, monkeypatch):
         "start": "posterior",
         "chunk_size": 100,
     }
-    assert json.loads((workdir / "evaluation.json").read_text())["log_likelihood"] == -2
+    name = "num_chains=3,num_images=20,num_increments=10000,num_leapfrog_steps=10,schedule=linear,"
+    path = workdir / "evaluations" / f"{name}seed=7.json"
+    assert json.loads(path.read_text())["log_likelihood"] == -2
+    assert str(path) in result.stdout and "evaluations" in manifest.names(workdir)
+    for name in ("evaluation.json", "log_likelihood.csv"):  # which are by its own config
+        assert (workdir / name).read_text() == (trained[0] / name).read_text()
+    own, other = open_run(str(workdir)).evaluations
+    assert own[0]["num_images"] == 300 and other[1].tolist() == [-1.0, -3.0]
     assert json.loads((workdir / "config.json").read_text())["seed"] == 0  # which stays
 
 
@@ -67,6 +77,19 @@ def test_evaluate_against_another_run(trained, workdir):
     result = run_here(*command)
     assert result.returncode == 0, result.stderr
     assert re.search(r"difference, paired by image +\+0\.500 \+- 0\.000\n", result.stdout)
+    (workdir / "evaluations").mkdir()
+    more = workdir / "evaluations" / "num_increments=9"
+    more.with_suffix(".csv").write_text(path.read_text())
+    more.with_suffix(".json").write_text(json.dumps(figures | {"protocol": "9 steps"}))
+    result = run_here(*command)
+    assert result.returncode == 0 and result.stdout.count("difference") == 1
+    assert f"{workdir} alone was scored by: 9 steps, 300 images, seed 0\n" in result.stdout
+    result = run_here("evaluate", f"--workdir={workdir}", f"--against={workdir}")
+    assert (
+        result.stdout.count("difference") == 2
+        and "\n9 steps, 300 images, seed 0\n" in result.stdout
+    )
+    shutil.rmtree(workdir / "evaluations")
     (workdir / "evaluation.json").write_text(json.dumps(figures | {"seed": 3}))
     result = run_here(*command)
     assert result.returncode == 2

@@ -1,10 +1,19 @@
-"""A callback that logs pictures to TensorBoard."""
+"""Callbacks that log to TensorBoard, and leave nothing unwritten after an epoch."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from zoo.analysis import pictures
+
+
+class TensorBoard(keras.callbacks.TensorBoard):
+    """As that of Keras, but what it logs of an epoch is in its files when the epoch has ended."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        for writer in self._writers.values():
+            writer.flush()
 
 
 class PictureLogger(keras.callbacks.Callback):
@@ -33,6 +42,7 @@ class PictureLogger(keras.callbacks.Callback):
         with self.writer.as_default():
             for name, rows in drawn.items():
                 tf.summary.image(name, pictures.image_grid(np.clip(rows, 0, 1))[None], step=epoch)
+        self.writer.flush()
 
     def on_train_begin(self, logs=None):
         self.writer = tf.summary.create_file_writer(self.log_dir + "/pictures")

@@ -1,12 +1,14 @@
 """What the absl programs in `scripts/` share: flags, and one clear line for a user's mistake."""
 
 import pathlib
+import signal
 import sys
 from collections.abc import Callable
 
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+from zoo.core import signals
 from zoo.core.checks import UsageError
 from zoo.runs.config_files import config_files, find_config
 from zoo.runs.strategies import STRATEGIES
@@ -73,7 +75,11 @@ def define_strategy() -> flags.FlagHolder:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Parses the flags and runs `main()`; a user's mistake ends in one line and exit status 2."""
+    """Parses the flags and runs `main()`; a user's mistake ends in one line and exit status 2.
+
+    Ctrl-C and SIGTERM end in one line, too, and status 130 and 143.
+    """
+    signals.raise_on_sigterm()
     app.run(lambda _: _told(main), flags_parser=lambda argv: _told(lambda: _parse(argv)))
 
 
@@ -148,4 +154,8 @@ def _told(function):
     except OSError as error:  # such as a full disk
         of = "" if error.filename is None else f" {str(error.filename)!r}"
         print(f"error: cannot read or write{of}: {error.strerror or error}.", file=sys.stderr)
+    except KeyboardInterrupt as ended:
+        kept = f": {ended}; the same command goes on" if str(ended) else "."
+        print(f"interrupted{kept}", file=sys.stderr)
+        sys.exit(128 + getattr(ended, "signum", signal.SIGINT))
     sys.exit(2)

@@ -15,6 +15,7 @@ from zoo.runs import manifest
 from zoo.runs.config import check_config
 
 CHECKPOINTS = "checkpoints"
+CHUNKS = "chunks"  # of an evaluation that is not finished
 METRICS = "metrics.csv"
 MODEL = "model.keras"
 
@@ -80,7 +81,7 @@ def start_run(
         wrote, a run of another version, a finished run, or an unfinished one of another config.
     """
     workdir = make_workdir(path)
-    manifest.check_free(workdir, [manifest.CONFIG, CHECKPOINTS, METRICS, *files])
+    manifest.check_free(workdir, [manifest.CONFIG, CHECKPOINTS, CHUNKS, METRICS, *files])
     if not overwrite and is_finished(workdir, config):
         raise UsageError(
             f"workdir: {str(workdir)!r} holds a finished run; give another directory, or "
@@ -98,10 +99,17 @@ def start_run(
 
 
 def finish_run(path: str | pathlib.Path) -> None:
-    """Removes the checkpoints of a run, all of whose files are written."""
+    """Removes what a run goes on from, once all of its files are written."""
     manifest.note(path, finished=True)
-    _remove(pathlib.Path(path) / CHECKPOINTS)
-    manifest.release(path, CHECKPOINTS)
+    forget(path, CHECKPOINTS)
+    forget(path, CHUNKS)
+
+
+def forget(path: str | pathlib.Path, name: str) -> None:
+    """Removes a file or folder of a run, if it is there."""
+    if name in manifest.names(path):
+        _remove(pathlib.Path(path) / name)
+        manifest.release(path, name)
 
 
 def continue_metrics(path: str | pathlib.Path, num_epochs: int) -> pathlib.Path:
