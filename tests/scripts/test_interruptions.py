@@ -11,6 +11,8 @@ import time
 
 import keras
 import pytest
+import tensorflow as tf
+from interrupting import press
 from programs import ROOT, TINY, Killed, assert_same_run, run_here
 
 import zoo
@@ -99,6 +101,50 @@ def test_a_full_disk_ends_in_one_line(whole, tmp_path, monkeypatch):
     assert "error: cannot read or write: No space left on device." in result.stderr
     goes_on(run, 2)
     assert_same_run(whole, run)
+
+
+def scalars(workdir):
+    """What TensorBoard shows, once each."""
+    found = {}
+    for file in sorted((workdir / "tensorboard").rglob("events*")):
+        for event in tf.compat.v1.train.summary_iterator(str(file)):
+            for value in event.summary.value:
+                key = (file.parent.name, value.tag, event.step)
+                assert key not in found, key
+                found[key] = tf.make_ndarray(value.tensor).tolist()
+    return found
+
+
+@pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_costs_nothing(signum, status, whole, tmp_path, monkeypatch):
+    """Neither a step, nor the means of the epoch, nor what TensorBoard shows."""
+    original = zoo.Checkpoints.on_train_batch_begin
+
+    def pressed(self, batch, logs=None):
+        press(signum) if (self._epoch, batch) == (1, 7) else None
+        original(self, batch, logs)
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(zoo.Checkpoints, "on_train_batch_begin", pressed)
+        result = run_here("train", *VAE, f"--workdir={run}")
+    assert result.returncode == status and "Traceback" not in result.stderr
+    told = f"'{run / 'checkpoints' / 'epoch-000001.npz'}'; the same command goes on"
+    assert f"interrupted: training had done 1 epochs and 7 batches, and goes on from {told}\n" in (
+        result.stderr
+    )
+    goes_on(run, "1, batch 7")
+    assert_same_run(whole, run)
+    assert scalars(whole) == scalars(run)
+
+
+def test_ctrl_c_elsewhere_ends_in_one_line(whole, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(zoo.VAE, "sample", interrupt)
+    result = run_here("sample", f"--workdir={whole}")
+    assert (result.returncode, result.stderr) == (130, "interrupted.\n")
 
 
 # The real thing.

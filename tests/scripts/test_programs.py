@@ -3,17 +3,20 @@
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from interrupting import press
 from programs import ROOT, run_here
 
 import zoo
 from zoo import scores
 from zoo.runs import manifest
 from zoo.runs.run import open_run
+from zoo.scores import chunks
 from zoo.scripts import console
 
 PROGRAMS = ("evaluate", "fid", "sample", "inpaint", "export", "serve_check")
@@ -94,6 +97,33 @@ def test_evaluate_against_another_run(trained, workdir):
     result = run_here(*command)
     assert result.returncode == 2
     assert "workdir: seed must be the same in all runs; it was 0 in" in result.stderr
+
+
+@pytest.mark.parametrize("chunk", [2])
+def test_an_interrupted_evaluation_goes_on(chunk, trained, workdir, monkeypatch):
+    """To the same numbers, letter by letter, and nothing is left of it."""
+    original, written = chunks._write, []
+
+    def pressed(path, arrays):
+        original(path, arrays)
+        written.append(path)
+        press(signal.SIGINT) if len(written) == chunk + 1 else None
+
+    before = {path.name for path in workdir.iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr(chunks, "_write", pressed)
+        result = run_here("evaluate", f"--workdir={workdir}")
+    assert result.returncode == 130 and "Traceback" not in result.stderr
+    assert "interrupted: what was scored is kept; the same command goes on\n" in result.stderr
+    first, written[:] = set(written), []
+    with monkeypatch.context() as patch:
+        patch.setattr(chunks, "_write", lambda path, arrays: written.append(path))
+        result = run_here("evaluate", f"--workdir={workdir}")
+    assert result.returncode == 0, result.stderr
+    assert len(first) == chunk + 1 and not first & set(written)
+    for name in ("evaluation.json", "log_likelihood.csv"):
+        assert (workdir / name).read_text() == (trained[0] / name).read_text()
+    assert {path.name for path in workdir.iterdir()} == before
 
 
 def test_sample(workdir):

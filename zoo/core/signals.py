@@ -25,14 +25,22 @@ class Interrupted(KeyboardInterrupt):
         self.signum = signum
 
 
-def raise_on_sigterm() -> None:
-    """Lets SIGTERM end this program as Ctrl-C does, by an exception."""
+@contextlib.contextmanager
+def raised():
+    """A context in which SIGTERM ends the program as Ctrl-C does, by an exception.
+
+    Raises:
+      Interrupted: when it comes.
+    """
 
     def handle(signum, _):
         raise Interrupted(signum=signum)
 
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handle)
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def asked_to_end() -> int | None:

@@ -79,8 +79,8 @@ def run(main: Callable[[], None]) -> None:
 
     Ctrl-C and SIGTERM end in one line, too, and status 130 and 143.
     """
-    signals.raise_on_sigterm()
-    app.run(lambda _: _told(main), flags_parser=lambda argv: _told(lambda: _parse(argv)))
+    with signals.raised():
+        app.run(lambda _: _told(main), flags_parser=lambda argv: _told(lambda: _parse(argv)))
 
 
 _configs: list[tuple[pathlib.Path, str]] = []  # that this program takes by name: one, or none

@@ -1,13 +1,12 @@
 """A fit that is ended by a signal goes on where it was: the same weights, logs and memories."""
 
-import os
 import signal
-import time
 
 import keras
 import numpy as np
 import pytest
 from eager import eagerly
+from interrupting import press
 from training import assert_equal, weights
 
 import zoo
@@ -52,9 +51,7 @@ class Signal(keras.callbacks.Callback):
 
     def hear(self, event, batch=None):
         if (event, self.epoch, batch) == self.moment:
-            os.kill(os.getpid(), self.signum)
-            while not signals.asked_to_end():
-                time.sleep(0.001)
+            press(self.signum)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
@@ -153,9 +150,7 @@ def test_without_checkpoints_ctrl_c_is_that_of_python(digits, images):
 
 def test_a_signal_that_nobody_asks_for_is_not_lost():
     with pytest.raises(KeyboardInterrupt), signals.deferred(), signals.deferred():
-        os.kill(os.getpid(), signal.SIGINT)
-        while not signals.asked_to_end():
-            time.sleep(0.001)
+        press(signal.SIGINT)
     assert not signals.asked_to_end()
 
 

@@ -1,14 +1,13 @@
 """Collecting examples, binarising them once, and running programs over chunks of them."""
 
-import os
 import signal
-import time
 import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from eager import eagerly
+from interrupting import press
 
 import samplers
 import zoo
@@ -149,15 +148,12 @@ def test_a_signal_ends_after_the_chunk(signum, tmp_path):
     """However often: each time at least one more is kept."""
     for num_kept in range(1, 7):
 
-        def press(x):
-            at_last = len(list(tmp_path.iterdir())) == num_kept - 1  # noqa: B023
-            if at_last and not signals.asked_to_end():  # also asked for where it is only traced
-                os.kill(os.getpid(), signum)
-                while not signals.asked_to_end():
-                    time.sleep(0.001)
+        def run(x):
+            if len(list(tmp_path.iterdir())) == num_kept - 1:  # noqa: B023
+                press(signum)
             return tf.reduce_sum(x, [1, 2])
 
         with eagerly(), pytest.raises(signals.Interrupted) as end, kept_in(tmp_path):
-            in_chunks(tf.function(press), (X,), 2, "", False)
-            in_chunks(tf.function(press), (X,), 5, "", False)
+            in_chunks(tf.function(run), (X,), 2, "", False)
+            in_chunks(tf.function(run), (X,), 5, "", False)
         assert end.value.signum == signum and len(list(tmp_path.iterdir())) == num_kept
