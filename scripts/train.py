@@ -57,8 +57,7 @@ def main() -> None:
         return
     strategy = strategies.make_strategy(STRATEGY.value)
     chief = replicas.is_chief(strategy)  # the others train, and write nothing
-    given = check_config(CONFIG.value)
-    config = resolve(given)
+    config = resolve(check_config(CONFIG.value))
     path = WORKDIR.value or str(pathlib.Path("runs") / cli.config_name())
     with strategies.watching_workers(strategy):
         finished = chief and not OVERWRITE.value and workdir.is_finished(path, config)
@@ -71,7 +70,7 @@ def main() -> None:
     if num_images is not None and num_images > num_tested:
         raise UsageError(f"num_images must be at most {num_tested}; it was {num_images}.")
     with strategy.scope():
-        model = build(given, data)
+        model = build(config, data)
     with locked_run(workdir.make_workdir(path)) if chief else contextlib.nullcontext():
         train(model, data, path, config, strategy, chief)
 

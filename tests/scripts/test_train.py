@@ -91,6 +91,47 @@ def test_presets_have_work_directories_of_their_own(config, path, begun, tmp_pat
     assert "error: it has begun" in result.stderr and begun == [path]
 
 
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["model.trajectory=2"], {"model.trajectory": 2.0}),
+        (["model.activation=tanh"], {"model.activation": "tanh"}),
+        (["model.upper_hidden=(7,)"], {"model.upper_hidden": (7,)}),
+        (["model.shear=False"], {"model.shear": False}),
+        (["evaluation.num_images=20"], {"evaluation.num_images": 20}),
+        (["evaluation.chunk_size=20"], {"evaluation.chunk_size": 20}),
+        (["optimizer.final_learning_rate=1e-4"], {"optimizer.final_learning_rate": 1e-4}),
+        (["optimizer.clipnorm=1"], {"optimizer.clipnorm": 1}),
+        (["data.data_dir=/prepared"], {"data.data_dir": "/prepared"}),
+        # Of what is named in the same command.
+        (["optimizer.name=SGD", "optimizer.momentum=0.9"], {"optimizer.momentum": 0.9}),
+        (["model.name=IWAE", "model.num_samples=3"], {"model.num_samples": 3}),
+        # Of parts that are told by their names.
+        (["model.likelihood.name=gaussian"], {"model.likelihood": {"name": "gaussian"}}),
+        (
+            ["model.likelihood.name=gaussian", "model.likelihood.scale=0.2"],
+            {"model.likelihood": {"name": "gaussian", "scale": 0.2}},
+        ),
+        (["model.prior.width=3"], {"model.prior": {"name": "standard_normal", "width": 3}}),
+    ],
+    ids=str,
+)
+def test_everything_that_a_config_says_can_be_changed(flags, expected, monkeypatch):
+    begun = []
+
+    def ask(path, config):
+        begun.append(config)
+        raise zoo.UsageError("it has begun")
+
+    monkeypatch.setattr(workdirs, "is_finished", ask)
+    result = run_here("train", *(f"--config.{flag}" for flag in flags))
+    assert "error: it has begun" in result.stderr
+    values = resolve(get_config("hmc_dlgm")).to_dict() | begun[0].to_dict()
+    for key, value in expected.items():
+        section, name = key.split(".")
+        assert values[section][name] == value and type(values[section][name]) is type(value)
+
+
 def test_configs_of_ones_own(begun, tmp_path):
     """In a folder of their own they have names, and are listed; elsewhere they have paths."""
     (tmp_path / "mine.py").write_text(
@@ -136,7 +177,17 @@ def test_configs_are_listed(tmp_path):
         (["--config_folder=nowhere"], "config_folder: there is no folder 'nowhere'"),
         (["--config.model.name=VEA"], "model: unknown value 'VEA'; did you mean 'VAE'"),
         (["--config.data.source=digit"], "data: unknown value 'digit'; did you mean 'digits'"),
-        (["--config.model.num_stepz=3"], "num_stepz"),
+        (
+            ["--config.model.num_stepz=3"],
+            "config: unknown value 'model.num_stepz'; did you mean 'model.num_steps'",
+        ),
+        (["--config.model.trajektory=3"], "did you mean 'model.trajectory'"),
+        (["--config.learning_rate=3"], "did you mean 'optimizer.learning_rate'"),
+        (["--config.epoch=3"], "config: unknown value 'epoch'; did you mean 'epochs'"),
+        (["--config.epochs.x=3"], "config: unknown value 'epochs.x'; did you mean 'epochs'"),
+        (["--config.optimizer.name=SGD", "--config.optimizer.beta_1=0"], "'optimizer.beta_1'"),
+        (["--config.model.likelihood.scal=1"], "bernoulli does not take scal; it takes"),
+        (["--config.model.likelihood.name.x=1"], "unknown value 'model.likelihood.name.x'"),
         (["--config.model.num_steps=0"], "num_steps must be greater than 0; it was 0"),
         (["--config.epochs=0"], "epochs must be greater than 0; it was 0"),
         (["--config.epochs=many"], "epochs"),

@@ -13,6 +13,7 @@ from zoo.core.files import PARTIAL, atomic_write, write_json
 from zoo.core.registry import get_method
 from zoo.runs import manifest
 from zoo.runs.config import check_config
+from zoo.runs.own_modules import import_of_run, imported
 
 CHECKPOINTS = "checkpoints"
 CHUNKS = "chunks"  # of an evaluation that is not finished
@@ -93,7 +94,7 @@ def start_run(
     for left in workdir.glob(PARTIAL + "*"):  # what a killed program had not finished writing
         _remove(left)
     if not goes_on:
-        manifest.create(workdir, finished=False)
+        manifest.create(workdir, finished=False, imports=imported())
         write_json(manifest.claim(workdir, manifest.CONFIG), config.to_dict())
         manifest.claim(workdir, CHECKPOINTS).mkdir()
 
@@ -132,7 +133,7 @@ def load_config(path: str | pathlib.Path) -> ml_collections.ConfigDict:
     Raises:
       UsageError: if there is none, or it is broken.
     """
-    manifest.names(path)
+    import_of_run(path)
     file = pathlib.Path(path) / manifest.CONFIG
     try:
         return check_config(ml_collections.ConfigDict(json.loads(file.read_text())))
