@@ -4,6 +4,7 @@ import collections
 import errno
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -129,10 +130,11 @@ def test_a_signal_costs_nothing(signum, status, whole, tmp_path, monkeypatch):
         patch.setattr(zoo.Checkpoints, "on_train_batch_begin", pressed)
         result = run_here("train", *VAE, f"--workdir={run}")
     assert result.returncode == status and "Traceback" not in result.stderr
-    told = f"'{run / 'checkpoints' / 'epoch-000001.npz'}'; the same command goes on"
-    assert f"interrupted: training had done 1 epochs and 7 batches, and goes on from {told}\n" in (
-        result.stderr
-    )
+    told = "interrupted: training had done 1 epochs and 7 batches, and goes on from "
+    told += f"'{run / 'checkpoints' / 'epoch-000001.npz'}'. To go on: python "
+    (again,) = [line for line in result.stderr.splitlines() if line.startswith(told)]
+    # Its brackets and blanks are for the shell to be copied to.
+    assert shlex.split(again.removeprefix(told))[1:] == [*VAE, f"--workdir={run}"]
     goes_on(run, "1, batch 7")
     assert_same_run(whole, run)
     assert scalars(whole) == scalars(run)

@@ -114,7 +114,7 @@ def test_an_interrupted_evaluation_goes_on(chunk, trained, workdir, monkeypatch)
         patch.setattr(chunks, "_write", pressed)
         result = run_here("evaluate", f"--workdir={workdir}")
     assert result.returncode == 130 and "Traceback" not in result.stderr
-    assert "interrupted: what was scored is kept; the same command goes on\n" in result.stderr
+    assert f"what was scored is kept. To go on: python {ROOT}/scripts/evaluate.py" in result.stderr
     first, written[:] = set(written), []
     with monkeypatch.context() as patch:
         patch.setattr(chunks, "_write", lambda path, arrays: written.append(path))

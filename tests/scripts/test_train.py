@@ -27,6 +27,9 @@ def test_it_leaves_a_work_directory(trained):
     assert len(per_image) == scores["num_images"] == 300 and 0 < scores["accept_rate"] <= 1
     # Grey levels of 64 pixels: a fair coin for each is -44.4 nats.
     assert -44.4 < scores["log_likelihood"] < -30
+    # In a file no bar is drawn over, and an epoch is a line.
+    assert "\b" not in result.stdout and "\r" not in result.stdout
+    assert result.stdout.count("25/25 - ") == 2 and "\nEpoch 2/2\n25/25 - " in result.stdout
     assert f"log_likelihood            {scores['log_likelihood']:10.4f}  nats" in result.stdout
     for name in pictures:
         picture = keras.utils.img_to_array(keras.utils.load_img(path / name))

@@ -33,15 +33,16 @@ class PictureLogger(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every and epoch + 1 != self.params["epochs"]:
             return
+        samples = pictures.samples(self.model, self.x, seed=self.seed)["mean"]
+        reconstructions = pictures.reconstructions(self.model, self.x, self.seed)
         drawn = {
-            "samples": pictures.square(
-                pictures.samples(self.model, self.x, seed=self.seed)["mean"]
-            ),
-            "reconstructions": pictures.reconstructions(self.model, self.x, self.seed),
+            "samples": (pictures.square(samples), ()),
+            "reconstructions": (reconstructions, pictures.RECONSTRUCTION_NAMES),
         }
         with self.writer.as_default():
-            for name, rows in drawn.items():
-                tf.summary.image(name, pictures.image_grid(np.clip(rows, 0, 1))[None], step=epoch)
+            for name, (rows, names) in drawn.items():
+                grid = pictures.image_grid(np.clip(rows, 0, 1), names=names)
+                tf.summary.image(name, grid[None], step=epoch)
         self.writer.flush()
 
     def on_train_begin(self, logs=None):

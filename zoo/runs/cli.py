@@ -1,6 +1,7 @@
 """What the absl programs in `scripts/` share: flags, and one clear line for a user's mistake."""
 
 import pathlib
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -165,7 +166,8 @@ def _told(function):
         of = "" if error.filename is None else f" {str(error.filename)!r}"
         print(f"error: cannot read or write{of}: {error.strerror or error}.", file=sys.stderr)
     except KeyboardInterrupt as ended:
-        kept = f": {ended}; the same command goes on" if str(ended) else "."
+        again = shlex.join(["python", *sys.argv])
+        kept = f": {ended}. To go on: {again}" if str(ended) else "."
         print(f"interrupted{kept}", file=sys.stderr)
         sys.exit(128 + getattr(ended, "signum", signal.SIGINT))
     sys.exit(2)

@@ -4,7 +4,7 @@ import csv
 import hashlib
 import json
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -132,7 +132,7 @@ def write_sample_picture(run: Run) -> None:
 def write_reconstruction_picture(run: Run) -> None:
     """Draws test images above their reconstructions."""
     rows = pictures.reconstructions(run.model, _test_images(run), run.config.seed)
-    write_picture(run, "reconstructions.png", rows)
+    write_picture(run, "reconstructions.png", rows, pictures.RECONSTRUCTION_NAMES)
 
 
 @register_writer("inpainting.png", needs=("inpaint",))
@@ -141,14 +141,15 @@ def write_inpainting_picture(run: Run) -> None:
     x, model = _test_images(run), run.model
     (visible,) = data.completion_masks(model, default="bottom").values()
     drawn = pictures.completions(model, x, visible, run.config.seed)
-    write_picture(run, "inpainting.png", pictures.inpainting(x, visible, drawn["mean"]))
+    rows, names = pictures.inpainting(x, visible, drawn["mean"]), len(drawn["mean"])
+    write_picture(run, "inpainting.png", rows, pictures.inpainting_names(names))
 
 
-def write_picture(run: Run, name: str, rows: np.ndarray) -> None:
-    """Writes rows of images as a picture of the run, and prints its path."""
+def write_picture(run: Run, name: str, rows: np.ndarray, names: Sequence[str] = ()) -> None:
+    """Writes rows of images, with their names if there are any, and prints the picture's path."""
     path = claim(run.workdir, name)
     with atomic_write(path) as partial:
-        pictures.save_grid(partial, rows)
+        pictures.save_grid(partial, rows, names)
     print(path)
 
 
