@@ -171,12 +171,6 @@ def test_without_checkpoints_ctrl_c_is_that_of_python(digits, images):
     assert type(end.value) is KeyboardInterrupt
 
 
-def test_a_signal_that_nobody_asks_for_is_not_lost():
-    with pytest.raises(KeyboardInterrupt), signals.deferred(), signals.deferred():
-        press(signal.SIGINT)
-    assert not signals.asked_to_end()
-
-
 def test_executions_of_several_steps(digits, images, tmp_path):
     with pytest.raises(signals.Interrupted):
         sent = Signal(signal.SIGINT, "train", 0, 1)
