@@ -54,8 +54,8 @@ class ShortRun(DeepLatentGaussianModel):
       num_steps: K.
       step_size: s, the standard deviation of a step's noise, or one for each of the steps;
         `samplers.langevin_step_size` gives it for other conventions.
-      step_size_search: how the step size is learned: a `StepSizeSearch`, or a dictionary
-        of its attributes; None keeps it.
+      step_size_search: how the step size is learned: a `StepSizeSearch`, its method, or a
+        dictionary of its attributes; None keeps it.
       centred: whether chains move the latents z_l of a layered decoder, and not the noise e_l of
         z_l = mu_l + sigma_l e_l. The posterior is the same, what K steps make of it is not.
       **kwargs: `seed`.
@@ -71,7 +71,7 @@ class ShortRun(DeepLatentGaussianModel):
         likelihood: str | dict | Likelihood = "gaussian",
         num_steps: int = 25,
         step_size: float | Sequence[float] = 0.1,
-        step_size_search: dict | StepSizeSearch | None = None,
+        step_size_search: str | dict | StepSizeSearch | None = None,
         centred: bool = False,
         **kwargs,
     ):

@@ -158,16 +158,17 @@ class StepSizeSearch:
         return step_size * tf.exp(-change), tf.stack([first, second])
 
 
-def get_step_size_search(search: dict | StepSizeSearch | None) -> StepSizeSearch:
-    """Makes a search by a dictionary of its attributes.
+def get_step_size_search(search: str | dict | StepSizeSearch | None) -> StepSizeSearch:
+    """Makes a search by its method or by a dictionary of its attributes.
 
     Args:
-      search: such a dictionary, an object, or None for "fixed".
+      search: such a method or dictionary, an object, or None for "fixed".
 
     Returns:
       The object that was given, or a new one.
 
     Raises:
-      UsageError: for attributes that it does not have.
+      UsageError: for an unknown method, or attributes that it does not have.
     """
+    search = {"method": search} if isinstance(search, str) else search
     return make_part("step_size_search", {"search": StepSizeSearch}, search)
