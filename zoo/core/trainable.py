@@ -17,6 +17,7 @@ from zoo.core.callbacks import (
     StopOnDivergence,
 )
 from zoo.core.checks import UsageError
+from zoo.core.dtypes import density_dtype
 from zoo.core.fields import Field
 from zoo.core.means import Means
 from zoo.core.optimizers import GroupOptimizer
@@ -41,7 +42,7 @@ class TrainableModel(keras.Model):
     def __init__(self, *, fields: dict[str, Field], seed: int = 0, **kwargs):
         version.check(kwargs.pop("zoo_version", version.VERSION), "model")
         renamed.check_arguments(kwargs)
-        super().__init__(**kwargs)
+        super().__init__(dtype=density_dtype(kwargs.pop("dtype", None)), **kwargs)
         samplers.as_seed(seed)
         self._fields = dict(fields)
         self.seed = seed
@@ -158,8 +159,8 @@ class TrainableModel(keras.Model):
     def share_done(self, num_steps: int) -> tf.Tensor:
         """How much of so many training steps is done, from 0 to 1; 1 where there are none."""
         if not num_steps:
-            return tf.constant(1.0)
-        return tf.minimum(tf.cast(self.training_step, tf.float32) / num_steps, 1.0)
+            return tf.constant(1.0, self.dtype)
+        return tf.minimum(tf.cast(self.training_step, self.dtype) / num_steps, 1.0)
 
     @property
     def _compiles_the_chain_alone(self):
@@ -302,7 +303,8 @@ class TrainableModel(keras.Model):
             return super().predict(x, **kwargs)
 
     def get_config(self):
-        return {"name": self.name, "seed": self.seed, "zoo_version": version.VERSION}
+        config = {"name": self.name, "seed": self.seed, "dtype": self.dtype}
+        return config | {"zoo_version": version.VERSION}
 
     @classmethod
     def from_config(cls, config):

@@ -114,6 +114,7 @@ class AnnealedTraining(VAE):
             min_step_size=min_step_size,
             max_step_size=max_step_size,
             name="adaptation",
+            dtype=self.dtype,
         )
 
     @property

@@ -84,6 +84,7 @@ class DVAE(BinaryLatentModel):
             particles=particles,
             seed=self.seed,
             name="rbm_prior",
+            dtype=self.dtype,
         )
 
     @property
@@ -121,21 +122,19 @@ class DVAE(BinaryLatentModel):
                 self.parameters_of(rows), flat, samplers.fold_in(key, "move")
             )
             log_ratio += self.log_joint({"x": rows}, new) - self.log_joint({"x": rows}, flat)
-            u = samplers.uniform(tf.shape(log_ratio), samplers.fold_in(key, "accept"))
+            u = samplers.uniform(tf.shape(log_ratio), samplers.fold_in(key, "accept"), x.dtype)
             accept = tf.math.log(u) < log_ratio
             new = tf.reshape(tf.where(accept[..., None], new, flat), tf.shape(z))
-            accepted += tf.reduce_mean(
-                tf.reshape(tf.cast(accept, tf.float32), [num_samples, -1]), 0
-            )
+            accepted += tf.reduce_mean(tf.reshape(tf.cast(accept, x.dtype), [num_samples, -1]), 0)
             return i + 1, tf.ensure_shape(new, z.shape), accepted
 
         _, z, accepted = tf.while_loop(
             lambda i, *_: i < num_steps,
             transition,
-            (0, z, tf.zeros([tf.shape(x)[0]])),
+            (0, z, tf.zeros([tf.shape(x)[0]], x.dtype)),
             parallel_iterations=1,
         )
-        return z, {"accept_rate": accepted / tf.cast(num_steps, tf.float32)}
+        return z, {"accept_rate": accepted / tf.cast(num_steps, x.dtype)}
 
     def _start(self, batch, num_samples, visible, seed):
         candidates = self.prior.sample([_NUM_CANDIDATES, 1], samplers.fold_in(seed, "prior"))
@@ -221,6 +220,6 @@ _NUM_MEAN_FIELD_STEPS = 5
 def _mean_field(rbm):
     """Means of both sides of an RBM for each row, without a gradient."""
     held = samplers.RBM(*map(tf.stop_gradient, rbm))
-    start = tf.fill(tf.shape(held.bias1), 0.5)
+    start = tf.fill(tf.shape(held.bias1), tf.constant(0.5, held.bias1.dtype))
     mean1, mean2 = samplers.mean_field(held, start, _NUM_MEAN_FIELD_STEPS)
     return tf.stop_gradient(mean1), tf.stop_gradient(mean2)

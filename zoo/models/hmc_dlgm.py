@@ -81,6 +81,7 @@ class HMCDLGM(VAE):
             min_step_size=min_step_size,
             max_step_size=max_step_size,
             name="adaptation",
+            dtype=self.dtype,
         )
 
     @property
@@ -117,7 +118,7 @@ class HMCDLGM(VAE):
 
     def infer(self, batch, num_samples, seed):
         """As the base, by draws of q(z given x) that the chain has refined, [S, B, K]."""
-        features = self.encoder(batch["x"])
+        features = self.features(batch["x"])
         seeds = samplers.fold_in(seed, "amortise"), samplers.fold_in(seed, "refine")
         proposal = self.posterior_part.propose(features, num_samples, seeds[0])
         result = self.refine(batch, features, proposal.z, seeds[1])

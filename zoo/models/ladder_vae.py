@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import layers
 from zoo.core.checks import UsageError, check_count, check_positive
+from zoo.core.dtypes import networks_of
 from zoo.core.registry import Paper, register
 from zoo.models.deep_latent import top_down
 from zoo.models.vae import VAE
@@ -66,7 +67,7 @@ class LadderVAE(VAE):
             encoder,
             decoder,
             likelihood=likelihood,
-            posterior=LadderPosterior(decoder, name="posterior"),
+            posterior=LadderPosterior(decoder, name="posterior", dtype=kwargs.get("dtype")),
             prior="standard_normal",
             shear=False,
             **kwargs,
@@ -87,6 +88,7 @@ class LadderVAE(VAE):
         initial_stddev: float = math.exp(-2),
         encoder: keras.Model | None = None,
         decoder: keras.Model | None = None,
+        dtype: str | None = None,
         seed: int = 0,
         **kwargs,
     ):
@@ -101,6 +103,7 @@ class LadderVAE(VAE):
           initial_stddev: of the encoder's Gaussians, as `layers.bottom_up`.
           encoder: used instead, if given.
           decoder: used instead, if given.
+          dtype: as `VAE.for_data`.
           seed: of the initial weights, of training and of default draws.
           **kwargs: as the constructor.
 
@@ -108,16 +111,17 @@ class LadderVAE(VAE):
           The model.
         """
         check_positive(initial_stddev=initial_stddev)
-        decoder = decoder or top_down(data, latent_dims, width, blocks, hierarchical, seed)
-        encoder = encoder or layers.bottom_up(
-            data.shape,
-            layers.latent_dims(decoder),
-            width=width,
-            blocks=blocks,
-            initial_stddev=initial_stddev,
-            seed=seed,
-        )
-        return cls(encoder, decoder, seed=seed, **kwargs)
+        decoder = decoder or top_down(data, latent_dims, width, blocks, hierarchical, dtype, seed)
+        with networks_of(dtype):
+            encoder = encoder or layers.bottom_up(
+                data.shape,
+                layers.latent_dims(decoder),
+                width=width,
+                blocks=blocks,
+                initial_stddev=initial_stddev,
+                seed=seed,
+            )
+        return cls(encoder, decoder, seed=seed, dtype=dtype, **kwargs)
 
     # Training.
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -95,7 +96,7 @@ class ShortRun(DeepLatentGaussianModel):
             initializer="zeros",
             trainable=False,
         )
-        self.step_size.assign(tf.broadcast_to(step_size, self.step_size.shape))
+        self.step_size.assign(np.broadcast_to(step_size, self.step_size.shape))
         if self.search.method != "fixed":
             if several and self.search.method == "grid":
                 raise UsageError("step_size_search: a grid is for one step size, not one per step.")
@@ -116,6 +117,7 @@ class ShortRun(DeepLatentGaussianModel):
         blocks: str = "dense",
         hierarchical: bool = False,
         decoder: keras.Model | None = None,
+        dtype: str | None = None,
         seed: int = 0,
         **kwargs,
     ):
@@ -128,14 +130,15 @@ class ShortRun(DeepLatentGaussianModel):
           blocks: "dense" or "convolution".
           hierarchical: whether latents are independent and injected between the levels.
           decoder: used instead, if given.
+          dtype: as `VAE.for_data`.
           seed: of the initial weights, of training and of default draws.
           **kwargs: as the constructor.
 
         Returns:
           The model.
         """
-        decoder = decoder or top_down(data, latent_dims, width, blocks, hierarchical, seed)
-        return cls(decoder, seed=seed, **kwargs)
+        decoder = decoder or top_down(data, latent_dims, width, blocks, hierarchical, dtype, seed)
+        return cls(decoder, seed=seed, dtype=dtype, **kwargs)
 
     @property
     def num_completion_steps(self):
@@ -153,7 +156,7 @@ class ShortRun(DeepLatentGaussianModel):
                 lambda mean, stddev: choose(diagonal_gaussian(mean, stddev)),
             )
 
-        like = tf.zeros([self.latent_dim])
+        like = tf.zeros([self.latent_dim], self.dtype)
         return SequentialGaussian(walk, layers.latent_dims(self.decoder), like)
 
     def decode(self, z):
@@ -219,7 +222,7 @@ class ShortRun(DeepLatentGaussianModel):
         found = tf.cond(
             self._search_is_due,
             lambda: self.search.statistics(self, batch, step_size, seed),
-            lambda: tf.zeros(shape),
+            lambda: tf.zeros(shape, self.dtype),
         )
         return {"step_size": tf.ensure_shape(found, shape)[None]}
 

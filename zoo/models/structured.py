@@ -80,7 +80,7 @@ class StructuredPrediction(BinaryLatentModel):
 
     def squared_error(self, batch, z):
         """As the base, over the hidden pixels alone."""
-        error = tf.where(self.visible, 0.0, tf.square(self.expected(z)[0] - batch["x"]))
+        error = tf.where(~self.visible, tf.square(self.expected(z)[0] - batch["x"]), 0.0)
         return tf.reduce_sum(error, tf.range(1, self.visible.ndim + 1)) / self._num_hidden
 
     def bits_per_dim(self, log_likelihood):
@@ -94,7 +94,7 @@ class StructuredPrediction(BinaryLatentModel):
 
     @property
     def sample_fields(self):
-        return {"x_visible": PixelField(self.fields["x"].shape, batched=False)}
+        return {"x_visible": PixelField(self.fields["x"].shape, self.dtype, batched=False)}
 
     @property
     def visible_field(self):

@@ -75,7 +75,7 @@ class RBMPrior(Part):
         self.log_normalizer.assign((n1 + n2) * np.log(2))
         for i, side in enumerate(self.particles):
             u = samplers.uniform(side.shape, samplers.fold_in(seed, "particles", i))
-            side.assign(tf.cast(u < 0.5, tf.float32))
+            side.assign(tf.cast(u < 0.5, self.dtype))
         self.built = True
 
     def _add(self, shapes, trainable):
@@ -145,7 +145,7 @@ class RBMPrior(Part):
         betas = samplers.linear_schedule(num_increments)
         log_weights = _annealing(jit_compile)(self.rbm, num_chains, betas, samplers.as_seed(seed))
         mean, stddev = samplers.log_mean_weight(log_weights)
-        self.log_normalizer.assign(tf.cast(mean, tf.float32))
+        self.log_normalizer.assign(tf.cast(mean, self.dtype))
         return LogNormalizer(float(mean), float(stddev))
 
     def get_config(self):

@@ -126,7 +126,9 @@ class StepSizeSearch:
             return tf.reduce_mean(self.objective(model, batch, size, seed))
 
         # One after the other, so that memory does not grow with the grid.
-        return tf.map_fn(mean_objective, tf.constant(self.grid), parallel_iterations=1)
+        return tf.map_fn(
+            mean_objective, tf.constant(self.grid, step_size.dtype), parallel_iterations=1
+        )
 
     def improved(
         self, step_size: tf.Tensor, moments: tf.Tensor, statistics: tf.Tensor, count: tf.Tensor
@@ -144,8 +146,10 @@ class StepSizeSearch:
         """
         if self.method == "grid":
             # Not a number is the worst of all.
-            statistics = tf.where(tf.math.is_finite(statistics), statistics, tf.float32.max)
-            return tf.gather(tf.constant(self.grid), tf.argmin(statistics)), moments
+            statistics = tf.where(tf.math.is_finite(statistics), statistics, statistics.dtype.max)
+            return tf.gather(
+                tf.constant(self.grid, step_size.dtype), tf.argmin(statistics)
+            ), moments
         # Where steps fold the space, its gradient has no variance: one outlier would stop Adam.
         statistics = tf.where(tf.math.is_finite(statistics), statistics, 0.0)
         statistics = tf.clip_by_value(statistics, -self.clip, self.clip)

@@ -124,7 +124,9 @@ def active_units(
 
         def add_draw(i, state, total):
             # Trajectories of one length may all come back to where they started (Neal 2011).
-            jitter = samplers.uniform(step_size.shape[:-1], samplers.fold_in(key, "jitter", i))
+            jitter = samplers.uniform(
+                step_size.shape[:-1], samplers.fold_in(key, "jitter", i), step_size.dtype
+            )
             shorter = step_size * (0.5 + 0.5 * jitter[..., None])
             draw = samplers.fold_in(key, "draw", i)
             state = hmc(state, shorter, draw, num_steps=num_steps).state
