@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from zoo.analysis.registry import Run
 from zoo.core.checks import UsageError
 
@@ -22,6 +24,16 @@ def scored_images(run: Run) -> dict:
     figures, _ = run.evaluation
     images = {k: v for k, v in run.config.data.items() if k not in ("batch_size", "data_dir")}
     return images | {"num_images": figures["num_images"]}
+
+
+def protocol_of(evaluation: tuple[dict, np.ndarray]) -> str:
+    """Tells by which protocol a run was scored, the same words for the same protocol.
+
+    Args:
+      evaluation: the scores of a run by name, and the log-likelihood of every image.
+    """
+    figures, _ = evaluation
+    return f"{figures['protocol']}, {figures['num_images']} images, seed {figures['seed']}"
 
 
 def check_scored_alike(runs: Sequence[Run], *, seeds: bool = True) -> None:

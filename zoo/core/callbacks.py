@@ -17,7 +17,19 @@ class EpochSetter(keras.callbacks.Callback):
 
 
 class RecoveryPoint(keras.callbacks.Callback):
-    """The base of callbacks that write what a training can go on from."""
+    """The base of callbacks that write what a training can go on from.
+
+    Attributes:
+      batches_done: how many batches of its first epoch a `fit` passes over.
+      others: the other callbacks of the same `fit`.
+    """
+
+    batches_done = 0
+    others = ()
+
+    def metrics_so_far(self) -> dict:
+        """What the batches that are passed over had reported, by name."""
+        return {}
 
     @property
     def last(self) -> str | None:

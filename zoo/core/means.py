@@ -33,6 +33,22 @@ class Means(keras.metrics.Metric):
         means = tf.math.divide_no_nan(*map(tf.convert_to_tensor, (self._sums, self._counts)))
         return {name: means[place] for place, name in enumerate(self._names)}
 
+    def get_state(self) -> dict[str, list]:
+        """What the means are made of so far, for `set_state`."""
+        tables = {name: table.numpy() for name, table in self._tables().items()}
+        return {"names": list(self._names)} | tables
+
+    def set_state(self, state: dict[str, list]) -> None:
+        """Goes on from what `get_state` returned."""
+        places = [self._place(name) for name in state["names"]]
+        for name, table in self._tables().items():
+            values = table.numpy()
+            values[places] = state[name][: len(places)]
+            table.assign(values)
+
+    def _tables(self):
+        return {"sums": self._sums, "counts": self._counts}
+
     def count_of(self, name: str) -> tf.Tensor:
         """How many numbers the mean of a name is over."""
         return tf.convert_to_tensor(self._counts)[self._place(name)]

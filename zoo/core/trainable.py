@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import samplers
 from samplers.random import Seed
-from zoo.core import renamed, version
+from zoo.core import recovering, renamed, version
 from zoo.core.callbacks import (
     ChainHealth,
     EpochSetter,
@@ -276,12 +276,12 @@ class TrainableModel(keras.Model):
         given = kwargs.pop("callbacks", None) or []
         recovery = next((c for c in given if isinstance(c, RecoveryPoint)), None)
         ours = [EpochSetter(), StopOnDivergence(recovery), ChainHealth(), ScorePreparation()]
+        kwargs["callbacks"] = [*ours, *given]
         try:
-            with pipeline_errors(self.fields):
+            with pipeline_errors(self.fields), recovering.fit(self, train, kwargs) as kwargs:
                 return super().fit(
                     train,
                     validation_data=validation_data,
-                    callbacks=[*ours, *given],
                     shuffle=False,  # the pipeline has its own order
                     **kwargs,
                 )

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from zoo.core.checks import UsageError
+from zoo.core.progress import verbosity
 from zoo.data.registry import register_source
 from zoo.data.splits import SPLITS, Splits, preparation
 
@@ -47,7 +48,7 @@ def read_images(
                 f"data: {str(folders[name])!r} must hold image files ({', '.join(_IMAGE_FILES)})."
             )
     number = sum(map(len, files.values()))
-    bar = keras.utils.Progbar(number, verbose=int(verbose), unit_name="image")
+    bar = keras.utils.Progbar(number, verbose=verbosity(verbose), unit_name="image")
     prepare = preparation(size, grey, invert)
     opened = {
         name: [_opened(folders[name] / file, prepare, bar) for file in found]

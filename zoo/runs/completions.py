@@ -79,6 +79,7 @@ def write_inpainting(
         )
         write_arrays(run, f"inpainting_{name}.npz", arrays)
         picture = pictures.inpainting(x, visible, drawn["mean"])
+        names = pictures.inpainting_names(num_completions)
         if len(x) == 1:  # a column of its own would be long and thin
-            picture = pictures.square(picture[:, 0])
-        write_picture(run, f"inpainting_{name}.png", picture)
+            picture, names = pictures.square(picture[:, 0]), ()
+        write_picture(run, f"inpainting_{name}.png", picture, names)
