@@ -151,10 +151,12 @@ class LabelField(Field):
 
     Attributes:
       num_classes: all labels are below it.
+      class_names: of the classes, by their numbers; () where they have none.
     """
 
     dtype: str = "int32"
     num_classes: int = 0
+    class_names: tuple[str, ...] = ()
 
     @property
     def rule(self) -> str:

@@ -8,13 +8,11 @@ import tensorflow as tf
 from zoo.core.checks import UsageError
 from zoo.core.fields import PixelField
 from zoo.data.registry import register_source
-from zoo.data.splits import SPLITS, Splits, collected, preparation
+from zoo.data.splits import SPLITS, Preparation, Splits, collected
 
 
 @register_source("npz", path="PATH")
-def read_npz(
-    path: pathlib.Path, *, size: int | None = None, grey: bool = False, invert: bool = False
-) -> Splits:
+def read_npz(path: pathlib.Path, *, prepare: Preparation) -> Splits:
     """Returns the splits of an archive, as `zoo.data.load` tells.
 
     Raises:
@@ -34,7 +32,6 @@ def read_npz(
     names = [name for name in SPLITS if f"x_{name}" in arrays]
     images = [arrays[f"x_{name}"] for name in names]
     largest = max((x.max() for x in images if x.size and x.dtype.kind in "iu"), default=0)
-    prepare = preparation(size, grey, invert)
     splits = {}
     for name, x in zip(names, images, strict=True):
         x = _bytes_or_floats(x, largest, f"data: x_{name} of {str(path)!r}")

@@ -4,17 +4,15 @@ import tensorflow as tf
 
 from zoo.core.checks import UsageError, unknown_choice
 from zoo.data.registry import register_source, sources
-from zoo.data.splits import SPLITS, Split, Splits, collected, preparation
+from zoo.data.splits import SPLITS, Preparation, Split, Splits, collected
 
 
 @register_source("tfds", name="NAME")
 def read_tfds(
     name: str,
     *,
+    prepare: Preparation,
     data_dir: str | None = None,
-    size: int | None = None,
-    grey: bool = False,
-    invert: bool = False,
     verbose: bool = True,
 ) -> Splits:
     """Returns the splits of an image set of TFDS, downloaded or as prepared in `data_dir`.
@@ -42,7 +40,6 @@ def read_tfds(
         found = [split for split in SPLITS if split in builder.info.splits]
         if "train" not in found:
             raise UsageError(f"data: TFDS's {name!r} has no training split.")
-        prepare = preparation(size, grey, invert)
         return {split: _tfds_split(builder, split, prepare, verbose) for split in found}
     except UsageError:
         raise

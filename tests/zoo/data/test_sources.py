@@ -186,7 +186,7 @@ def test_splits_without_classes(tmp_path):
             Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / name / f"{j}.png")
     data = zoo.data.load(f"images:{tmp_path}", batch_size=2)
     assert data.num_classes == 0 and data.num_examples["test"] == 5
-    (tmp_path / "val").mkdir()
+    (tmp_path / "extra").mkdir()
     with pytest.raises(zoo.UsageError, match="no other beside them but validation"):
         zoo.data.load(f"images:{tmp_path}", batch_size=2)
 
@@ -249,8 +249,8 @@ def test_what_sources_refuse(folder, tmp_path_factory):
             y_test=np.zeros(10)
         ),
         "is not a whole npz file: Object arrays": lambda: saved(x_test=np.array([None] * 3)),
-        "must have one shape, or size": lambda: f"images:{folder}",
-        "a.png' is not a whole image": lambda: f"images:{broken}",
+        "must have one size; they were 8 by": lambda: f"images:{folder}",
+        "holds no whole image; 'a.png' is none": lambda: f"images:{broken}",
         "must hold image files": lambda: f"images:{other / 'empty'}",
         "there is no folder": lambda: f"images:{other / 'nowhere'}",
         "'imdb_reviews' is not a set of images": lambda: "imdb_reviews",
