@@ -73,8 +73,9 @@ def check_deterministic(**networks: keras.Model) -> None:
       UsageError: naming the argument and the layer.
     """
     for name, network in networks.items():
-        for layer in network._flatten_layers(include_self=False):
-            if isinstance(layer, _NOT_DETERMINISTIC):
+        for layer in network._flatten_layers():
+            # Whatever draws noise as Keras does has generators of its seeds.
+            if isinstance(layer, _OF_THE_BATCH) or layer._seed_generators:
                 raise UsageError(
                     f"{name} must not hold batch normalisation, dropout or noise layers, which "
                     f"change the density from call to call; it holds {layer.name!r}."
@@ -85,12 +86,4 @@ def check_deterministic(**networks: keras.Model) -> None:
                 )
 
 
-_NOT_DETERMINISTIC = (
-    keras.layers.BatchNormalization,
-    keras.layers.Dropout,
-    keras.layers.AlphaDropout,
-    keras.layers.GaussianDropout,
-    keras.layers.GaussianNoise,
-    keras.layers.SpatialDropout1D,
-    keras.layers.SpatialDropout2D,
-)
+_OF_THE_BATCH = (keras.layers.BatchNormalization, keras.layers.SpectralNormalization)

@@ -10,6 +10,7 @@ import samplers
 from samplers.random import Seed
 from samplers.relaxations import Relaxation
 from zoo.core.checks import UsageError, check_count
+from zoo.core.networks import as_network
 from zoo.models.deep_latent import DeepLatentModel
 from zoo.parts.binary_posterior import BinaryPosterior, RelaxedDraw
 from zoo.parts.binary_posteriors import get_binary_posterior
@@ -74,7 +75,7 @@ class BinaryLatentModel(DeepLatentModel):
             )
         self.posterior_part.check_relaxation(self.relaxation)
         self.posterior_part.make_state(num_samples, self.seed)
-        self.posterior_part.build((None, *encoder.output_shape[1:]))
+        self.posterior_part.build((None, *self.encoder.output_shape[1:]))
 
     @classmethod
     def for_data(
@@ -138,6 +139,8 @@ class BinaryLatentModel(DeepLatentModel):
             name="decoder",
             **shared,
         )
+        encoder = as_network("encoder", encoder, data.shape)
+        decoder = as_network("decoder", decoder, (sum(latent_dims),))
         posterior = get_binary_posterior(
             posterior,
             latent_dims=latent_dims,

@@ -7,9 +7,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import layers
-from zoo.core.checks import UsageError, check_count, check_deterministic
+from zoo.core.checks import UsageError, check_count
 from zoo.core.fields import PixelField
 from zoo.core.latent import LatentVariableModel
+from zoo.core.networks import as_network, check_unshared
 from zoo.parts.likelihoods import Likelihood, get_likelihood
 from zoo.parts.priors import standard_normal
 
@@ -26,7 +27,9 @@ class DeepLatentModel(LatentVariableModel):
       **kwargs: `seed`, of training and of default draws.
 
     Raises:
-      UsageError: if the decoder holds batch normalisation or dropout, or for another likelihood.
+      UsageError: if the networks are not of known shapes, hold batch normalisation or dropout or
+        share layers, if the decoder ends in another activation than the likelihood takes, or for
+        another likelihood.
     """
 
     def __init__(
@@ -37,19 +40,20 @@ class DeepLatentModel(LatentVariableModel):
         encoder: keras.Model | None = None,
         **kwargs,
     ):
+        decoder = as_network("decoder", decoder)
         event_shape = tuple(decoder.output_shape[1:])
         super().__init__(fields={"x": PixelField(event_shape)}, **kwargs)
         if encoder is not None:
-            check_deterministic(encoder=encoder)
-            self.encoder = encoder
-            if encoder.input_shape[1:] != event_shape:
+            self.encoder = as_network("encoder", encoder, event_shape)
+            if self.encoder.input_shape[1:] != event_shape:
                 raise UsageError(
-                    f"decoder must give {encoder.input_shape[1:]}, the encoder's input; "
+                    f"decoder must give {self.encoder.input_shape[1:]}, the encoder's input; "
                     f"it gives {event_shape}."
                 )
-        check_deterministic(decoder=decoder)
+            check_unshared(encoder=self.encoder, decoder=decoder)
         self.decoder = decoder
         self.observation_model = get_likelihood(likelihood)
+        self.observation_model.check_decoder(decoder)
         self.latent_dim = decoder.input_shape[-1]
         self.built = True
 

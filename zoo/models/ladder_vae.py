@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import layers
 from zoo.core.checks import UsageError, check_count, check_positive
+from zoo.core.networks import as_network
 from zoo.core.registry import Paper, register
 from zoo.models.deep_latent import top_down
 from zoo.models.vae import VAE
@@ -62,6 +63,7 @@ class LadderVAE(VAE):
         for name in ("posterior", "prior", "shear"):
             if name in kwargs:
                 raise UsageError(f"{name} must be left out: a ladder VAE has its own.")
+        decoder = as_network("decoder", decoder)
         super().__init__(
             encoder,
             decoder,
@@ -109,6 +111,7 @@ class LadderVAE(VAE):
         """
         check_positive(initial_stddev=initial_stddev)
         decoder = decoder or top_down(data, latent_dims, width, blocks, hierarchical, seed)
+        decoder = as_network("decoder", decoder, (sum(latent_dims),))
         encoder = encoder or layers.bottom_up(
             data.shape,
             layers.latent_dims(decoder),
@@ -117,6 +120,7 @@ class LadderVAE(VAE):
             initial_stddev=initial_stddev,
             seed=seed,
         )
+        encoder = as_network("encoder", encoder, data.shape)
         return cls(encoder, decoder, seed=seed, **kwargs)
 
     # Training.

@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 import layers
 import samplers
 from zoo.core.checks import UsageError, check_count, check_positive
+from zoo.core.networks import as_network
 from zoo.core.registry import Paper, register
 from zoo.models.deep_latent import DeepLatentGaussianModel, top_down, variables_of
 from zoo.parts.gaussians import SequentialGaussian, diagonal_gaussian
@@ -135,6 +136,7 @@ class ShortRun(DeepLatentGaussianModel):
           The model.
         """
         decoder = decoder or top_down(data, latent_dims, width, blocks, hierarchical, seed)
+        decoder = as_network("decoder", decoder, (sum(latent_dims),))
         return cls(decoder, seed=seed, **kwargs)
 
     @property

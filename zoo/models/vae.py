@@ -11,6 +11,7 @@ import layers
 from samplers.random import Seed
 from zoo.core.checks import UsageError, check_count
 from zoo.core.latent import Proposal
+from zoo.core.networks import as_network, check_unshared
 from zoo.core.registry import Paper, register
 from zoo.models.deep_latent import DeepLatentGaussianModel, variables_of
 from zoo.parts.likelihoods import Likelihood
@@ -80,8 +81,15 @@ class VAE(DeepLatentGaussianModel):
         self.shear = layers.Shear(name="shear") if shear else None
         if shear:
             self.shear.build((None, self.latent_dim))
-        self.latent_dim = self.posterior_part.check_encoder(encoder, self.latent_dim)
-        self.prior_part.check_latents(self.latent_dim, decoder.input_shape[-1])
+        decoded = self.latent_dim
+        self.latent_dim = self.posterior_part.check_encoder(self.encoder, decoded)
+        self.prior_part.check_latents(self.latent_dim, decoded)
+        check_unshared(
+            encoder=self.encoder,
+            decoder=self.decoder,
+            posterior=self.posterior_part,
+            prior=self.prior_part,
+        )
 
     @classmethod
     def for_data(
@@ -146,7 +154,8 @@ class VAE(DeepLatentGaussianModel):
             return encoder, decoder
 
         made = networks(data.shape, latent_dim, hidden, data.shape, seed)
-        encoder, decoder = encoder or made[0], decoder or made[1]
+        encoder = as_network("encoder", encoder or made[0], data.shape)
+        decoder = as_network("decoder", decoder or made[1], (latent_dim,))
         if upper_latent_dim and kwargs.keys() & {"posterior", "prior"}:
             raise UsageError("upper_latent_dim makes posterior and prior; give it, or them.")
         if upper_latent_dim:
