@@ -132,9 +132,12 @@ def numbered(splits: Splits) -> tuple[Splits, tuple[str, ...]]:
       splits: whose labels `y`, where there are any, may be texts.
 
     Returns:
-      Splits with integer labels, and the names of the classes; () where they were numbers.
+      Splits with integer labels, -1 in those without any, and the names of the classes; () where
+      they were numbers.
     """
     names = {k: a["y"].astype(str) for k, a in splits.items() if _is_text(a.get("y"))}
+    if any("y" in arrays for arrays in splits.values()):
+        splits = {k: {"y": np.full(len(a["x"]), -1)} | a for k, a in splits.items()}
     if not names:
         return splits, ()
     classes, numbers = np.unique(np.concatenate(list(names.values())), return_inverse=True)
@@ -178,10 +181,10 @@ def image_fields(splits: Splits) -> dict[str, Field]:
     """Returns the fields of images `x` and, where there are any, labels `y`."""
     labels = [arrays["y"] for arrays in splits.values() if "y" in arrays]
     # Other types than integers are told by the check of the field.
-    classes = [y.max(initial=-1) for y in labels if y.dtype.kind in "iu"]
+    classes = [int(y.max()) for y in labels if y.size and y.dtype.kind in "iu"]
     fields = {"x": PixelField(splits["train"]["x"].shape[1:])}
     if labels and max(classes, default=0) >= 0:
-        fields["y"] = LabelField(num_classes=int(max(classes, default=0)) + 1)
+        fields["y"] = LabelField(num_classes=max(classes, default=0) + 1)
     return fields
 
 
