@@ -53,7 +53,19 @@ class Data:
 
     @functools.cached_property
     def mean_image(self) -> np.ndarray:
-        """The mean of the training images, [...event], over the batches of one epoch."""
+        """The mean of the training images, [...event], over the batches of one epoch.
+
+        Raises:
+          UsageError: where there is no end of them, or nothing but their shape is known.
+        """
+        if self.train is None:
+            raise UsageError(
+                "data must hold images, and not their shape alone: the mean is needed."
+            )
+        if self.train.cardinality() == tf.data.INFINITE_CARDINALITY:
+            raise UsageError(
+                "data must have an end, since their mean is needed; give data.take(n)."
+            )
         return np.mean([batch["x"].numpy().mean(0) for batch in self.train], axis=0)
 
 

@@ -11,6 +11,7 @@ from samplers.random import Seed
 from samplers.relaxations import Relaxation
 from zoo.core.checks import UsageError, check_count
 from zoo.core.networks import as_network
+from zoo.data import as_data
 from zoo.models.deep_latent import DeepLatentModel
 from zoo.parts.binary_posterior import BinaryPosterior, RelaxedDraw
 from zoo.parts.binary_posteriors import get_binary_posterior
@@ -99,7 +100,7 @@ class BinaryLatentModel(DeepLatentModel):
         that mean.
 
         Args:
-          data: what `zoo.data.load` returns.
+          data: what `zoo.data.load` returns, or else `zoo.data.as_data` takes.
           latent_dims: units of both sides of the RBM.
           hidden: units of each hidden layer, in both networks (in reverse order in the decoder).
           activation: of the hidden layers, the last of which are the features.
@@ -116,6 +117,7 @@ class BinaryLatentModel(DeepLatentModel):
         Returns:
           The model.
         """
+        data = as_data(data)
         check_latent_dims(latent_dims)
         for units in hidden:
             check_count(hidden=units)

@@ -10,6 +10,7 @@ import layers
 from zoo.core.checks import UsageError, check_count, check_positive
 from zoo.core.networks import as_network
 from zoo.core.registry import Paper, register
+from zoo.data import as_data
 from zoo.models.deep_latent import top_down
 from zoo.models.vae import VAE
 from zoo.parts.likelihoods import Likelihood
@@ -95,7 +96,7 @@ class LadderVAE(VAE):
         """Makes the model with `ShortRun.for_data`'s generator and an encoder that mirrors it.
 
         Args:
-          data: what `zoo.data.load` returns.
+          data: what `zoo.data.load` returns, or else `zoo.data.as_data` takes.
           latent_dims: numbers of latents of the layers, the top one first.
           width: units, or channels, of the generator's features.
           blocks: "dense" or "convolution".
@@ -109,6 +110,7 @@ class LadderVAE(VAE):
         Returns:
           The model.
         """
+        data = as_data(data)
         check_positive(initial_stddev=initial_stddev)
         decoder = decoder or top_down(data, latent_dims, width, blocks, hierarchical, seed)
         decoder = as_network("decoder", decoder, (sum(latent_dims),))

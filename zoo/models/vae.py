@@ -13,6 +13,7 @@ from zoo.core.checks import UsageError, check_count
 from zoo.core.latent import Proposal
 from zoo.core.networks import as_network, check_unshared
 from zoo.core.registry import Paper, register
+from zoo.data import as_data
 from zoo.models.deep_latent import DeepLatentGaussianModel, variables_of
 from zoo.parts.likelihoods import Likelihood
 from zoo.parts.part import Part
@@ -112,7 +113,7 @@ class VAE(DeepLatentGaussianModel):
         in the decoder's output bias, a VAE can stay at the prior for hundreds of epochs.
 
         Args:
-          data: what `zoo.data.load` returns.
+          data: what `zoo.data.load` returns, or else `zoo.data.as_data` takes.
           latent_dim: number of latents K.
           hidden: units of each hidden layer, in both networks (in reverse order in the decoder).
           activation: of the hidden layers.
@@ -129,6 +130,7 @@ class VAE(DeepLatentGaussianModel):
         Raises:
           UsageError: as the constructor, or for a value out of its range.
         """
+        data = as_data(data)
         check_count(latent_dim=latent_dim)
         for units in hidden:
             check_count(hidden=units)
