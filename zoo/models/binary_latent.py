@@ -9,7 +9,7 @@ import layers
 import samplers
 from samplers.random import Seed
 from samplers.relaxations import Relaxation
-from zoo.core.checks import UsageError, check_count
+from zoo.core.checks import UsageError, check_count, check_counts, check_seed
 from zoo.core.networks import as_network
 from zoo.data import as_data
 from zoo.models.deep_latent import DeepLatentModel
@@ -118,9 +118,9 @@ class BinaryLatentModel(DeepLatentModel):
           The model.
         """
         data = as_data(data)
+        check_seed(seed=seed)
         check_latent_dims(latent_dims)
-        for units in hidden:
-            check_count(hidden=units)
+        check_counts(hidden=hidden)
         likelihood = get_likelihood(likelihood)
         shared = {"activation": activation, "layer_normalisation": layer_normalisation}
         encoder = encoder or layers.mlp(

@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import layers
-from zoo.core.checks import UsageError, check_count
+from zoo.core.checks import UsageError, check_count, check_counts, check_seed
 from zoo.core.fields import PixelField
 from zoo.core.latent import LatentVariableModel
 from zoo.core.networks import as_network, check_unshared
@@ -135,8 +135,8 @@ def top_down(data, latent_dims, width, blocks, hierarchical, seed) -> layers.Top
       UsageError: for a value out of its range, or blocks that do not fit the data.
     """
     check_count(width=width)
-    for size in latent_dims:
-        check_count(latent_dims=size)
+    check_counts(latent_dims=latent_dims)
+    check_seed(seed=seed)
     try:
         return layers.TopDown(
             data.shape,

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 import layers
-from zoo.core.checks import UsageError, check_count, check_positive
+from zoo.core.checks import UsageError, check_count_or_0, check_positive
 from zoo.core.networks import as_network
 from zoo.core.registry import Paper, register
 from zoo.data import as_data
@@ -74,8 +74,7 @@ class LadderVAE(VAE):
             shear=False,
             **kwargs,
         )
-        if warmup_steps:
-            check_count(warmup_steps=warmup_steps)
+        check_count_or_0(warmup_steps=warmup_steps)
         self.warmup_steps = warmup_steps
 
     @classmethod

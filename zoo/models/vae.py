@@ -9,7 +9,7 @@ import tensorflow_probability as tfp
 
 import layers
 from samplers.random import Seed
-from zoo.core.checks import UsageError, check_count
+from zoo.core.checks import UsageError, check_count, check_count_or_0, check_counts, check_seed
 from zoo.core.latent import Proposal
 from zoo.core.networks import as_network, check_unshared
 from zoo.core.registry import Paper, register
@@ -131,9 +131,10 @@ class VAE(DeepLatentGaussianModel):
           UsageError: as the constructor, or for a value out of its range.
         """
         data = as_data(data)
+        check_seed(seed=seed)
         check_count(latent_dim=latent_dim)
-        for units in hidden:
-            check_count(hidden=units)
+        check_counts(hidden=hidden, upper_hidden=upper_hidden)
+        check_count_or_0(upper_latent_dim=upper_latent_dim)
 
         def networks(shape, latent_dim, hidden, decoded_shape, seed, prefix=""):
             encoder = layers.mlp(
@@ -161,9 +162,6 @@ class VAE(DeepLatentGaussianModel):
         if upper_latent_dim and kwargs.keys() & {"posterior", "prior"}:
             raise UsageError("upper_latent_dim makes posterior and prior; give it, or them.")
         if upper_latent_dim:
-            check_count(upper_latent_dim=upper_latent_dim)
-            for units in upper_hidden:
-                check_count(upper_hidden=units)
             size = decoder.input_shape[-1]
             upper_encoder, upper_decoder = networks(
                 (size,), upper_latent_dim, upper_hidden, (2 * size,), seed + 2000, "upper_"
