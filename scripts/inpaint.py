@@ -2,6 +2,12 @@
 
     python scripts/inpaint.py --workdir=runs/hmc_dlgm_digits --mask=left --num_completions=4
     python scripts/inpaint.py --workdir=runs/hmc_dlgm_digits --mask=box,pattern --coverage=0.3
+    python scripts/inpaint.py --workdir=runs/photos --image=mine.jpg --mask=hole.png
+
+An own picture (--image) is turned, cut, resized and made grey as the run's training images were. A
+mask of one's own is a picture or an array in a .npy file, of which what is white (255, 1, True) is
+visible and what is black is completed; it has the size of the picture that it was drawn for, and is
+cut and resized with it, or the size of the model's images.
 
 Prints for each mask the mean squared error on the hidden pixels, averaged over the images: of the
 mean of the completions, which estimates the posterior mean, and of a single completion. A
@@ -22,6 +28,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from absl import flags
 
 from zoo.data import MASKS
+from zoo.data.pictures import is_own_file
 from zoo.runs import cli, completions
 from zoo.runs.run import open_run
 
@@ -29,13 +36,16 @@ WORKDIR = cli.define_workdir()
 MASK = flags.DEFINE_list(
     "mask",
     None,
-    f"What is hidden: any of {', '.join(MASKS)}; by default the left, or what a conditional model "
-    "is trained to complete.",
+    f"What is hidden: any of {', '.join(MASKS)}; or files of pictures or arrays, in which white, "
+    "or True, is visible. By default the left, or what a conditional model is trained to complete.",
 )
 flags.register_validator(
     "mask",
-    lambda names: names is None or (names and set(names) <= set(MASKS)),
-    f"must be of {'|'.join(MASKS)}.",
+    lambda names: names is None or (names and all(n in MASKS or is_own_file(n) for n in names)),
+    f"must be of {'|'.join(MASKS)}, or files such as mask.png or mask.npy.",
+)
+IMAGE = flags.DEFINE_multi_string(
+    "image", [], "A picture of your own to complete; several times for several. Else test images."
 )
 COVERAGE = flags.DEFINE_float(
     "coverage", None, "Share of the pixels hidden, in (0, 1); by default 0.25 by a box, else 0.5."
@@ -58,6 +68,7 @@ def main() -> None:
         num_completions=NUM_COMPLETIONS.value,
         num_steps=NUM_STEPS.value,
         seed=SEED.value,
+        images=IMAGE.value,
     )
 
 

@@ -5,6 +5,7 @@ import re
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 from programs import digits_config, get_config, make_run, run_here
 
 import zoo
@@ -91,9 +92,30 @@ def test_many_completions_of_one_image_fill_a_square(workdir):
     assert picture.width == picture.height  # nine: the image, what is seen, six, their deviation
 
 
+def test_an_own_picture_and_an_own_mask(workdir, tmp_path):
+    """A photo in colours, three times as large, with a mask that was drawn for it."""
+    rng = np.random.default_rng(0)
+    picture = tmp_path / "mine.JPG"
+    Image.fromarray(rng.integers(0, 256, (24, 30, 3), np.uint8)).save(picture, "jpeg")
+    hole = np.full((24, 30), 255, np.uint8)
+    hole[:, :15] = 0
+    Image.fromarray(hole).save(tmp_path / "hole.png")
+    flags = [f"--image={picture}", f"--mask={tmp_path / 'hole.png'}", "--num_steps=1"]
+    result = run_here("inpaint", f"--workdir={workdir}", *flags)
+    assert result.returncode == 0, result.stderr
+    assert "4 completions of 1 images" in result.stdout and "hole: 50.0% hidden" in result.stdout
+    arrays = np.load(workdir / "inpainting_hole.npz")
+    np.testing.assert_array_equal(arrays["visible"], zoo.data.mask("left", (8, 8, 1)))
+    assert arrays["x"].shape == (1, 8, 8, 1) and arrays["x"].std() > 0
+    assert (workdir / "inpainting_hole.png").is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--image=no.png"], "image: there is no file 'no.png'"),
+        (["--mask=no.npy"], "mask: there is no file 'no.npy'"),
+        (["--mask=hole"], "or files such as mask.png or mask.npy"),
         (["--mask=box", "--coverage=1.5"], "coverage must be less than 1; it was 1.5"),
         (["--mask=box", "--coverage=0"], "coverage must be greater than 0; it was 0"),
         (["--mask=box", "--coverage=much"], "coverage"),

@@ -151,10 +151,12 @@ class LabelField(Field):
 
     Attributes:
       num_classes: all labels are below it.
+      class_names: of the classes, by their numbers; () where they have none.
     """
 
     dtype: str = "int32"
     num_classes: int = 0
+    class_names: tuple[str, ...] = ()
 
     @property
     def rule(self) -> str:
@@ -225,7 +227,8 @@ class MaskField(Field):
 
         Args:
           name: of the field, which errors name.
-          values: a mask for each example, or one for all.
+          values: a mask for each example, or one for all; of bools, of 0 and 1, or of 0 and 255. Of
+            images the axis of channels may be left out, or have one entry.
           batch: the number of examples.
 
         Returns:
@@ -234,8 +237,7 @@ class MaskField(Field):
         Raises:
           UsageError: for another shape or type, or another mask than `only`.
         """
-        visible = _as_array(name, values)
-        self.check_type(name, visible.dtype)
+        visible = self._with_channels(as_booleans(name, values), batch)
         if visible.shape not in (self.shape, (batch, *self.shape)):
             raise UsageError(
                 f"{name} must have the shape {list(self.shape)} or {[batch, *self.shape]}; "
@@ -244,6 +246,15 @@ class MaskField(Field):
         if not self.allows(tf.constant(visible)):
             raise UsageError(f"{name} {self.rule}, its `visible_field.only`; it was another.")
         return np.broadcast_to(visible, (batch, *self.shape))
+
+    def _with_channels(self, visible, batch):
+        """The same mask, for every channel of an image if it says nothing of them."""
+        image = len(self.shape) == 3 and visible.shape not in (self.shape, (batch, *self.shape))
+        if image and visible.shape in (self.shape[:2], (batch, *self.shape[:2])):
+            visible = visible[..., None]
+        if image and visible.shape[-1:] == (1,):
+            visible = visible.repeat(self.shape[-1], axis=-1)
+        return visible
 
     def example(self):
         return super().example() if self.only is None else self.only[None]
@@ -271,6 +282,32 @@ class SeedField(Field):
     batched: bool = False
 
     rule = "must be a pair of int32"
+
+
+def as_booleans(name: str, values) -> np.ndarray:
+    """Returns what can only be meant as bools: bools, numbers 0 and 1, or bytes 0 and 255.
+
+    Args:
+      name: of them, which errors name.
+      values: whatever NumPy takes for an array.
+
+    Raises:
+      UsageError: for others.
+    """
+    values = _as_array(name, values)
+    if values.dtype.kind == "b":
+        return values
+    if values.dtype.kind not in "iuf":
+        raise UsageError(f"{name} must be a boolean mask; its dtype was {values.dtype}.")
+    is_one = values == 1
+    if not (is_one | (values == 0)).all():
+        is_one = values == 255
+        if not (is_one | (values == 0)).all():
+            raise UsageError(
+                f"{name} must be a boolean mask, or hold 0 and 1, or 0 and 255; its numbers run "
+                f"from {values.min():g} to {values.max():g}."
+            )
+    return is_one
 
 
 def _as_array(name, values):

@@ -16,7 +16,7 @@ from zoo.core.callbacks import (
     ScorePreparation,
     StopOnDivergence,
 )
-from zoo.core.checks import UsageError
+from zoo.core.checks import UsageError, check_seed
 from zoo.core.dtypes import density_dtype
 from zoo.core.fields import Field
 from zoo.core.means import Means
@@ -43,7 +43,7 @@ class TrainableModel(keras.Model):
         version.check(kwargs.pop("zoo_version", version.VERSION), "model")
         renamed.check_arguments(kwargs)
         super().__init__(dtype=density_dtype(kwargs.pop("dtype", None)), **kwargs)
-        samplers.as_seed(seed)
+        check_seed(seed=seed)
         self._fields = dict(fields)
         self.seed = seed
         self.compile_chains = True

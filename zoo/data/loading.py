@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -45,9 +46,26 @@ class Data:
         """The number of classes of `y`; 0 without."""
         return self.fields["y"].num_classes if "y" in self.fields else 0
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes, by their numbers in `y`; () where these are all there is."""
+        return self.fields["y"].class_names if "y" in self.fields else ()
+
     @functools.cached_property
     def mean_image(self) -> np.ndarray:
-        """The mean of the training images, [...event], over the batches of one epoch."""
+        """The mean of the training images, [...event], over the batches of one epoch.
+
+        Raises:
+          UsageError: where there is no end of them, or nothing but their shape is known.
+        """
+        if self.train is None:
+            raise UsageError(
+                "data must hold images, and not their shape alone: the mean is needed."
+            )
+        if self.train.cardinality() == tf.data.INFINITE_CARDINALITY:
+            raise UsageError(
+                "data must have an end, since their mean is needed; give data.take(n)."
+            )
         return np.mean([batch["x"].numpy().mean(0) for batch in self.train], axis=0)
 
 
@@ -57,7 +75,9 @@ def load(
     batch_size: int = 50,
     seed: int = 0,
     data_dir: str | None = None,
-    size: int | None = None,
+    size: int | str | Sequence[int] | None = None,
+    crop: bool = True,
+    channels: int | None = None,
     grey: bool = False,
     invert: bool = False,
     verbose: bool = True,
@@ -84,8 +104,10 @@ def load(
       batch_size: examples in a batch.
       seed: of the order of training batches. The splits do not depend on it.
       data_dir: where TFDS keeps prepared data; its own default if None.
-      size: height and width to resize images to, after cutting out the middle square.
-      grey: reduce colours to grey.
+      size: height and width to resize images to: one number, two, or "32x48", height first.
+      crop: cut out the middle in the shape of `size` first; else images are squeezed into it.
+      channels: 1 reduces colours to grey, 3 repeats grey; None keeps what there is.
+      grey: the same as `channels=1`.
       invert: exchange black and white, for ink on paper.
       verbose: whether to show a progress bar for files and TFDS.
       **options: what only this source takes.
@@ -98,8 +120,11 @@ def load(
         that is larger than the data.
     """
     check_count(batch_size=batch_size)
-    given = {"data_dir": data_dir, "size": size, "grey": grey, "invert": invert}
-    options |= {k: value for k, value in given.items() if value is not None and value is not False}
+    given = {"data_dir": data_dir, "size": size, "channels": channels}
+    given |= {"crop": crop, "grey": grey, "invert": invert}
+    # What is as if it were left out needs no source that takes it.
+    defaults = {"crop": True, "grey": False, "invert": False}
+    options |= {k: value for k, value in given.items() if value is not defaults.get(k)}
     splits, fields = read_source(str(source), verbose, options)
     splits = {name: checked(f"{source} {name}", arrays, fields) for name, arrays in splits.items()}
     for name in ("test", "validation"):

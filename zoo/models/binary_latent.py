@@ -9,8 +9,10 @@ import layers
 import samplers
 from samplers.random import Seed
 from samplers.relaxations import Relaxation
-from zoo.core.checks import UsageError, check_count
+from zoo.core.checks import UsageError, check_count, check_counts, check_seed
 from zoo.core.dtypes import density_dtype, networks_of
+from zoo.core.networks import as_network
+from zoo.data import as_data
 from zoo.models.deep_latent import DeepLatentModel
 from zoo.parts.binary_posterior import BinaryPosterior, RelaxedDraw
 from zoo.parts.binary_posteriors import get_binary_posterior
@@ -79,7 +81,7 @@ class BinaryLatentModel(DeepLatentModel):
             )
         self.posterior_part.check_relaxation(self.relaxation)
         self.posterior_part.make_state(num_samples, self.seed)
-        self.posterior_part.build((None, *encoder.output_shape[1:]))
+        self.posterior_part.build((None, *self.encoder.output_shape[1:]))
 
     @classmethod
     def for_data(
@@ -104,7 +106,7 @@ class BinaryLatentModel(DeepLatentModel):
         that mean.
 
         Args:
-          data: what `zoo.data.load` returns.
+          data: what `zoo.data.load` returns, or else `zoo.data.as_data` takes.
           latent_dims: units of both sides of the RBM.
           hidden: units of each hidden layer, in both networks (in reverse order in the decoder).
           activation: of the hidden layers, the last of which are the features.
@@ -122,9 +124,10 @@ class BinaryLatentModel(DeepLatentModel):
         Returns:
           The model.
         """
+        data = as_data(data)
+        check_seed(seed=seed)
         check_latent_dims(latent_dims)
-        for units in hidden:
-            check_count(hidden=units)
+        check_counts(hidden=hidden)
         likelihood = get_likelihood(likelihood, density_dtype(dtype))
         shared = {"activation": activation, "layer_normalisation": layer_normalisation}
         with networks_of(dtype):
@@ -146,6 +149,8 @@ class BinaryLatentModel(DeepLatentModel):
                 name="decoder",
                 **shared,
             )
+        encoder = as_network("encoder", encoder, data.shape)
+        decoder = as_network("decoder", decoder, (sum(latent_dims),))
         posterior = get_binary_posterior(
             posterior,
             latent_dims=latent_dims,

@@ -7,10 +7,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import layers
-from zoo.core.checks import UsageError, check_count, check_deterministic
+from zoo.core.checks import UsageError, check_count, check_counts, check_seed
 from zoo.core.dtypes import density_dtype, networks_of
 from zoo.core.fields import PixelField
 from zoo.core.latent import LatentVariableModel
+from zoo.core.networks import as_network, check_unshared
 from zoo.parts.likelihoods import Likelihood, get_likelihood
 from zoo.parts.priors import standard_normal
 
@@ -28,7 +29,9 @@ class DeepLatentModel(LatentVariableModel):
         states: "float32" or "float64".
 
     Raises:
-      UsageError: if the decoder holds batch normalisation or dropout, or for another likelihood.
+      UsageError: if the networks are not of known shapes, hold batch normalisation or dropout or
+        share layers, if the decoder ends in another activation than the likelihood takes, or for
+        another likelihood.
     """
 
     def __init__(
@@ -39,20 +42,21 @@ class DeepLatentModel(LatentVariableModel):
         encoder: keras.Model | None = None,
         **kwargs,
     ):
+        decoder = as_network("decoder", decoder)
         event_shape = tuple(decoder.output_shape[1:])
         dtype = density_dtype(kwargs.pop("dtype", None))
         super().__init__(fields={"x": PixelField(event_shape, dtype)}, dtype=dtype, **kwargs)
         if encoder is not None:
-            check_deterministic(encoder=encoder)
-            self.encoder = encoder
-            if encoder.input_shape[1:] != event_shape:
+            self.encoder = as_network("encoder", encoder, event_shape)
+            if self.encoder.input_shape[1:] != event_shape:
                 raise UsageError(
-                    f"decoder must give {encoder.input_shape[1:]}, the encoder's input; "
+                    f"decoder must give {self.encoder.input_shape[1:]}, the encoder's input; "
                     f"it gives {event_shape}."
                 )
-        check_deterministic(decoder=decoder)
+            check_unshared(encoder=self.encoder, decoder=decoder)
         self.decoder = decoder
         self.observation_model = get_likelihood(likelihood, dtype)
+        self.observation_model.check_decoder(decoder)
         self.latent_dim = decoder.input_shape[-1]
         self.built = True
 
@@ -146,8 +150,8 @@ def top_down(data, latent_dims, width, blocks, hierarchical, dtype, seed) -> lay
       UsageError: for a value out of its range, or blocks that do not fit the data.
     """
     check_count(width=width)
-    for size in latent_dims:
-        check_count(latent_dims=size)
+    check_counts(latent_dims=latent_dims)
+    check_seed(seed=seed)
     try:
         with networks_of(dtype):
             return layers.TopDown(

@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import samplers
-from zoo.core.checks import check_count
+from zoo.core.checks import check_count_or_0
 from zoo.core.registry import Paper, register
 from zoo.models.binary_latent import BinaryLatentModel
 from zoo.models.deep_latent import variables_of
@@ -74,8 +74,7 @@ class DVAE(BinaryLatentModel):
         **kwargs,
     ):
         super().__init__(encoder, decoder, latent_dims=latent_dims, **kwargs)
-        if warmup_steps:
-            check_count(warmup_steps=warmup_steps)
+        check_count_or_0(warmup_steps=warmup_steps)
         self.warmup_steps = warmup_steps
         self.rbm_prior = RBMPrior(
             latent_dims,

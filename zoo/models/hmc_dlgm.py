@@ -92,7 +92,9 @@ class HMCDLGM(VAE):
     @property
     def num_leapfrog_steps(self) -> tf.Tensor:
         """ceil(trajectory / eps_0), at most `max_num_leapfrog_steps`."""
-        steps = tf.cast(tf.math.ceil(self.chain["trajectory"] / self.step_size), tf.int32)
+        steps = tf.math.ceil(self.chain["trajectory"] / self.step_size)
+        # Bounded before the cast, too: of more than an int32 holds that makes negative numbers.
+        steps = tf.cast(tf.minimum(steps, 2.0**30), tf.int32)
         return tf.minimum(steps, self.chain["max_num_leapfrog_steps"])
 
     def refine(self, batch, features, z, seed) -> samplers.HMCResult:

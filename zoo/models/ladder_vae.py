@@ -7,9 +7,11 @@ import keras
 import tensorflow as tf
 
 import layers
-from zoo.core.checks import UsageError, check_count, check_positive
+from zoo.core.checks import UsageError, check_count_or_0, check_positive
 from zoo.core.dtypes import networks_of
+from zoo.core.networks import as_network
 from zoo.core.registry import Paper, register
+from zoo.data import as_data
 from zoo.models.deep_latent import top_down
 from zoo.models.vae import VAE
 from zoo.parts.likelihoods import Likelihood
@@ -63,6 +65,7 @@ class LadderVAE(VAE):
         for name in ("posterior", "prior", "shear"):
             if name in kwargs:
                 raise UsageError(f"{name} must be left out: a ladder VAE has its own.")
+        decoder = as_network("decoder", decoder)
         super().__init__(
             encoder,
             decoder,
@@ -72,8 +75,7 @@ class LadderVAE(VAE):
             shear=False,
             **kwargs,
         )
-        if warmup_steps:
-            check_count(warmup_steps=warmup_steps)
+        check_count_or_0(warmup_steps=warmup_steps)
         self.warmup_steps = warmup_steps
 
     @classmethod
@@ -95,7 +97,7 @@ class LadderVAE(VAE):
         """Makes the model with `ShortRun.for_data`'s generator and an encoder that mirrors it.
 
         Args:
-          data: what `zoo.data.load` returns.
+          data: what `zoo.data.load` returns, or else `zoo.data.as_data` takes.
           latent_dims: numbers of latents of the layers, the top one first.
           width: units, or channels, of the generator's features.
           blocks: "dense" or "convolution".
@@ -110,8 +112,10 @@ class LadderVAE(VAE):
         Returns:
           The model.
         """
+        data = as_data(data)
         check_positive(initial_stddev=initial_stddev)
         decoder = decoder or top_down(data, latent_dims, width, blocks, hierarchical, dtype, seed)
+        decoder = as_network("decoder", decoder, (sum(latent_dims),))
         with networks_of(dtype):
             encoder = encoder or layers.bottom_up(
                 data.shape,
@@ -121,6 +125,7 @@ class LadderVAE(VAE):
                 initial_stddev=initial_stddev,
                 seed=seed,
             )
+        encoder = as_network("encoder", encoder, data.shape)
         return cls(encoder, decoder, seed=seed, dtype=dtype, **kwargs)
 
     # Training.

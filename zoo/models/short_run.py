@@ -11,7 +11,9 @@ import tensorflow_probability as tfp
 import layers
 import samplers
 from zoo.core.checks import UsageError, check_count, check_positive
+from zoo.core.networks import as_network
 from zoo.core.registry import Paper, register
+from zoo.data import as_data
 from zoo.models.deep_latent import DeepLatentGaussianModel, top_down, variables_of
 from zoo.parts.gaussians import SequentialGaussian, diagonal_gaussian
 from zoo.parts.likelihoods import Likelihood
@@ -124,7 +126,7 @@ class ShortRun(DeepLatentGaussianModel):
         """Makes the model with a top-down generator for `data`, unless a decoder is given.
 
         Args:
-          data: what `zoo.data.load` returns.
+          data: what `zoo.data.load` returns, or else `zoo.data.as_data` takes.
           latent_dims: numbers of latents of the layers, the top one first.
           width: units, or channels, of the generator's features.
           blocks: "dense" or "convolution".
@@ -137,7 +139,9 @@ class ShortRun(DeepLatentGaussianModel):
         Returns:
           The model.
         """
+        data = as_data(data)
         decoder = decoder or top_down(data, latent_dims, width, blocks, hierarchical, dtype, seed)
+        decoder = as_network("decoder", decoder, (sum(latent_dims),))
         return cls(decoder, seed=seed, dtype=dtype, **kwargs)
 
     @property

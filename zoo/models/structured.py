@@ -5,7 +5,7 @@ import tensorflow as tf
 
 import samplers
 from zoo import data
-from zoo.core.checks import check_count, check_positive
+from zoo.core.checks import check_count_or_0, check_positive
 from zoo.core.compiled import compiled_method
 from zoo.core.fields import MaskField, PixelField
 from zoo.core.generative import uncompiled
@@ -55,8 +55,7 @@ class StructuredPrediction(BinaryLatentModel):
     ):
         super().__init__(encoder, decoder, **kwargs)
         check_positive(entropy_weight=entropy_weight)
-        if entropy_steps:
-            check_count(entropy_steps=entropy_steps)
+        check_count_or_0(entropy_steps=entropy_steps)
         check_separate(self.relaxation, "where the bits' entropy counts")
         self.mask = mask
         self.visible = data.mask(mask, self.fields["x"].shape, self.seed)

@@ -9,10 +9,12 @@ import tensorflow_probability as tfp
 
 import layers
 from samplers.random import Seed
-from zoo.core.checks import UsageError, check_count
+from zoo.core.checks import UsageError, check_count, check_count_or_0, check_counts, check_seed
 from zoo.core.dtypes import networks_of
 from zoo.core.latent import Proposal
+from zoo.core.networks import as_network, check_unshared
 from zoo.core.registry import Paper, register
+from zoo.data import as_data
 from zoo.models.deep_latent import DeepLatentGaussianModel, variables_of
 from zoo.parts.likelihoods import Likelihood
 from zoo.parts.part import Part
@@ -82,8 +84,15 @@ class VAE(DeepLatentGaussianModel):
         self.shear = layers.Shear(name="shear", dtype=self.dtype) if shear else None
         if shear:
             self.shear.build((None, self.latent_dim))
-        self.latent_dim = self.posterior_part.check_encoder(encoder, self.latent_dim)
-        self.prior_part.check_latents(self.latent_dim, decoder.input_shape[-1])
+        decoded = self.latent_dim
+        self.latent_dim = self.posterior_part.check_encoder(self.encoder, decoded)
+        self.prior_part.check_latents(self.latent_dim, decoded)
+        check_unshared(
+            encoder=self.encoder,
+            decoder=self.decoder,
+            posterior=self.posterior_part,
+            prior=self.prior_part,
+        )
 
     @classmethod
     def for_data(
@@ -107,7 +116,7 @@ class VAE(DeepLatentGaussianModel):
         in the decoder's output bias, a VAE can stay at the prior for hundreds of epochs.
 
         Args:
-          data: what `zoo.data.load` returns.
+          data: what `zoo.data.load` returns, or else `zoo.data.as_data` takes.
           latent_dim: number of latents K.
           hidden: units of each hidden layer, in both networks (in reverse order in the decoder).
           activation: of the hidden layers.
@@ -126,9 +135,11 @@ class VAE(DeepLatentGaussianModel):
         Raises:
           UsageError: as the constructor, or for a value out of its range.
         """
+        data = as_data(data)
+        check_seed(seed=seed)
         check_count(latent_dim=latent_dim)
-        for units in hidden:
-            check_count(hidden=units)
+        check_counts(hidden=hidden, upper_hidden=upper_hidden)
+        check_count_or_0(upper_latent_dim=upper_latent_dim)
 
         def networks(shape, latent_dim, hidden, decoded_shape, seed, prefix=""):
             with networks_of(dtype):
@@ -152,13 +163,11 @@ class VAE(DeepLatentGaussianModel):
             return encoder, decoder
 
         made = networks(data.shape, latent_dim, hidden, data.shape, seed)
-        encoder, decoder = encoder or made[0], decoder or made[1]
+        encoder = as_network("encoder", encoder or made[0], data.shape)
+        decoder = as_network("decoder", decoder or made[1], (latent_dim,))
         if upper_latent_dim and kwargs.keys() & {"posterior", "prior"}:
             raise UsageError("upper_latent_dim makes posterior and prior; give it, or them.")
         if upper_latent_dim:
-            check_count(upper_latent_dim=upper_latent_dim)
-            for units in upper_hidden:
-                check_count(upper_hidden=units)
             size = decoder.input_shape[-1]
             upper_encoder, upper_decoder = networks(
                 (size,), upper_latent_dim, upper_hidden, (2 * size,), seed + 2000, "upper_"

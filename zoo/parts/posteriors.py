@@ -7,8 +7,9 @@ import tensorflow_probability as tfp
 import layers
 import samplers
 from samplers.random import Seed
-from zoo.core.checks import UsageError, check_deterministic
+from zoo.core.checks import UsageError
 from zoo.core.latent import Proposal
+from zoo.core.networks import as_network
 from zoo.parts.gaussians import SequentialGaussian, diagonal_gaussian, gaussian_of
 from zoo.parts.part import Part, make_part
 
@@ -125,7 +126,7 @@ class TwoLayerPosterior(_LayeredPosterior):
 
     def __init__(self, upper_encoder: keras.Model, **kwargs):
         super().__init__(**kwargs)
-        check_deterministic(upper_encoder=upper_encoder)
+        upper_encoder = as_network("upper_encoder", upper_encoder)
         self.upper_encoder = upper_encoder
         self.built = True
 

@@ -5,7 +5,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import layers
-from zoo.core.checks import UsageError, check_deterministic
+from zoo.core.checks import UsageError
+from zoo.core.networks import as_network
 from zoo.parts.gaussians import SequentialGaussian, diagonal_gaussian, gaussian_of
 from zoo.parts.part import Part, make_part
 
@@ -94,7 +95,7 @@ class LayeredPrior(GaussianPrior):
 
     def __init__(self, upper_decoder: keras.Model, **kwargs):
         super().__init__(**kwargs)
-        check_deterministic(upper_decoder=upper_decoder)
+        upper_decoder = as_network("upper_decoder", upper_decoder)
         self.upper_decoder = upper_decoder
         upper, lower = upper_decoder.input_shape[-1], upper_decoder.output_shape[-1] // 2
         self.layer_sizes = (lower, upper)

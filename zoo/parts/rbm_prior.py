@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 
 import samplers
 from samplers.random import Seed
-from zoo.core.checks import UsageError, check_choice, check_count
+from zoo.core.checks import UsageError, check_choice, check_count, check_counts, check_seed
 from zoo.parts.part import Part
 
 tfd = tfp.distributions
@@ -60,6 +60,7 @@ class RBMPrior(Part):
         super().__init__(**kwargs)
         check_latent_dims(latent_dims)
         check_count(num_particles=num_particles, num_sweeps=num_sweeps)
+        check_seed(seed=seed)
         self.rule = check_choice("particles", particles, PARTICLES)
         self.latent_dims, self.num_sweeps = tuple(latent_dims), num_sweeps
         self.num_particles, self.seed = num_particles, seed
@@ -216,8 +217,7 @@ def check_latent_dims(latent_dims: Sequence[int]) -> None:
     Raises:
       UsageError: for anything but two positive whole numbers.
     """
-    for units in latent_dims:
-        check_count(latent_dims=units)
+    check_counts(latent_dims=latent_dims)
     if len(latent_dims) != 2:
         raise UsageError(
             f"latent_dims must be two numbers, the units of both sides; it was {latent_dims!r}."

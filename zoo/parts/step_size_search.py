@@ -59,6 +59,8 @@ class StepSizeSearch:
         check_choice("log_det", self.log_det, LOG_DETS)
         check_count(interval=self.interval, num_images=self.num_images, num_chains=self.num_chains)
         check_positive(learning_rate=self.learning_rate, clip=self.clip)
+        if not isinstance(self.grid, list | tuple):
+            raise UsageError(f"grid must be a list of step sizes; it was {self.grid!r}.")
         if not self.grid:
             raise UsageError("grid must hold at least one step size; it was empty.")
         for size in self.grid:

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from zoo import data
 from zoo.analysis import pictures
 from zoo.core.checks import UsageError, check_count
 from zoo.data.masks import hidden_mse
+from zoo.data.pictures import own_image, own_preparation
 from zoo.runs.run import Run
 from zoo.runs.writers import write_arrays, write_picture
 from zoo.scores.chunks import collect
@@ -34,17 +37,19 @@ def write_inpainting(
     num_completions: int,
     num_steps: int | None,
     seed: int,
+    images: Sequence[str] = (),
 ) -> None:
     """Writes inpainting_MASK.png and inpainting_MASK.npz for each mask, and prints its errors.
 
     Args:
       run: with a fitted model.
-      masks: names, as `zoo.data.completion_masks` takes them.
+      masks: names or files, as `zoo.data.completion_masks` takes them.
       coverage: the share of the pixels hidden; None is each mask's own.
       num_images: the first so many test images are completed.
       num_completions: of each image.
       num_steps: transitions of each chain; None is the model's own number.
       seed: of the chains and of the random masks.
+      images: paths of pictures that are completed instead of test images.
 
     Raises:
       UsageError: before anything is computed, for arguments that are out of bounds, or a coverage
@@ -53,11 +58,16 @@ def write_inpainting(
     check_count(num_images=num_images, num_completions=num_completions)
     if num_steps is not None:
         check_count(num_steps=num_steps)
-    shown = data.completion_masks(run.model, masks, seed, coverage)
+    shape, prepare = run.model.fields["x"].shape, None
+    if images:
+        prepare = own_preparation(shape, run.config.data)
+        x = np.stack([own_image(path, prepare) for path in images])
+    shown = data.completion_masks(run.model, masks, seed, coverage, prepare=prepare)
     for name, visible in shown.items():
         if visible.all():
             raise UsageError(f"coverage must be larger: the mask {name!r} hides no pixel.")
-    x = collect(run.model, run.data.test, num_images)
+    if not images:
+        x = collect(run.model, run.data.test, num_images)
     steps = "the model's own number of" if num_steps is None else num_steps
     print(f"{num_completions} completions of {len(x)} images, {steps} transitions each")
     for name, visible in shown.items():

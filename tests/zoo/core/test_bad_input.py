@@ -199,7 +199,7 @@ def check_answer(name, answer, x, visible, count):
         value = np.asarray(value)
         assert len(value) == length > 0 and np.isfinite(value).all(), f"silent NaN in {key}"
         if name == "inpaint":
-            shown = np.broadcast_to(visible, x.shape)
+            shown = MaskField(SHAPE).check("visible", visible, len(x))
             np.testing.assert_array_equal(value[shown], x[shown].astype(np.float32))
 
 
