@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-import samplers
 from samplers.random import Seed
 from zoo.core.abilities import ability
 from zoo.core.checks import UsageError, check_count
 from zoo.core.fields import CountField, Field, SeedField
+from zoo.core.seeds import resolved
 from zoo.core.trainable import TrainableModel
 
 
@@ -42,12 +42,13 @@ class GenerativeModel(TrainableModel):
         """Draws, [num_samples, ...event], given one example's fields."""
         raise NotImplementedError
 
-    def sample(self, num_samples: int, seed: Seed = 0, **given) -> dict[str, np.ndarray]:
+    def sample(self, num_samples: int, seed: Seed | None = None, **given) -> dict[str, np.ndarray]:
         """Draws from the model.
 
         Args:
           num_samples: of them.
-          seed: int or int32[2].
+          seed: int or int32[2], which repeats the draws; None draws anew, by a seed that
+            `keras.utils.set_random_seed` determines.
           **given: the `sample_fields` of a conditional model, of one example each.
 
         Returns:
@@ -65,7 +66,7 @@ class GenerativeModel(TrainableModel):
         for name, field in self.sample_fields.items():
             values = given.get(name)
             given[name] = field.check(name, field.default(name, 1) if values is None else values)
-        return to_numpy(self._sample(num_samples, samplers.as_seed(seed), given))
+        return to_numpy(self._sample(num_samples, resolved(seed), given))
 
     def signatures(self) -> dict[str, Endpoint]:
         """The endpoints of an export, by name; the first is also the default of a server."""

@@ -114,13 +114,13 @@ class LatentVariableModel(AnswersRequests):
             return False
         return self.prior.reparameterization_type == tfd.FULLY_REPARAMETERIZED
 
-    def infer(self, batch: dict, num_samples: int, seed: Seed):
+    def infer(self, batch: dict, num_samples: int, seed: Seed | None = None):
         """Infers latents as training does; here by the chain of `complete` on all of x.
 
         Args:
           batch: what the model explains, [B, ...] each.
           num_samples: S.
-          seed: int or int32[2].
+          seed: as `sample`: None draws anew. A method's own `infer` is given one, always.
 
         Returns:
           Latents of p(z given x), [S, B, ...], and diagnostics of shape [B] by name.
@@ -128,7 +128,12 @@ class LatentVariableModel(AnswersRequests):
         return self._hmc_from_the_prior(batch, None, num_samples, 100, seed)
 
     def complete(
-        self, batch: dict, visible: tf.Tensor, num_samples: int, num_steps: int, seed: Seed
+        self,
+        batch: dict,
+        visible: tf.Tensor,
+        num_samples: int,
+        num_steps: int,
+        seed: Seed | None = None,
     ):
         """Infers latents given the visible pixels, whatever the encoder.
 
@@ -140,7 +145,7 @@ class LatentVariableModel(AnswersRequests):
           visible: bool, like x.
           num_samples: S.
           num_steps: transitions of the chain.
-          seed: int or int32[2].
+          seed: as `infer`.
 
         Returns:
           Latents of p(z given the visible pixels), [S, B, ...], and diagnostics of shape [B].

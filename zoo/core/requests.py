@@ -13,6 +13,7 @@ from zoo.core.compiled import compiled_method
 from zoo.core.fields import CountField, MaskField, SeedField, check_batch
 from zoo.core.generative import Endpoint, GenerativeModel, to_numpy, uncompiled
 from zoo.core.pipeline import as_batch
+from zoo.core.seeds import resolved, with_optional_seed
 
 
 class AnswersRequests(GenerativeModel):
@@ -23,6 +24,12 @@ class AnswersRequests(GenerativeModel):
     """
 
     num_completion_steps = 100  # transitions of the chain that completes images, by default
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        # Those of every method, whatever it is derived from: they need not look at the seed.
+        for name in {"infer", "complete"} & vars(cls).keys():
+            setattr(cls, name, with_optional_seed(vars(cls)[name]))
 
     @property
     def inference_fields(self) -> dict:
@@ -39,12 +46,12 @@ class AnswersRequests(GenerativeModel):
         """Whether a number of transitions is asked for."""
         return "num_steps" in inspect.signature(type(self).complete).parameters
 
-    def reconstruct(self, x, seed: Seed = 0) -> dict[str, np.ndarray]:
+    def reconstruct(self, x, seed: Seed | None = None) -> dict[str, np.ndarray]:
         """Infers the latents of images and decodes them.
 
         Args:
           x: [B, ...event], pixels in [0, 1]; or a dictionary of the model's fields.
-          seed: int or int32[2].
+          seed: as `sample`: None draws anew.
 
         Returns:
           `x`, a draw of p(x given z), and `mean`, its expectation: [B, ...event].
@@ -52,17 +59,17 @@ class AnswersRequests(GenerativeModel):
         Raises:
           UsageError: for what the fields' checks refuse.
         """
-        return to_numpy(self._reconstruct(self._batch(x), samplers.as_seed(seed)))
+        return to_numpy(self._reconstruct(self._batch(x), resolved(seed)))
 
     def inpaint(
-        self, x, visible, seed: Seed = 0, num_steps: int | None = None
+        self, x, visible, seed: Seed | None = None, num_steps: int | None = None
     ) -> dict[str, np.ndarray]:
         """Completes images from their visible pixels.
 
         Args:
           x: [B, ...event], pixels in [0, 1]; what is hidden is not looked at.
           visible: bool, like `x` or like one image; True = seen.
-          seed: int or int32[2].
+          seed: as `sample`: None draws anew.
           num_steps: transitions of the chain; by default 100, or as many as the model infers with.
             A model that completes in one pass takes none.
 
@@ -83,7 +90,7 @@ class AnswersRequests(GenerativeModel):
                 f"it was {num_steps!r}."
             )
         batch, visible = self._visible_batch(x, visible)
-        return to_numpy(self._inpaint(batch, visible, samplers.as_seed(seed), **steps))
+        return to_numpy(self._inpaint(batch, visible, resolved(seed), **steps))
 
     def encode(self, x, seed: Seed = 0) -> dict[str, np.ndarray]:
         """Infers the latents of images, as training does.
@@ -100,7 +107,7 @@ class AnswersRequests(GenerativeModel):
         Raises:
           UsageError: for what the fields' checks refuse.
         """
-        return to_numpy(self._encode(self._batch(x), samplers.as_seed(seed)))
+        return to_numpy(self._encode(self._batch(x), resolved(seed)))
 
     def log_likelihood(self, x, seed: Seed = 0) -> dict[str, np.ndarray]:
         """Estimates log p(x) of every image by the model's own `protocol`.
@@ -118,7 +125,7 @@ class AnswersRequests(GenerativeModel):
         Raises:
           UsageError: for what the fields' checks refuse.
         """
-        return to_numpy(self._log_likelihood(self._batch(x), samplers.as_seed(seed)))
+        return to_numpy(self._log_likelihood(self._batch(x), resolved(seed)))
 
     def _batch(self, x):
         batch = check_batch(self.inference_fields, x)
