@@ -93,7 +93,7 @@ def weight_summary(log_weights: tf.Tensor) -> WeightSummary:
     """
     log_weights = tf.cast(log_weights, tf.float64)
     none = tf.constant(-math.inf, tf.float64)
-    failed = ~(log_weights < math.inf)  # true for NaN, too
+    failed = tf.math.is_nan(log_weights) | (log_weights == math.inf)
     kept = tf.where(failed, none, log_weights)
     num_failed = tf.reduce_sum(tf.cast(failed, tf.int32), 0)
     num_kept = tf.cast(tf.shape(log_weights)[0] - num_failed, tf.float64)

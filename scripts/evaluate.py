@@ -6,7 +6,8 @@
 
 With --against nothing is run: the figures that both directories hold are compared, with the
 standard error of the paired difference. The others write evaluation.json and
-log_likelihood.csv anew, by the run's own config where no flag says otherwise.
+log_likelihood.csv anew, by the run's own config where no flag says otherwise. A chain whose weight
+is NaN ends the evaluation in a sentence that names the image; --skip_failed scores by the others.
 """
 
 import os
@@ -39,6 +40,11 @@ PROTOCOL = {
     "schedule": flags.DEFINE_enum("schedule", None, SCHEDULES, "Inverse temperatures."),
     "chunk_size": flags.DEFINE_integer("chunk_size", None, "Images at a time."),
     "seed": flags.DEFINE_integer("seed", None, "Seed of chains and of the binarisation."),
+    "skip_failed": flags.DEFINE_boolean(
+        "skip_failed",
+        None,
+        "Whether chains whose weights are NaN are left out, and counted; else they end it.",
+    ),
 }
 
 

@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 
 import samplers
 from zoo.core.checks import check_count
+from zoo.core.latent import start_diagnostics
 from zoo.core.registry import Paper, register
 from zoo.models.binary_latent import BinaryLatentModel
 from zoo.models.deep_latent import variables_of
@@ -109,7 +110,11 @@ class DVAE(BinaryLatentModel):
         (Metropolis within Gibbs: Mattei and Frellsen 2018).
         """
         x = batch["x"]
-        z = self._start(batch, num_samples, visible, samplers.fold_in(seed, "start"))
+        start = samplers.finite_start(
+            lambda z: self.log_joint(batch, z, visible),
+            lambda key: self._start(batch, num_samples, visible, key),
+            samplers.fold_in(seed, "start"),
+        )
 
         def transition(i, z, accepted):
             key = samplers.fold_in(seed, "transition", i)
@@ -132,14 +137,18 @@ class DVAE(BinaryLatentModel):
         _, z, accepted = tf.while_loop(
             lambda i, *_: i < num_steps,
             transition,
-            (0, z, tf.zeros([tf.shape(x)[0]])),
+            (0, start.state, tf.zeros([tf.shape(x)[0]])),
             parallel_iterations=1,
         )
-        return z, {"accept_rate": accepted / tf.cast(num_steps, tf.float32)}
+        rate = {"accept_rate": accepted / tf.cast(num_steps, tf.float32)}
+        return z, rate | start_diagnostics(start)
 
     def _start(self, batch, num_samples, visible, seed):
         candidates = self.prior.sample([_NUM_CANDIDATES, 1], samplers.fold_in(seed, "prior"))
         log_likelihood = self.log_prob_where(batch, candidates, visible)
+        # Of any number of logits that are NaN, one would be drawn as if it were the best.
+        worst = tf.constant(log_likelihood.dtype.min, log_likelihood.dtype)
+        log_likelihood = tf.where(tf.math.is_finite(log_likelihood), log_likelihood, worst)
         chosen = tf.random.stateless_categorical(
             tf.transpose(log_likelihood), num_samples, samplers.fold_in(seed, "choice")
         )

@@ -1,6 +1,7 @@
 """The files that a training leaves: each is written by a function that registers itself."""
 
 import csv
+import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -58,10 +59,17 @@ def file_names() -> list[str]:
 
 
 def write_files(run: Run) -> None:
-    """Writes all that a training leaves: what the registered functions write of such a model."""
+    """Writes all that a training leaves: what the registered functions write of such a model.
+
+    Of scores that are not numbers, and are not to be left out, it is said that they were not
+    written.
+    """
     for writer in _WRITERS:
         if all(defines(run.model, name) for name in writer.needs):
-            writer.write(run)
+            try:
+                writer.write(run)
+            except FloatingPointError as error:  # the others are not lost for it
+                print(f"error: {' and '.join(writer.files)} not written: {error}", file=sys.stderr)
 
 
 @register_writer(MODEL)
@@ -89,6 +97,8 @@ def write_evaluation(run: Run) -> None:
         if name in found:
             value = "-" if found[name] is None else f"{found[name]:.4f}"
             print(f"  {name:<26}{value:>10}  {unit}")
+    for sentence in found.get("warnings", ()):
+        print(f"warning: {sentence}")
 
 
 @register_writer("samples.png", needs=("sample",))

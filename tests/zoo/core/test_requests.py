@@ -89,3 +89,35 @@ def test_every_methods_own_inference_takes_no_seed():
         np.testing.assert_array_equal(stranger.infer(model, {}, 1, seed=4)[0], [4, 0])
         np.testing.assert_array_equal(stranger.infer(model, {}, 1, 4)[0], [4, 0])
         np.testing.assert_array_equal(stranger.complete(model, {}, None, 1, 4)[0], [4, 0])
+
+
+# What is not finite.
+
+
+class Holes(zoo.VAE):
+    """Whose decoder gives NaN in the last pixel where a latent is large."""
+
+    def decode(self, z):
+        hole = (z[..., :1] > 0.5) & (tf.range(6) == 5)
+        return tf.where(hole, np.nan, super().decode(z))
+
+    def log_prob_where(self, batch, z, mask):
+        return tf.reduce_sum(tf.where(mask, -tf.square(super().decode(z) - batch["x"]), 0.0), -1)
+
+
+@pytest.mark.parametrize("question", ["sample", "reconstruct", "inpaint"])
+def test_pixels_that_are_not_finite_are_flagged(question):
+    model = linear_model(Holes, LAW)
+    x = np.repeat(X, 5, 0)
+    asked = {
+        "sample": lambda: model.sample(15, 0),
+        "reconstruct": lambda: model.reconstruct(x, 0),
+        "inpaint": lambda: model.inpaint(x, VISIBLE, 0, num_steps=1),
+    }
+    told = rf"{question}: (\d+) of 15 images hold numbers that are NaN or infinite"
+    with pytest.warns(UserWarning, match=told) as warned:
+        answer = asked[question]()
+    bad = ~np.isfinite(answer["mean"]).all(1)
+    np.testing.assert_array_equal(answer["finite"], ~bad)
+    assert 0 < bad.sum() < 15 and warned[0].filename == __file__
+    assert f" {bad.sum()} of 15 " in str(warned[0].message)
