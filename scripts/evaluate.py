@@ -14,9 +14,9 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import numpy as np
 from absl import flags
 
+import samplers
 from zoo import analysis, scores
 from zoo.core.annealing import PROTOCOLS, SCHEDULES, STARTS
 from zoo.runs import cli, writers
@@ -66,8 +66,9 @@ def compare(workdir: str, against: str) -> None:
     for run in runs:
         print(f"{run.workdir:<40}{run.evaluation[0]['log_likelihood']:10.3f} nats per image")
     difference = runs[0].evaluation[1] - runs[1].evaluation[1]
-    stderr = difference.std(ddof=1) / np.sqrt(len(difference))
-    print(f"{'difference, paired by image':<40}{difference.mean():+10.3f} +- {stderr:.3f}")
+    stderr = samplers.standard_error(difference)
+    told = f"{stderr:.3f}" if len(difference) > 1 else "an error that one image does not tell"
+    print(f"{'difference, paired by image':<40}{difference.mean():+10.3f} +- {told}")
 
 
 if __name__ == "__main__":

@@ -101,6 +101,9 @@ def _warnings(weights, what, num_chains, chains, remedy):
     few = min(_FEW, num_chains / 2)
     too_few = int((weights.effective_sample_size < few).sum())
     heavy = int((weights.pareto_k > _HEAVY).sum())
+    for of, count in {"images": size, chains: num_chains}.items():
+        if count == 1:
+            yield f"{what}: its error over {of} is unknown, since there was one."
     so = f"so that it is too low, and more so than its error over chains tells; raise {remedy}."
     if too_few > _BAD_SHARE * size:
         yield (
