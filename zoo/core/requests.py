@@ -133,7 +133,9 @@ class AnswersRequests(GenerativeModel):
           UsageError: for what the fields' checks refuse.
           FloatingPointError: naming the images some of whose weights are NaN, unless `skip_failed`.
         """
-        found = self._log_likelihood(self._batch(x), resolved(seed), skip_failed)
+        batch, seed = self._batch(x), resolved(seed)
+        self.prepare_for_scores(self.score_seed)
+        found = self._log_likelihood(batch, seed, skip_failed)
         found = {name: value.numpy() for name, value in found.items()}
         check_weights(
             "log_likelihood",

@@ -90,7 +90,7 @@ class DVAE(BinaryLatentModel):
     @property
     def prior(self) -> tfd.Distribution:
         """p(z) over [n1 + n2], z1 and then z2, as normalised as log Z is known."""
-        return self.rbm_prior.distribution
+        return self.rbm_prior.distribution(self.latent_dim)
 
     @property
     def prior_rbm(self) -> samplers.RBM:
@@ -212,9 +212,12 @@ class DVAE(BinaryLatentModel):
         return self.rbm_prior.next_state(seed) + super().next_state(statistics)
 
     def prepare_for_scores(self, seed):
-        """As the base: the prior's log Z, which training needs no value of, is estimated anew."""
+        """As the base: the prior's log Z, unless it is known at these weights and by this seed."""
         estimate = self.rbm_prior.estimate_log_normalizer(seed, jit_compile=self.compile_chains)
         return {"log_normalizer": estimate.mean, "log_normalizer_stddev": estimate.stddev}
+
+    def prepared_state(self, prepared):
+        return [(self.rbm_prior.log_normalizer, prepared["log_normalizer"])]
 
     def get_config(self):
         prior = self.rbm_prior.get_config()

@@ -10,7 +10,7 @@ from zoo.core.annealing import Annealing
 from zoo.core.checks import UsageError, check_count
 from zoo.core.failures import check_weights
 from zoo.scores import estimates
-from zoo.scores.chunks import collect_batch, in_chunks, preprocessed
+from zoo.scores.chunks import collect_batch, in_chunks, prepare, preprocessed
 from zoo.scores.estimates import LogLikelihood
 from zoo.scores.registry import Scoring, register_score
 
@@ -99,6 +99,7 @@ def log_likelihood(
     batch = collect_batch(model, data, num_images)
     check_count(chunk_size=chunk_size)
     annealing = _annealing(model, protocol)
+    prepare(model, seed)
     batch = preprocessed(model, batch, seed)
 
     @tf.function(jit_compile=model.compile_chains, autograph=False)
@@ -158,6 +159,7 @@ def bidirectional(
     """
     check_count(num_images=num_images, chunk_size=chunk_size)
     annealing = _annealing(model, protocol)
+    prepare(model, seed)
 
     @tf.function(jit_compile=model.compile_chains, autograph=False)
     def simulate():

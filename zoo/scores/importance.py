@@ -8,7 +8,7 @@ import tensorflow as tf
 import samplers
 from zoo.core.checks import check_count
 from zoo.scores import estimates
-from zoo.scores.chunks import collect_batch, in_chunks, preprocessed
+from zoo.scores.chunks import collect_batch, in_chunks, prepare, preprocessed
 from zoo.scores.estimates import LogLikelihood
 from zoo.scores.registry import Scoring, register_score
 
@@ -84,6 +84,7 @@ def importance_weighted_bound(
     """
     check_count(num_samples=num_samples, chunk_size=chunk_size)
     batch = preprocessed(model, collect_batch(model, data, num_images), seed)
+    prepare(model, seed)
     num_rounds = -(-num_samples // _SAMPLES_AT_A_TIME)
     per_round = -(-num_samples // num_rounds)
 

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-import samplers
 from zoo.core.annealing import Annealing
 from zoo.core.checks import UsageError, check_count
 from zoo.core.failures import check_figures
 from zoo.core.trainable import TrainableModel
-from zoo.scores.chunks import collect_batch
+from zoo.scores.chunks import collect_batch, prepare
 from zoo.scores.registry import Scoring, registered_scores
 
 
@@ -73,7 +72,7 @@ def report(
     scoring = Scoring(
         model=model,
         batch=batch,
-        prepared=model.prepare_for_scores(samplers.fold_in(seed, "prepare")),
+        prepared=prepare(model, seed),
         annealing=protocol,
         chunk_size=chunk_size,
         seed=seed,
