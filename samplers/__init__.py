@@ -4,10 +4,13 @@ from samplers.annealed import AISResult, annealed_importance_sampling, hamiltoni
 from samplers.density import value_and_gradient
 from samplers.estimators import (
     LogMeanWeight,
+    WeightSummary,
     effective_sample_size,
     log_mean_exp,
     log_mean_weight,
+    pareto_shape,
     standard_error,
+    weight_summary,
 )
 from samplers.hmc import HMCResult, HMCState, hmc, hmc_kernel, hmc_start
 from samplers.implicit import implicit_posterior, resample
@@ -53,6 +56,7 @@ from samplers.short_run import (
     short_run,
     step_size_objective,
 )
+from samplers.starts import Start, finite_start
 
 __all__ = [
     "AISResult",
@@ -70,7 +74,9 @@ __all__ = [
     "Relaxation",
     "RelaxedSample",
     "ShortRunResult",
+    "Start",
     "TransitionInfo",
+    "WeightSummary",
     "accept_or_reject",
     "annealed_importance_sampling",
     "as_seed",
@@ -79,6 +85,7 @@ __all__ = [
     "exact_log_det",
     "exact_log_normalizer",
     "fast_uniform",
+    "finite_start",
     "fold_in",
     "gibbs",
     "hamiltonian_move",
@@ -101,6 +108,7 @@ __all__ = [
     "mean_field",
     "mean_field_kl",
     "normal",
+    "pareto_shape",
     "point_at",
     "population_annealing",
     "population_annealing_step",
@@ -115,6 +123,7 @@ __all__ = [
     "transition_info",
     "uniform",
     "value_and_gradient",
+    "weight_summary",
 ]
 
 _RENAMED = {"mean_field_divergence": "mean_field_kl"}

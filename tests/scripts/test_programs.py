@@ -136,6 +136,19 @@ def test_sample(workdir):
     assert "samples.npz" in manifest.names(workdir)
 
 
+def test_a_new_seed_is_told_and_repeats(workdir):
+    told, drawn = [], []
+    for seed in ([], [], ["--seed={}"]):
+        flags = [flag.format(told[0]) for flag in seed]
+        result = run_here("sample", f"--workdir={workdir}", "--num_samples=2", *flags)
+        assert result.returncode == 0, result.stderr
+        told += re.findall(r"^seed (\d+)$", result.stdout, re.M)
+        drawn.append(np.load(workdir / "samples.npz")["mean"])
+    assert told[0] == told[2] != told[1]
+    np.testing.assert_array_equal(drawn[0], drawn[2])
+    assert not np.array_equal(drawn[0], drawn[1])
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_runs_of_version_0_1_0_are_refused(program, workdir):
     (workdir / "manifest.json").unlink()

@@ -5,7 +5,6 @@ import math
 import keras
 from absl import logging
 
-import samplers
 from zoo.core.pipeline import epoch_variable
 
 
@@ -85,7 +84,9 @@ class ScorePreparation(keras.callbacks.Callback):
     """Lets the model estimate what its scores need, before every validation and in the end."""
 
     def on_test_begin(self, logs=None):
-        self.model.prepare_for_scores(samplers.fold_in(self.model.seed, "log normalizer"))
+        prepared = self.model.prepare_for_scores(self.model.score_seed)
+        for variable, value in self.model.prepared_state(prepared):
+            variable.assign(value)
 
     def on_train_end(self, logs=None):
         self.on_test_begin()

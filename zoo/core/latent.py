@@ -114,13 +114,13 @@ class LatentVariableModel(AnswersRequests):
             return False
         return self.prior.reparameterization_type == tfd.FULLY_REPARAMETERIZED
 
-    def infer(self, batch: dict, num_samples: int, seed: Seed):
+    def infer(self, batch: dict, num_samples: int, seed: Seed | None = None):
         """Infers latents as training does; here by the chain of `complete` on all of x.
 
         Args:
           batch: what the model explains, [B, ...] each.
           num_samples: S.
-          seed: int or int32[2].
+          seed: as `sample`: None draws anew. A method's own `infer` is given one, always.
 
         Returns:
           Latents of p(z given x), [S, B, ...], and diagnostics of shape [B] by name.
@@ -128,7 +128,12 @@ class LatentVariableModel(AnswersRequests):
         return self._hmc_from_the_prior(batch, None, num_samples, 100, seed)
 
     def complete(
-        self, batch: dict, visible: tf.Tensor, num_samples: int, num_steps: int, seed: Seed
+        self,
+        batch: dict,
+        visible: tf.Tensor,
+        num_samples: int,
+        num_steps: int,
+        seed: Seed | None = None,
     ):
         """Infers latents given the visible pixels, whatever the encoder.
 
@@ -140,7 +145,7 @@ class LatentVariableModel(AnswersRequests):
           visible: bool, like x.
           num_samples: S.
           num_steps: transitions of the chain.
-          seed: int or int32[2].
+          seed: as `infer`.
 
         Returns:
           Latents of p(z given the visible pixels), [S, B, ...], and diagnostics of shape [B].
@@ -148,18 +153,38 @@ class LatentVariableModel(AnswersRequests):
         return self._hmc_from_the_prior(batch, visible, num_samples, num_steps, seed)
 
     def _hmc_from_the_prior(self, batch, visible, num_samples, num_steps, seed):
-        size = tf.shape(batch["x"])[0]
-        z = self.prior.sample([num_samples, size], samplers.fold_in(seed, "prior"))
+        start = self.start_from_the_prior(batch, num_samples, seed, visible)
         result = samplers.hmc(
             lambda z: self.log_joint(batch, z, visible),
-            z,
+            start.state,
             num_steps=num_steps,
             step_size=0.1,
             num_leapfrog_steps=10,
             num_adaptation_steps=num_steps // 2,
             seed=samplers.fold_in(seed, "hmc"),
         )
-        return result.state, chain_diagnostics(result)
+        return result.state, chain_diagnostics(result) | start_diagnostics(start)
+
+    def start_from_the_prior(
+        self, batch: dict, num_samples: int, seed: Seed, visible: tf.Tensor | None = None
+    ) -> samplers.Start:
+        """Draws where chains start that only infer: of p(z), where log p(x, z) is finite.
+
+        Args:
+          batch: what the model explains, [B, ...] each.
+          num_samples: S.
+          seed: int or int32[2].
+          visible: bool, like x; only these pixels count. None for all.
+
+        Returns:
+          The start of chains [S, B].
+        """
+        size = tf.shape(batch["x"])[0]
+        return samplers.finite_start(
+            lambda z: self.log_joint(batch, z, visible),
+            lambda key: self.prior.sample([num_samples, size], key),
+            samplers.fold_in(seed, "prior"),
+        )
 
     # Evaluation.
 
@@ -183,4 +208,15 @@ def chain_diagnostics(result: samplers.HMCResult) -> dict[str, tf.Tensor]:
         "accept_rate": tf.reduce_mean(result.accept_prob, 0),
         "energy_error": tf.reduce_mean(result.energy_error, 0),
         "divergences": tf.cast(tf.reduce_sum(result.num_divergences, 0), result.accept_prob.dtype),
+    }
+
+
+def start_diagnostics(start: samplers.Start) -> dict[str, tf.Tensor]:
+    """What the starts of chains [S, B] tell, [B] each: how many draws were thrown away since
+    log p(x, z) was not finite there, and how many chains found no other and are stuck.
+    """
+    dtype = tf.nest.flatten(start.state)[0].dtype
+    return {
+        "restarts": tf.cast(tf.reduce_sum(start.num_restarts, 0), dtype),
+        "stuck": tf.reduce_sum(tf.cast(start.is_stuck, dtype), 0),
     }

@@ -22,10 +22,11 @@ from zoo.core.fields import Field
 from zoo.core.means import Means
 from zoo.core.optimizers import GroupOptimizer
 from zoo.core.pipeline import as_batch, as_pipeline, epoch_variable, pipeline_errors
+from zoo.core.preparation import PreparesForScores
 from zoo.core.replicas import is_multi_worker
 
 
-class TrainableModel(keras.Model):
+class TrainableModel(PreparesForScores, keras.Model):
     """Anything that can be fitted; owns the training step, Monte Carlo EM on one tape.
 
     A method defines `amortise`, `sample_latents`, `objectives` and `parameter_groups`; where state
@@ -108,13 +109,6 @@ class TrainableModel(keras.Model):
     def scheduled_state(self, step: tf.Tensor) -> list[tuple]:
         """(variable, new value) pairs that follow from the number of training steps alone."""
         return []
-
-    def prepare_for_scores(self, seed: Seed) -> dict[str, float]:
-        """Estimates what scores need beforehand, such as log Z; returns it, to be reported.
-
-        `fit` calls it before each validation and in the end.
-        """
-        return {}
 
     # The training step.
 
@@ -293,6 +287,7 @@ class TrainableModel(keras.Model):
         """As `keras.Model.evaluate`, on what `fit` takes. Pure: nothing is adapted or written."""
         if not kwargs.get("_use_cached_eval_dataset"):  # as Keras does in every epoch of a fit
             x = as_pipeline(x, y, self.fields, batch_size)
+            self.prepare_for_scores(self.score_seed)
         with pipeline_errors(self.fields):
             return super().evaluate(x, batch_size=None, **kwargs)
 

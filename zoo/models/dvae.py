@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 
 import samplers
 from zoo.core.checks import check_count_or_0
+from zoo.core.latent import start_diagnostics
 from zoo.core.registry import Paper, register
 from zoo.models.binary_latent import BinaryLatentModel
 from zoo.models.deep_latent import variables_of
@@ -89,7 +90,7 @@ class DVAE(BinaryLatentModel):
     @property
     def prior(self) -> tfd.Distribution:
         """p(z) over [n1 + n2], z1 and then z2, as normalised as log Z is known."""
-        return self.rbm_prior.distribution
+        return self.rbm_prior.distribution(self.latent_dim)
 
     @property
     def prior_rbm(self) -> samplers.RBM:
@@ -109,7 +110,11 @@ class DVAE(BinaryLatentModel):
         (Metropolis within Gibbs: Mattei and Frellsen 2018).
         """
         x = batch["x"]
-        z = self._start(batch, num_samples, visible, samplers.fold_in(seed, "start"))
+        start = samplers.finite_start(
+            lambda z: self.log_joint(batch, z, visible),
+            lambda key: self._start(batch, num_samples, visible, key),
+            samplers.fold_in(seed, "start"),
+        )
 
         def transition(i, z, accepted):
             key = samplers.fold_in(seed, "transition", i)
@@ -130,14 +135,18 @@ class DVAE(BinaryLatentModel):
         _, z, accepted = tf.while_loop(
             lambda i, *_: i < num_steps,
             transition,
-            (0, z, tf.zeros([tf.shape(x)[0]], x.dtype)),
+            (0, start.state, tf.zeros([tf.shape(x)[0]], x.dtype)),
             parallel_iterations=1,
         )
-        return z, {"accept_rate": accepted / tf.cast(num_steps, x.dtype)}
+        rate = {"accept_rate": accepted / tf.cast(num_steps, x.dtype)}
+        return z, rate | start_diagnostics(start)
 
     def _start(self, batch, num_samples, visible, seed):
         candidates = self.prior.sample([_NUM_CANDIDATES, 1], samplers.fold_in(seed, "prior"))
         log_likelihood = self.log_prob_where(batch, candidates, visible)
+        # Of any number of logits that are NaN, one would be drawn as if it were the best.
+        worst = tf.constant(log_likelihood.dtype.min, log_likelihood.dtype)
+        log_likelihood = tf.where(tf.math.is_finite(log_likelihood), log_likelihood, worst)
         chosen = tf.random.stateless_categorical(
             tf.transpose(log_likelihood), num_samples, samplers.fold_in(seed, "choice")
         )
@@ -201,9 +210,12 @@ class DVAE(BinaryLatentModel):
         return self.rbm_prior.next_state(seed) + super().next_state(statistics)
 
     def prepare_for_scores(self, seed):
-        """As the base: the prior's log Z, which training needs no value of, is estimated anew."""
+        """As the base: the prior's log Z, unless it is known at these weights and by this seed."""
         estimate = self.rbm_prior.estimate_log_normalizer(seed, jit_compile=self.compile_chains)
         return {"log_normalizer": estimate.mean, "log_normalizer_stddev": estimate.stddev}
+
+    def prepared_state(self, prepared):
+        return [(self.rbm_prior.log_normalizer, prepared["log_normalizer"])]
 
     def get_config(self):
         prior = self.rbm_prior.get_config()

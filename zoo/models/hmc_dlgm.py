@@ -5,7 +5,7 @@ import tensorflow as tf
 
 import samplers
 from zoo.core.checks import check_count, check_positive
-from zoo.core.latent import chain_diagnostics
+from zoo.core.latent import chain_diagnostics, start_diagnostics
 from zoo.core.registry import Paper, register
 from zoo.models.vae import VAE
 from zoo.parts.step_size import AcceptanceStepSize
@@ -122,9 +122,13 @@ class HMCDLGM(VAE):
         """As the base, by draws of q(z given x) that the chain has refined, [S, B, K]."""
         features = self.features(batch["x"])
         seeds = samplers.fold_in(seed, "amortise"), samplers.fold_in(seed, "refine")
-        proposal = self.posterior_part.propose(features, num_samples, seeds[0])
-        result = self.refine(batch, features, proposal.z, seeds[1])
-        return result.state, chain_diagnostics(result)
+        start = samplers.finite_start(
+            lambda z: self.log_joint(batch, z),
+            lambda key: self.posterior_part.propose(features, num_samples, key).z,
+            seeds[0],
+        )
+        result = self.refine(batch, features, start.state, seeds[1])
+        return result.state, chain_diagnostics(result) | start_diagnostics(start)
 
     # Training.
 

@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 import layers
 import samplers
 from zoo.core.checks import UsageError, check_count, check_positive
+from zoo.core.latent import start_diagnostics
 from zoo.core.networks import as_network
 from zoo.core.registry import Paper, register
 from zoo.data import as_data
@@ -170,17 +171,18 @@ class ShortRun(DeepLatentGaussianModel):
         return layers.descend(self.decoder, lambda mean, stddev: next(parts))
 
     def infer(self, batch, num_samples, seed):
-        """As the base, by the last states of chains from the prior, which report nothing."""
-        return self._from_the_prior(batch, num_samples, self.num_inference_steps, seed), {}
+        """As the base, by the last states of chains from the prior."""
+        return self._from_the_prior(batch, num_samples, self.num_inference_steps, seed)
 
     def complete(self, batch, visible, num_samples, num_steps, seed):
         """As the base, by the chains of `infer` on the visible pixels alone."""
-        return self._from_the_prior(batch, num_samples, num_steps, seed, visible), {}
+        return self._from_the_prior(batch, num_samples, num_steps, seed, visible)
 
     def _from_the_prior(self, batch, num_samples, num_steps, seed, visible=None):
-        size = tf.shape(batch["x"])[0]
-        start = self.prior.sample([num_samples, size], samplers.fold_in(seed, "prior"))
-        return self.langevin(batch, start, num_steps, samplers.fold_in(seed, "langevin"), visible)
+        start = self.start_from_the_prior(batch, num_samples, seed, visible)
+        key = samplers.fold_in(seed, "langevin")
+        z = self.langevin(batch, start.state, num_steps, key, visible)
+        return z, start_diagnostics(start)
 
     def langevin(self, batch, start, num_steps, seed, visible=None) -> tf.Tensor:
         """Runs chains on log p(x, z).
@@ -210,7 +212,10 @@ class ShortRun(DeepLatentGaussianModel):
         return {"generation": variables_of(self.decoder, self.observation_model)}
 
     def sample_latents(self, batch, context, seed):
-        return self._from_the_prior(batch, 1, self.num_steps, seed), {}
+        size = tf.shape(batch["x"])[0]
+        start = self.prior.sample([1, size], samplers.fold_in(seed, "prior"))
+        key = samplers.fold_in(seed, "langevin")
+        return self.langevin(batch, start, self.num_steps, key), {}
 
     def objectives(self, batch, context, latents, seed):
         log_joint = tf.reduce_mean(self.log_joint(batch, latents))

@@ -7,6 +7,7 @@ import numpy as np
 from zoo import data
 from zoo.analysis import pictures
 from zoo.core.checks import UsageError, check_count
+from zoo.core.seeds import new_seed
 from zoo.data.masks import hidden_mse
 from zoo.data.pictures import own_image, own_preparation
 from zoo.runs.run import Run
@@ -14,14 +15,16 @@ from zoo.runs.writers import write_arrays, write_picture
 from zoo.scores.chunks import collect
 
 
-def write_samples(run: Run, num_samples: int, seed: int) -> None:
+def write_samples(run: Run, num_samples: int, seed: int | None) -> None:
     """Writes samples.png and samples.npz; a conditional model completes the first test image.
 
     Args:
       run: with a fitted model.
       num_samples: of the draws.
-      seed: of the draws.
+      seed: of the draws; None takes a new one. It is printed.
     """
+    check_count(num_samples=num_samples)
+    seed = _told_seed(seed)
     x = collect(run.model, run.data.test, 1) if run.model.sample_fields else None
     draws = pictures.samples(run.model, x, num_samples, seed)
     write_arrays(run, "samples.npz", draws)
@@ -36,7 +39,7 @@ def write_inpainting(
     num_images: int,
     num_completions: int,
     num_steps: int | None,
-    seed: int,
+    seed: int | None,
     images: Sequence[str] = (),
 ) -> None:
     """Writes inpainting_MASK.png and inpainting_MASK.npz for each mask, and prints its errors.
@@ -48,7 +51,7 @@ def write_inpainting(
       num_images: the first so many test images are completed.
       num_completions: of each image.
       num_steps: transitions of each chain; None is the model's own number.
-      seed: of the chains and of the random masks.
+      seed: of the chains and of the random masks; None takes a new one. It is printed.
       images: paths of pictures that are completed instead of test images.
 
     Raises:
@@ -58,6 +61,7 @@ def write_inpainting(
     check_count(num_images=num_images, num_completions=num_completions)
     if num_steps is not None:
         check_count(num_steps=num_steps)
+    seed = _told_seed(seed)
     shape, prepare = run.model.fields["x"].shape, None
     if images:
         prepare = own_preparation(shape, run.config.data)
@@ -93,3 +97,9 @@ def write_inpainting(
         if len(x) == 1:  # a column of its own would be long and thin
             picture, names = pictures.square(picture[:, 0]), ()
         write_picture(run, f"inpainting_{name}.png", picture, names)
+
+
+def _told_seed(seed):
+    seed = new_seed() if seed is None else seed
+    print(f"seed {seed}")
+    return seed

@@ -71,6 +71,19 @@ def collect_batch(model, data, num_images: int | None = None) -> dict[str, np.nd
     return {name: value[:num_images] for name, value in batch.items()}
 
 
+def prepare(model, seed: Seed) -> dict[str, float]:
+    """Lets a model estimate what its scores need, such as log Z, unless it is known.
+
+    Args:
+      model: that is scored.
+      seed: int or int32[2], of the score.
+
+    Returns:
+      What the model tells of it.
+    """
+    return model.prepare_for_scores(samplers.fold_in(seed, "prepare"))
+
+
 def preprocessed(model, batch: dict[str, np.ndarray], seed: Seed) -> dict[str, np.ndarray]:
     """What the model explains of examples: grey levels are binarised once, if need be.
 

@@ -20,6 +20,11 @@ KEYS = {  # of evaluation.json
     "bound",
     "importance_weighted_bound",
     "effective_sample_size",
+    "importance_pareto_k",
+    "effective_chains",
+    "pareto_k",
+    "failed_chains",
+    "warnings",
     "num_importance_samples",
     "accept_rate",
     "reconstruction_mse",
@@ -73,6 +78,8 @@ def test_bits(of_bits, images):
     assert {k for k, v in figures.items() if v is None} == {
         "bdmc_gap",
         "bdmc_gap_stderr",
+        "effective_chains",
+        "pareto_k",
         "accept_rate",
     }
     assert figures["log_likelihood"] == figures["importance_weighted_bound"] == per_image.mean()
@@ -86,4 +93,5 @@ def test_bits(of_bits, images):
 def test_the_table_has_a_unit_for_each_number_that_is_not_a_setting(of_bits):
     figures = of_bits[1][0]
     settings = {"num_importance_samples", "num_images", "num_simulated", "protocol", "seed"}
+    settings |= {"warnings"}
     assert set(scores.units()) == set(figures) - settings
