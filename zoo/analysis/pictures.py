@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 import samplers
+from zoo.core.batches import as_batch
 from zoo.core.checks import UsageError
-from zoo.core.pipeline import as_batch
 
 
 def image_grid(rows: np.ndarray, smallest: int = 400) -> np.ndarray:

@@ -8,9 +8,9 @@ import tensorflow as tf
 
 import samplers
 from samplers.random import Seed
+from zoo.core.batches import as_batch
 from zoo.core.checks import UsageError, check_positive
 from zoo.core.fields import check_batch
-from zoo.core.pipeline import as_batch
 
 
 def collect(model, data, num_images: int | None = None) -> np.ndarray:
