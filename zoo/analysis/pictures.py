@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from PIL import Image, ImageDraw, ImageFont
 
 import samplers
+from zoo.core.batches import as_batch
 from zoo.core.checks import UsageError
-from zoo.core.pipeline import as_batch
 from zoo.core.progress import verbosity
 
 

@@ -54,7 +54,7 @@ class StopOnDivergence(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch, self.found = epoch, {}  # the metrics that are not finite, by step
-        self.first_step = int(self.model.optimizer.iterations.numpy())
+        self.first_step = int(self.model.training_step.numpy())
 
     def on_train_batch_end(self, batch, logs=None):
         # Of several steps in several threads the first need not come first.
@@ -67,7 +67,7 @@ class StopOnDivergence(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if not self.found and (broken := _not_finite(logs)):  # of the validation
-            self.found[int(self.model.optimizer.iterations.numpy())] = broken
+            self.found[int(self.model.training_step.numpy())] = broken
         self._stop()
 
     def _stop(self):

@@ -9,7 +9,6 @@ import samplers
 from samplers.random import Seed
 from zoo.core.abilities import ability, defines, follows_from
 from zoo.core.annealing import Annealing, ImportanceSampling
-from zoo.core.pipeline import as_batch
 from zoo.core.requests import AnswersRequests
 
 tfd = tfp.distributions
@@ -37,6 +36,11 @@ class LatentVariableModel(AnswersRequests):
     """
 
     _protocol = None
+
+    @property
+    def selected_by(self):
+        """The bound, or of methods without one the error."""
+        return ("bound", -1.0) if defines(self, "log_weights") else ("mse", 1.0)
 
     @property
     @ability
@@ -189,7 +193,8 @@ class LatentVariableModel(AnswersRequests):
     # Evaluation.
 
     def test_step(self, data):
-        batch = as_batch(data)
+        share = self.share(data, self.inference_fields)
+        batch = share.batch
         # The mean counts the examples so far, so that seeds need no state of their own.
         seed = self.seed_of("test", self.num_reported("mse"))
         observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
@@ -197,7 +202,7 @@ class LatentVariableModel(AnswersRequests):
         metrics = {"mse": self.squared_error(batch, z)}
         if defines(self, "log_weights"):
             metrics["bound"] = self.log_weights(observed, 1, samplers.fold_in(seed, "bound"))[0]
-        return self._track(metrics)
+        return self.track(share.counted(metrics), share.num_examples)
 
 
 def chain_diagnostics(result: samplers.HMCResult) -> dict[str, tf.Tensor]:

@@ -9,12 +9,12 @@ import tensorflow as tf
 import samplers
 from samplers.random import Seed
 from zoo.core.abilities import defines
+from zoo.core.batches import checked_batch
 from zoo.core.checks import UsageError, check_count
 from zoo.core.compiled import compiled_method
 from zoo.core.failures import check_weights
 from zoo.core.fields import CountField, MaskField, SeedField, check_batch
 from zoo.core.generative import Endpoint, GenerativeModel, flagged, to_numpy, uncompiled
-from zoo.core.pipeline import as_batch
 from zoo.core.seeds import resolved, with_optional_seed
 
 
@@ -32,11 +32,6 @@ class AnswersRequests(GenerativeModel):
         # Those of every method, whatever it is derived from: they need not look at the seed.
         for name in {"infer", "complete"} & vars(cls).keys():
             setattr(cls, name, with_optional_seed(vars(cls)[name]))
-
-    @property
-    def inference_fields(self) -> dict:
-        """The fields of a batch that inference takes, by name."""
-        return {name: field for name, field in self.fields.items() if not field.training_only}
 
     @property
     def visible_field(self) -> MaskField:
@@ -179,12 +174,14 @@ class AnswersRequests(GenerativeModel):
 
     def call(self, batch):
         """The reconstruction mean, [B, ...event], at a fixed seed."""
+        batch = checked_batch(batch, self.inference_fields)
         seed = samplers.fold_in(self.seed, "call")
-        return uncompiled(self, "_reconstruct")(as_batch(batch), seed)["mean"]
+        return uncompiled(self, "_reconstruct")(batch, seed)["mean"]
 
     def predict_step(self, data):
-        batch = as_batch(data)
-        return self({name: batch[name] for name in self.inference_fields})
+        share = self.share(data, self.inference_fields)
+        mean = self({name: share.batch[name] for name in self.inference_fields})
+        return share.counted({"mean": mean})["mean"]
 
     @compiled_method
     def _sample(self, num_samples, seed, given):

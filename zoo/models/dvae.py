@@ -168,14 +168,15 @@ class DVAE(BinaryLatentModel):
         log_likelihood = self.likelihood(draw.zeta).log_prob(batch["x"])
         kl = draw.log_q - self._log_prior(draw)
         log_weights = log_likelihood - self.warmup * kl
-        bound = samplers.log_mean_exp(log_weights)
         metrics = {"log_normalizer": self.rbm_prior.log_normalizer}
-        if self.posterior_part.normalised:
-            metrics |= {"bound": tf.reduce_mean(bound), "kl": tf.reduce_mean(kl)}
+        if self.posterior_part.normalised:  # whatever the warm-up
+            metrics |= {"bound": tf.reduce_mean(log_likelihood - kl), "kl": tf.reduce_mean(kl)}
         if self.num_samples == 1:
             return {"bound": -tf.reduce_mean(log_weights)}, metrics
         shares = tf.stop_gradient(tf.nn.softmax(log_weights, 0))
         metrics["effective_sample_size"] = samplers.effective_sample_size(shares)
+        if self.posterior_part.normalised:
+            metrics["importance_weighted_bound"] = samplers.log_mean_exp(log_likelihood - kl)
         # Only the part of log w that q is in has a score term, which squares the share.
         doubly = self.warmup * shares**2 + (1 - self.warmup) * shares
         weighted = {"inference": doubly, "generation": shares}

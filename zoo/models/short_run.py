@@ -219,7 +219,11 @@ class ShortRun(DeepLatentGaussianModel):
 
     def objectives(self, batch, context, latents, seed):
         log_joint = tf.reduce_mean(self.log_joint(batch, latents))
-        metrics = {"log_joint": log_joint, "step_size": tf.reduce_mean(self.step_size)}
+        metrics = {
+            "log_joint": log_joint,
+            "mse": self.squared_error(batch, latents),
+            "step_size": tf.reduce_mean(self.step_size),
+        }
         return {"generation": -log_joint}, metrics
 
     def state_statistics(self, batch, latents, diagnostics):
@@ -233,14 +237,21 @@ class ShortRun(DeepLatentGaussianModel):
             lambda: self.search.statistics(self, batch, step_size, seed),
             lambda: tf.zeros(shape, self.dtype),
         )
-        return {"step_size": tf.ensure_shape(found, shape)[None]}
+        num_images = tf.minimum(tf.shape(batch["x"])[0], self.search.num_images)
+        return {
+            "step_size": tf.ensure_shape(found, shape)[None],
+            "num_images": tf.cast(num_images, step_size.dtype)[None],
+        }
 
     def next_state(self, statistics):
         if self.search.method == "fixed":
             return []
         old = [tf.convert_to_tensor(v) for v in (self.step_size, self.step_size_moments)]
         count = self.training_step // self.search.interval
-        new = self.search.improved(*old, tf.reduce_mean(statistics["step_size"], 0), count)
+        # A mean over the images of all replicas, of which each told that of its own.
+        weights = statistics["num_images"] / tf.reduce_sum(statistics["num_images"])
+        found = tf.tensordot(weights, statistics["step_size"], 1)
+        new = self.search.improved(*old, found, count)
         step_size, moments = (
             tf.where(self._search_is_due, n, o) for n, o in zip(new, old, strict=True)
         )

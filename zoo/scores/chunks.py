@@ -13,10 +13,10 @@ import tensorflow as tf
 import samplers
 from samplers.random import Seed
 from zoo.core import signals
+from zoo.core.batches import as_batch
 from zoo.core.checks import UsageError, check_positive
 from zoo.core.fields import check_batch
 from zoo.core.files import atomic_write
-from zoo.core.pipeline import as_batch
 from zoo.core.progress import verbosity
 
 
