@@ -18,7 +18,7 @@ from zoo.core.checks import UsageError
 from zoo.core.fields import Field
 from zoo.core.given import Given, split_arrays
 from zoo.core.means import Means
-from zoo.core.optimizers import group_optimizer, plain_optimizers
+from zoo.core.optimizers import group_optimizer, plain_optimizers, with_scaled_loss
 from zoo.core.pipeline import epoch_variable
 from zoo.core.replicas import Share, is_multi_worker, share_of
 
@@ -60,6 +60,8 @@ class FittedModel(keras.Model):
                 "objectives and metrics."
             )
         self._check_parameter_groups()
+        if any(layer.compute_dtype == "float16" for layer in self._flatten_layers()):
+            optimizer = with_scaled_loss(optimizer)  # small gradients would be 0
         optimizer = group_optimizer(optimizer, self.parameter_groups)
         self.compile_chains = bool(jit_compile) and not kwargs.get("run_eagerly", False)
         replicas = self.distribute_strategy.num_replicas_in_sync

@@ -93,6 +93,23 @@ def group_optimizer(optimizer, groups: dict[str, list]):
     return GroupOptimizer(optimizer, paths)
 
 
+def with_scaled_loss(optimizer):
+    """Makes optimizers scale what they lower, as Keras does for gradients in float16.
+
+    Args:
+      optimizer: as `group_optimizer` takes it.
+
+    Returns:
+      The same, each in a `LossScaleOptimizer`, unless it is one.
+    """
+    if isinstance(optimizer, dict):
+        return {group: with_scaled_loss(one) for group, one in optimizer.items()}
+    optimizer = keras.optimizers.get(optimizer)
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return optimizer
+    return keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
+
+
 def plain_optimizers(optimizer: keras.optimizers.Optimizer):
     """Returns what `group_optimizer` makes a compiled model's optimizer of again."""
     # A loaded model's variables have paths of their own.

@@ -72,3 +72,17 @@ def test_a_part_of_another_type_is_refused():
     likelihood = zoo.likelihoods.Gaussian(dtype="float64")
     with pytest.raises(zoo.UsageError, match="likelihood must be of the model's dtype, float32"):
         zoo.VAE.for_data(data, latent_dim=2, hidden=(4,), likelihood=likelihood)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", {"elbo": "sgd"}, keras.optimizers.SGD(1.0)])
+def test_gradients_in_half_precision_are_scaled(optimizer):
+    """As Keras does it; a float16 gradient of a small objective would be 0."""
+    data = zoo.data.load("digits", batch_size=20, verbose=False)
+    model = zoo.VAE.for_data(data, latent_dim=2, hidden=(4,), dtype="mixed_float16")
+    model.compile(optimizer, jit_compile=False)
+    scaled = getattr(model.optimizer, "by_group", {"elbo": model.optimizer})["elbo"]
+    assert type(scaled) is keras.optimizers.LossScaleOptimizer
+    before = model.decoder.get_weights()
+    model.fit(data.train.take(3), verbose=0)
+    assert np.isfinite(model.decoder.get_weights()[0]).all()
+    assert not np.array_equal(model.decoder.get_weights()[0], before[0])
