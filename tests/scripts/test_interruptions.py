@@ -244,7 +244,7 @@ def test_training_ended_at_random_moments(config, signum, tmp_path):
 def test_evaluation_ended_at_random_moments(signum, tmp_path):
     """Whatever is there is whole, and in the end the numbers are the same, letter by letter."""
     rng, ends = random.Random(0), time.monotonic() + MOST_SECONDS
-    chunks = ["--config.evaluation.chunk_size=5", "--config.evaluation.num_increments=2000"]
+    chunks = ["--config.evaluation.chunk_size=10", "--config.evaluation.num_increments=60"]
     finish(program("train", "--config=hmc_dlgm", *TINY, *chunks, f"--workdir={tmp_path}"))
     names = ("evaluation.json", "log_likelihood.csv")
     whole = {name: (tmp_path / name).read_text() for name in names}

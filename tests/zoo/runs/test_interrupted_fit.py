@@ -5,9 +5,10 @@ import signal
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from eager import eagerly
 from interrupting import press
-from training import assert_equal, weights
+from training import assert_equal, two_replicas, weights
 
 import zoo
 from zoo.core import signals
@@ -138,6 +139,28 @@ def test_interrupted_twice_in_one_epoch(whole, digits, images, tmp_path):
     assert diary.heard == whole[1].heard and diary.rows == whole[1].rows
 
 
+def test_on_two_replicas(digits, images, tmp_path):
+    """Whose means are kept apart until they are read."""
+    found = []
+    tf.config.run_functions_eagerly(False)  # in which replicas run one after the other
+    for folder, batches in (("whole", []), ("interrupted", [3])):
+        for batch in [*batches, None]:
+            with two_replicas().scope():
+                model = build(digits)
+            diary, checkpoints = Diary(), zoo.Checkpoints(tmp_path / folder)
+            if batch is None:
+                fit(model, images, checkpoints, diary)
+            else:
+                with pytest.raises(signals.Interrupted):
+                    sent = Signal(signal.SIGINT, "train", 0, batch)
+                    fit(model, images, checkpoints, diary, sent)
+        found.append((weights(model), diary))
+    assert_equal(found[0][0], found[1][0])
+    assert found[0][1].heard == found[1][1].heard
+    for (_, expected), (_, row) in zip(found[0][1].rows, found[1][1].rows, strict=True):
+        assert row == pytest.approx(expected, rel=1e-6)
+
+
 def test_without_checkpoints_ctrl_c_is_that_of_python(digits, images):
     class Press(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
@@ -146,12 +169,6 @@ def test_without_checkpoints_ctrl_c_is_that_of_python(digits, images):
     with pytest.raises(KeyboardInterrupt) as end:
         build(digits).fit(images, callbacks=[Press()], verbose=0)
     assert type(end.value) is KeyboardInterrupt
-
-
-def test_a_signal_that_nobody_asks_for_is_not_lost():
-    with pytest.raises(KeyboardInterrupt), signals.deferred(), signals.deferred():
-        press(signal.SIGINT)
-    assert not signals.asked_to_end()
 
 
 def test_executions_of_several_steps(digits, images, tmp_path):
