@@ -148,10 +148,10 @@ class PixelField(Field):
         values = super().decode(stored)
         return values / 255 if stored.dtype == tf.uint8 else values
 
-    def hint(self, low, high):
-        if low >= 0 and high <= 255:
-            return "; if they are bytes, divide them by 255"
-        return "; if they are in [-1, 1], add 1 and divide by 2" if low >= -1 and high <= 1 else ""
+    def hint(self, dtype, low, high):
+        if dtype == np.uint8 or (low >= 0 and 127 < high <= 255):
+            return "; divide them by 255"
+        return "; add 1 and divide by 2" if -1 <= low < -0.5 and high <= 1 else ""
 
     def allows(self, values):
         values = tf.reshape(values, [-1])  # whose rank is right, whatever came

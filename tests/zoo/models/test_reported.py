@@ -14,12 +14,13 @@ def first_batch(data):
     return {name: tf.constant(value[:BATCH]) for name, value in next(iter(data.train)).items()}
 
 
+GRID = {"method": "grid", "interval": 1, "grid": (0.1, 0.2)}
 CASES = [
     ("HMCDLGM", {}, "step_size"),
     ("AnnealedVAE", {}, "mean_step_size"),
     (
         "ShortRun",
-        {"step_size_search": {"method": "grid", "interval": 1, "grid": (0.1, 0.2)}},
+        {"step_size_search": GRID},
         "step_size",
     ),
     ("DVAE", {}, "log_normalizer"),
