@@ -26,6 +26,7 @@ class Field:
 
     rule = "must hold finite numbers"  # the end of a sentence whose subject is the field's name
     purpose = "which the model takes"  # a clause behind the field's name, where it is missing
+    advice = ""  # the end of a sentence on other values, which are not told
 
     def __post_init__(self):
         object.__setattr__(self, "shape", tuple(self.shape))
@@ -74,15 +75,21 @@ class Field:
           UsageError: for another shape or type, no examples, or values that the field does not
             allow.
         """
-        values = self.check_shape(name, values)
+        given = values = self.check_shape(name, values)
         # Integers are looked at before they are cast, where they might wrap.
         values = values.astype("int64" if self.dtype == "int32" else self.dtype)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise UsageError(f"{name} must be finite; it holds NaN or infinite numbers.")
         if not self.allows(tf.constant(values)):
             rule = self.rule.replace("finite ", "")
-            raise UsageError(f"{name} {rule}; they run from {values.min():g} to {values.max():g}.")
+            low, high = values.min(), values.max()
+            hint = self.hint(given.dtype, low, high)
+            raise UsageError(f"{name} {rule}; they run from {low:g} to {high:g}{hint}.")
         return values.astype(self.dtype, copy=False)
+
+    def hint(self, dtype: np.dtype, low: float, high: float) -> str:
+        """What helps where values run from `low` to `high`, if it is clear: a sentence's end."""
+        return ""
 
     def check_shape(self, name: str, values) -> np.ndarray:
         """Checks the shape and the type alone of what a user gives.
@@ -135,10 +142,16 @@ class PixelField(Field):
     """Images, whose pixels are in [0, 1]; data sets may keep them as bytes."""
 
     rule = "must hold finite pixels in [0, 1]"
+    advice = "; bytes must be divided by 255"
 
     def decode(self, stored):
         values = super().decode(stored)
         return values / 255 if stored.dtype == tf.uint8 else values
+
+    def hint(self, dtype, low, high):
+        if dtype == np.uint8 or (low >= 0 and 127 < high <= 255):
+            return "; divide them by 255"
+        return "; add 1 and divide by 2" if -1 <= low < -0.5 and high <= 1 else ""
 
     def allows(self, values):
         values = tf.reshape(values, [-1])  # whose rank is right, whatever came

@@ -86,11 +86,12 @@ class FittedModel(keras.Model):
         return [self._untracked.means] if self.compiled else []
 
     def _get_metrics_result_or_logs(self, logs):
-        # Of the epoch, since means of a step are all that Keras else has.
         means = self._untracked.means
-        if logs and not means.num_examples:
+        tracked = means.result()
+        if set(logs) <= set(tracked) and not means.num_examples:
             raise UsageError("x must give at least one batch in every epoch; it ran out of them.")
-        return {name: value for name, value in means.result().items() if name in logs}
+        # Others are of a step that a user has written.
+        return {name: tracked.get(name, value) for name, value in logs.items()}
 
     def track(self, reported: dict[str, tf.Tensor], num_examples: tf.Tensor) -> dict:
         """Adds what a step reports to the means so far.

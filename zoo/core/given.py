@@ -230,7 +230,7 @@ _EMPTY = "x must give at least one example in every batch; the pipeline gave an 
 
 
 def _told(name, field):
-    return f"{name} {field.rule}; the pipeline gave others."
+    return f"{name} {field.rule}; the pipeline gave others{field.advice}."
 
 
 def _tell(message, fields):

@@ -125,7 +125,7 @@ class StructuredPrediction(BinaryLatentModel):
         # q is not in the weights: their shares are not squared, and the entropy stands apart.
         draw = self.relaxed_draw(context, latents, seed, closed_form=True)
         log_likelihood = self.log_prob_where(batch, draw.zeta, ~self.visible)
-        climbed = samplers.log_mean_exp(log_likelihood)
+        climbed = tf.reduce_mean(samplers.log_mean_exp(log_likelihood))
         entropy = -tf.reduce_mean(draw.log_q)
         metrics = {"bound": tf.reduce_mean(log_likelihood)}
         if self.posterior_part.normalised:
@@ -134,7 +134,7 @@ class StructuredPrediction(BinaryLatentModel):
             shares = tf.nn.softmax(log_likelihood, 0)
             metrics["effective_sample_size"] = samplers.effective_sample_size(shares)
             metrics["importance_weighted_bound"] = climbed
-        return {"bound": -tf.reduce_mean(climbed) - self.warmdown * entropy}, metrics
+        return {"bound": -climbed - self.warmdown * entropy}, metrics
 
     @property
     def warmdown(self) -> tf.Tensor:
