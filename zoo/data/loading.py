@@ -87,12 +87,13 @@ def load(
 
     Sources:
       "digits": scikit-learn's 1,797 handwritten digits of 8 by 8 pixels.
-      "npz:PATH": arrays `x_train`, `x_test` and maybe `y_train`, `y_test`, `x_validation`,
-        `y_validation`: images as bytes, or floats in [0, 1]; [N, height, width] or with channels;
-        labels as integers, -1 of what is not labelled.
-      "images:DIR": PNG, JPEG, GIF or BMP files in folders below DIR, each folder a class. Where DIR
-        has folders `train` and `test`, these are the splits (and maybe `validation`); else a tenth
-        of the files, always the same, is for testing. What is transparent is white.
+      "npz:PATH": arrays `x_train` and maybe `y_train`, `x_test` and so on, or by other names that
+        people use: images as bytes, or floats in [0, 1]; [N, height, width], or with channels,
+        which may come first; labels as integers, -1 of what is not labelled, or as texts.
+      "images:DIR": picture files in folders below DIR, each folder a class. Where DIR has folders
+        `train` and `test`, these are the splits (and maybe `validation`); else a tenth of the
+        files, always the same, is for testing. What is transparent is white. Broken files are
+        skipped, and told.
       "tfds:NAME": an image set of TensorFlow Datasets (TFDS), such as "mnist".
       any other: as "tfds:" and that.
 
