@@ -51,7 +51,7 @@ IMAGE = flags.DEFINE_multi_string(
 COVERAGE = flags.DEFINE_float(
     "coverage", None, "Share of the pixels hidden, in (0, 1); by default 0.25 by a box, else 0.5."
 )
-NUM_IMAGES = flags.DEFINE_integer("num_images", 10, "First so many test images.")
+NUM_IMAGES = flags.DEFINE_integer("num_images", 10, "First so many test images, or all.")
 NUM_COMPLETIONS = flags.DEFINE_integer("num_completions", 4, "Independent completions of each.")
 NUM_STEPS = flags.DEFINE_integer(
     "num_steps", None, "Transitions of the chain of each; by default the model's own number."

@@ -10,7 +10,7 @@ from programs import digits_config, get_config, make_run, run_here
 
 import zoo
 from zoo.data.masks import hidden_mse
-from zoo.runs import manifest
+from zoo.runs import manifest, writers
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +90,18 @@ def test_many_completions_of_one_image_fill_a_square(workdir):
     assert result.returncode == 0, result.stderr
     picture = keras.utils.load_img(workdir / "inpainting_pattern.png")
     assert picture.width == picture.height  # nine: the image, what is seen, six, their deviation
+
+
+def test_few_test_images_are_all(tmp_path, images):
+    """Ten are shown where there are ten."""
+    np.savez(tmp_path / "a.npz", x_train=images[:20], x_test=images[:3])
+    config = digits_config(name="VAE")
+    config.data.update(source=f"npz:{tmp_path / 'a.npz'}", batch_size=10)
+    run = make_run(tmp_path / "run", config, zoo.data.load(config.data.source, batch_size=10))
+    result = run_here("inpaint", f"--workdir={tmp_path / 'run'}", "--num_steps=1")
+    assert result.returncode == 0, result.stderr
+    assert "4 completions of 3 images" in result.stdout
+    assert len(writers._test_images(run)) == 3
 
 
 def test_an_own_picture_and_an_own_mask(workdir, tmp_path):

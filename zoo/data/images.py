@@ -60,8 +60,9 @@ def read_images(path: pathlib.Path, *, prepare: Preparation, verbose: bool = Tru
             )
     if broken:
         logging.warning(
-            "data: skipped %d files of %r that are no whole images: %s%s",
+            "data: skipped %d of %d pictures of %r, which are not whole: %s%s",
             len(broken),
+            number,
             str(path),
             "; ".join(f"{name!r} ({error})" for name, error in list(broken.items())[:3]),
             "; and others." if len(broken) > 3 else ".",
@@ -143,8 +144,7 @@ def _files_by_split(path) -> dict[str, list[tuple[str, str]]]:
             )
     if skipped:
         logging.warning(
-            "data: skipped %d files of %r that are no images of a kind that is read: %s.",
-            skipped.total(),
+            "data: skipped files of %r that are no images of a kind that is read: %s.",
             str(path),
             told,
         )

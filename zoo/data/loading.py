@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from zoo.core.checks import UsageError, check_count
 from zoo.core.fields import Field, IndexField
@@ -87,12 +88,13 @@ def load(
 
     Sources:
       "digits": scikit-learn's 1,797 handwritten digits of 8 by 8 pixels.
-      "npz:PATH": arrays `x_train`, `x_test` and maybe `y_train`, `y_test`, `x_validation`,
-        `y_validation`: images as bytes, or floats in [0, 1]; [N, height, width] or with channels;
-        labels as integers, -1 of what is not labelled.
-      "images:DIR": PNG, JPEG, GIF or BMP files in folders below DIR, each folder a class. Where DIR
-        has folders `train` and `test`, these are the splits (and maybe `validation`); else a tenth
-        of the files, always the same, is for testing. What is transparent is white.
+      "npz:PATH": arrays `x_train` and maybe `y_train`, `x_test` and so on, or by other names that
+        people use: images as bytes, or floats in [0, 1]; [N, height, width], or with channels,
+        which may come first; labels as integers, -1 of what is not labelled, or as texts.
+      "images:DIR": picture files in folders below DIR, each folder a class. Where DIR has folders
+        `train` and `test`, these are the splits (and maybe `validation`); else a tenth of the
+        files, always the same, is for testing. What is transparent is white. Broken files are
+        skipped, and told.
       "tfds:NAME": an image set of TensorFlow Datasets (TFDS), such as "mnist".
       any other: as "tfds:" and that.
 
@@ -101,7 +103,7 @@ def load(
 
     Args:
       source: one of the above.
-      batch_size: examples in a batch.
+      batch_size: examples in a batch; all training examples, and a warning, where there are fewer.
       seed: of the order of training batches. The splits do not depend on it.
       data_dir: where TFDS keeps prepared data; its own default if None.
       size: height and width to resize images to: one number, two, or "32x48", height first.
@@ -116,8 +118,7 @@ def load(
       The data, with the fields that models need.
 
     Raises:
-      UsageError: for an unknown or broken source, an argument that it does not take, or a batch
-        that is larger than the data.
+      UsageError: for an unknown or broken source, or an argument that it does not take.
     """
     check_count(batch_size=batch_size)
     given = {"data_dir": data_dir, "size": size, "channels": channels}
@@ -132,9 +133,12 @@ def load(
             splits = held_out(splits, name)
     num_examples = {name: len(arrays["x"]) for name, arrays in splits.items()}
     if batch_size > num_examples["train"]:
-        raise UsageError(
-            f"batch_size must be at most {num_examples['train']}; it was {batch_size}."
+        logging.warning(
+            "data: batches are of all %d training examples, since batch_size was %d.",
+            num_examples["train"],
+            batch_size,
         )
+        batch_size = num_examples["train"]
     batches = functools.partial(pipeline, batch_size=batch_size, fields=fields)
     return Data(
         train=batches(splits["train"], seed=seed, drop_remainder=True),

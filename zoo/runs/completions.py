@@ -48,7 +48,7 @@ def write_inpainting(
       run: with a fitted model.
       masks: names or files, as `zoo.data.completion_masks` takes them.
       coverage: the share of the pixels hidden; None is each mask's own.
-      num_images: the first so many test images are completed.
+      num_images: the first so many test images are completed; all, where there are fewer.
       num_completions: of each image.
       num_steps: transitions of each chain; None is the model's own number.
       seed: of the chains and of the random masks; None takes a new one. It is printed.
@@ -71,7 +71,7 @@ def write_inpainting(
         if visible.all():
             raise UsageError(f"coverage must be larger: the mask {name!r} hides no pixel.")
     if not images:
-        x = collect(run.model, run.data.test, num_images)
+        x = collect(run.model, run.data.test, min(num_images, run.data.num_examples["test"]))
     steps = "the model's own number of" if num_steps is None else num_steps
     print(f"{num_completions} completions of {len(x)} images, {steps} transitions each")
     for name, visible in shown.items():

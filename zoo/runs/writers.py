@@ -172,4 +172,4 @@ def write_arrays(run: Run, name: str, arrays: dict[str, np.ndarray]) -> None:
 
 
 def _test_images(run):
-    return collect(run.model, run.data.test, 10)
+    return collect(run.model, run.data.test, min(10, run.data.num_examples["test"]))

@@ -198,8 +198,15 @@ def test_what_is_skipped_is_told(folder, told):
     (folder / "z3.png").write_bytes(b"")
     assert read(folder)["train"].shape == (2, 4, 6, 1)
     (kinds, whole) = told
-    assert "4 files" in kinds and ".heic 2, .mov 1, .txt 1" in kinds
-    assert "2 files" in whole and "z1.png" in whole and "z3.png" in whole
+    assert "skipped files" in kinds and ".heic 2, .mov 1, .txt 1" in kinds
+    assert "2 of 4 pictures" in whole and "z1.png" in whole and "z3.png" in whole
+
+
+def test_few_pictures_are_one_batch(folder, told):
+    fill(folder, 10)
+    data = zoo.data.load(f"images:{folder}", batch_size=50)
+    assert next(iter(data.train))["x"].shape[0] == data.num_examples["train"] == 8
+    assert told == ["data: batches are of all 8 training examples, since batch_size was 50."]
 
 
 def test_a_folder_of_broken_pictures_is_refused(folder):
