@@ -1,5 +1,6 @@
 """Markov chain samplers over plain log densities: tensors, a seed and a callable, never a model."""
 
+from samplers.agreement import FEWEST_STEPS, Halves, add_to_halves, no_halves, split_r_hat
 from samplers.annealed import AISResult, annealed_importance_sampling, hamiltonian_move
 from samplers.density import value_and_gradient
 from samplers.estimators import (
@@ -62,7 +63,9 @@ __all__ = [
     "AISResult",
     "Concrete",
     "Exponential",
+    "FEWEST_STEPS",
     "HMCResult",
+    "Halves",
     "HMCState",
     "LogMeanWeight",
     "PiecewiseLinear",
@@ -78,6 +81,7 @@ __all__ = [
     "TransitionInfo",
     "WeightSummary",
     "accept_or_reject",
+    "add_to_halves",
     "annealed_importance_sampling",
     "as_seed",
     "binary_states",
@@ -107,6 +111,7 @@ __all__ = [
     "marginal_step_size_objective",
     "mean_field",
     "mean_field_kl",
+    "no_halves",
     "normal",
     "pareto_shape",
     "point_at",
@@ -117,6 +122,7 @@ __all__ = [
     "resample",
     "short_run",
     "sigmoid_schedule",
+    "split_r_hat",
     "standard_error",
     "step_size_objective",
     "systematic_resampling",

@@ -1,5 +1,6 @@
 """The base of models with latents: inference, completion and scores from a joint density."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -152,7 +153,8 @@ class LatentVariableModel(AnswersRequests):
           seed: as `infer`.
 
         Returns:
-          Latents of p(z given the visible pixels), [S, B, ...], and diagnostics of shape [B].
+          Latents of p(z given the visible pixels), [S, B, ...], and diagnostics of shape [B]; from
+          two chains up `r_hat` is among them, which is above 1.05 where they do not agree.
         """
         return self._hmc_from_the_prior(batch, visible, num_samples, num_steps, seed)
 
@@ -165,9 +167,28 @@ class LatentVariableModel(AnswersRequests):
             step_size=0.1,
             num_leapfrog_steps=10,
             num_adaptation_steps=num_steps // 2,
+            show=self.shown(batch, num_samples, visible),
             seed=samplers.fold_in(seed, "hmc"),
         )
-        return result.state, chain_diagnostics(result) | start_diagnostics(start)
+        told = chain_diagnostics(result) | start_diagnostics(start)
+        return result.state, told | agreement(result.halves, num_steps)
+
+    def shown(
+        self, batch: dict, num_samples: int, visible: tf.Tensor | None = None
+    ) -> Callable | None:
+        """What chains show, that it be seen whether they agree: log p(x, z) and E[x given z].
+
+        Args:
+          batch: what the model explains, [B, ...] each.
+          num_samples: S, chains of each example.
+          visible: bool, like x; only these pixels count. None for all.
+
+        Returns:
+          A function of z [S, B, ...]; None of one chain, which nothing can be held against.
+        """
+        if tf.is_tensor(num_samples) or num_samples < 2:
+            return None
+        return lambda z: [self.log_joint(batch, z, visible), self.expected(z)]
 
     def start_from_the_prior(
         self, batch: dict, num_samples: int, seed: Seed, visible: tf.Tensor | None = None
@@ -214,6 +235,11 @@ def chain_diagnostics(result: samplers.HMCResult) -> dict[str, tf.Tensor]:
         "energy_error": tf.reduce_mean(result.energy_error, 0),
         "divergences": tf.cast(tf.reduce_sum(result.num_divergences, 0), result.accept_prob.dtype),
     }
+
+
+def agreement(halves: samplers.Halves | tuple, num_steps: int) -> dict[str, tf.Tensor]:
+    """How well the chains of each example agree, `r_hat` [B]; nothing where nothing was shown."""
+    return {"r_hat": samplers.split_r_hat(halves, num_steps)} if halves else {}
 
 
 def start_diagnostics(start: samplers.Start) -> dict[str, tf.Tensor]:

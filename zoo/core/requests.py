@@ -15,6 +15,7 @@ from zoo.core.compiled import compiled_method
 from zoo.core.failures import check_weights
 from zoo.core.fields import CountField, MaskField, SeedField, check_batch
 from zoo.core.generative import Endpoint, GenerativeModel, flagged, to_numpy, uncompiled
+from zoo.core.mixing import check_steps_tell, warn_of_chains
 from zoo.core.seeds import resolved, with_optional_seed
 
 
@@ -60,7 +61,13 @@ class AnswersRequests(GenerativeModel):
         return to_numpy("reconstruct", self._reconstruct(self._batch(x), resolved(seed)))
 
     def inpaint(
-        self, x, visible, seed: Seed | None = None, num_steps: int | None = None
+        self,
+        x,
+        visible,
+        seed: Seed | None = None,
+        num_steps: int | None = None,
+        *,
+        num_chains: int = 1,
     ) -> dict[str, np.ndarray]:
         """Completes images from their visible pixels.
 
@@ -70,25 +77,39 @@ class AnswersRequests(GenerativeModel):
           seed: as `sample`: None draws anew.
           num_steps: transitions of the chain; by default 100, or as many as the model infers with.
             A model that completes in one pass takes none.
+          num_chains: independent chains of each image, by which it is seen whether they agree.
 
         Returns:
-          `x`, `mean` and `finite` as `reconstruct`; the visible pixels are those given.
+          `x`, `mean` and `finite` as `reconstruct`, of the first chain; the visible pixels are
+          those given. From two chains up also `r_hat`, [B]: the larger split R-hat of log p(x, z)
+          and of the expected pixels. Above 1.05 the chains have not mixed, of which a warning
+          tells, too. One chain cannot tell, and there is none.
 
         Raises:
-          UsageError: for what the fields' checks refuse, or a number of steps without a chain.
+          UsageError: for what the fields' checks refuse, or a number of steps or of chains without
+            a chain.
         """
-        steps = {}
+        check_count(num_chains=num_chains)
+        counts = {}
         if self.completes_by_a_chain:
             num_steps = self.num_completion_steps if num_steps is None else num_steps
             check_count(num_steps=num_steps)
-            steps = {"num_steps": tf.constant(num_steps, tf.int32)}
-        elif num_steps is not None:
-            raise UsageError(
-                f"num_steps must be left out: {self.name!r} completes images in one pass; "
-                f"it was {num_steps!r}."
-            )
+            counts = {"num_steps": tf.constant(num_steps, tf.int32)}
+            if num_chains > 1:
+                check_steps_tell(num_steps, num_chains)
+                counts["num_chains"] = num_chains
+        else:
+            left_out = {"num_steps": (num_steps, None), "num_chains": (num_chains, 1)}
+            for name, (value, default) in left_out.items():
+                if value != default:
+                    raise UsageError(
+                        f"{name} must be left out: {self.name!r} completes images in one pass; "
+                        f"it was {value!r}."
+                    )
         batch, visible = self._visible_batch(x, visible)
-        return to_numpy("inpaint", self._inpaint(batch, visible, resolved(seed), **steps))
+        answer = to_numpy("inpaint", self._inpaint(batch, visible, resolved(seed), **counts))
+        warn_of_chains("inpaint", answer.get("r_hat"))
+        return answer
 
     def encode(self, x, seed: Seed = 0) -> dict[str, np.ndarray]:
         """Infers the latents of images, as training does.
@@ -195,13 +216,15 @@ class AnswersRequests(GenerativeModel):
         return self._decoded(z, seed)
 
     @compiled_method
-    def _inpaint(self, batch, visible, seed, **steps):
+    def _inpaint(self, batch, visible, seed, num_chains=1, **steps):
         # What is hidden must not even enter a gradient.
         batch = batch | {"x": tf.where(visible, batch["x"], 0.0)}
         observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
         key = samplers.fold_in(seed, "infer")
-        z, _ = self.complete(observed, visible, num_samples=1, seed=key, **steps)
-        return self._shown(visible, batch["x"], self._decoded(z, seed))
+        z, told = self.complete(observed, visible, num_samples=num_chains, seed=key, **steps)
+        completed = self._decoded(tf.nest.map_structure(lambda part: part[:1], z), seed)
+        told = {name: told[name] for name in ("r_hat",) if name in told}
+        return self._merged(visible, batch["x"], completed) | told
 
     @compiled_method
     def _encode(self, batch, seed):
@@ -239,6 +262,6 @@ class AnswersRequests(GenerativeModel):
         )
 
     @staticmethod
-    def _shown(visible, x, completed):
+    def _merged(visible, x, completed):
         """What `_decoded` made of latents, in which the visible pixels are those of x."""
         return flagged({name: tf.where(visible, x, completed[name]) for name in ("x", "mean")})

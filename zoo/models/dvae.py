@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 
 import samplers
 from zoo.core.checks import check_count_or_0
-from zoo.core.latent import start_diagnostics
+from zoo.core.latent import agreement, start_diagnostics
 from zoo.core.registry import Paper, register
 from zoo.models.binary_latent import BinaryLatentModel
 from zoo.models.deep_latent import variables_of
@@ -116,7 +116,9 @@ class DVAE(BinaryLatentModel):
             samplers.fold_in(seed, "start"),
         )
 
-        def transition(i, z, accepted):
+        show = self.shown(batch, num_samples, visible)
+
+        def transition(i, z, accepted, halves):
             key = samplers.fold_in(seed, "transition", i)
             pixels = self.likelihood(z).sample(seed=samplers.fold_in(key, "pixels"))
             whole = tf.where(visible, x, pixels)
@@ -130,16 +132,20 @@ class DVAE(BinaryLatentModel):
             accept = tf.math.log(u) < log_ratio
             new = tf.reshape(tf.where(accept[..., None], new, flat), tf.shape(z))
             accepted += tf.reduce_mean(tf.reshape(tf.cast(accept, x.dtype), [num_samples, -1]), 0)
-            return i + 1, tf.ensure_shape(new, z.shape), accepted
+            new = tf.ensure_shape(new, z.shape)
+            if show is not None:
+                halves = samplers.add_to_halves(halves, show(new), i, num_steps)
+            return i + 1, new, accepted, halves
 
-        _, z, accepted = tf.while_loop(
+        halves = () if show is None else samplers.no_halves(show(start.state))
+        _, z, accepted, halves = tf.while_loop(
             lambda i, *_: i < num_steps,
             transition,
-            (0, start.state, tf.zeros([tf.shape(x)[0]], x.dtype)),
+            (0, start.state, tf.zeros([tf.shape(x)[0]], x.dtype), halves),
             parallel_iterations=1,
         )
         rate = {"accept_rate": accepted / tf.cast(num_steps, x.dtype)}
-        return z, rate | start_diagnostics(start)
+        return z, rate | start_diagnostics(start) | agreement(halves, num_steps)
 
     def _start(self, batch, num_samples, visible, seed):
         candidates = self.prior.sample([_NUM_CANDIDATES, 1], samplers.fold_in(seed, "prior"))

@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 import layers
 import samplers
 from zoo.core.checks import UsageError, check_count, check_positive
-from zoo.core.latent import start_diagnostics
+from zoo.core.latent import agreement, start_diagnostics
 from zoo.core.networks import as_network
 from zoo.core.registry import Paper, register
 from zoo.data import as_data
@@ -176,15 +176,18 @@ class ShortRun(DeepLatentGaussianModel):
 
     def complete(self, batch, visible, num_samples, num_steps, seed):
         """As the base, by the chains of `infer` on the visible pixels alone."""
-        return self._from_the_prior(batch, num_samples, num_steps, seed, visible)
+        show = self.shown(batch, num_samples, visible)
+        return self._from_the_prior(batch, num_samples, num_steps, seed, visible, show)
 
-    def _from_the_prior(self, batch, num_samples, num_steps, seed, visible=None):
+    def _from_the_prior(self, batch, num_samples, num_steps, seed, visible=None, show=None):
         start = self.start_from_the_prior(batch, num_samples, seed, visible)
-        key = samplers.fold_in(seed, "langevin")
-        z = self.langevin(batch, start.state, num_steps, key, visible)
-        return z, start_diagnostics(start)
+        key, halves = samplers.fold_in(seed, "langevin"), ()
+        z = self.langevin(batch, start.state, num_steps, key, visible, show)
+        if show is not None:
+            z, halves = z
+        return z, start_diagnostics(start) | agreement(halves, num_steps)
 
-    def langevin(self, batch, start, num_steps, seed, visible=None) -> tf.Tensor:
+    def langevin(self, batch, start, num_steps, seed, visible=None, show=None):
         """Runs chains on log p(x, z).
 
         Args:
@@ -193,15 +196,17 @@ class ShortRun(DeepLatentGaussianModel):
           num_steps: of each.
           seed: int or int32[2].
           visible: bool, like x; only these pixels count. None for all.
+          show: as `samplers.langevin`.
 
         Returns:
-          Their last states, [S, B, K].
+          Their last states, [S, B, K]; and the moments of what is shown, if anything is.
         """
         return samplers.langevin(
             lambda z: self.log_joint(batch, z, visible),
             start,
             num_steps=num_steps,
             step_size=tf.convert_to_tensor(self.step_size),
+            show=show,
             seed=seed,
         )
 

@@ -108,7 +108,7 @@ class StructuredPrediction(BinaryLatentModel):
         x = tf.where(self.visible, given["x_visible"], 0.0)
         observed = self.preprocess({"x": x[None]}, samplers.fold_in(seed, "observe"))
         z, _ = self.infer(observed, num_samples, samplers.fold_in(seed, "infer"))
-        return self._shown(self.visible, x, self._decoded(z, seed, sample_axis=1))
+        return self._merged(self.visible, x, self._decoded(z, seed, sample_axis=1))
 
     @compiled_method
     def _reconstruct(self, batch, seed):

@@ -91,7 +91,7 @@ def log_likelihood_of(
     )
 
 
-_BAD_SHARE = 0.05  # of the images, which chance alone hardly makes bad
+_BAD_SHARE = 0.2  # of the images: of few chains chance alone makes the k of a tenth large
 _FEW = 5
 _HEAVY = 0.7
 

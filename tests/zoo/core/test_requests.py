@@ -1,5 +1,7 @@
 """What a user asks of a model, whatever the model: seeds, flags, counts and their refusals."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -121,3 +123,33 @@ def test_pixels_that_are_not_finite_are_flagged(question):
     np.testing.assert_array_equal(answer["finite"], ~bad)
     assert 0 < bad.sum() < 15 and warned[0].filename == __file__
     assert f" {bad.sum()} of 15 " in str(warned[0].message)
+
+
+# Whether chains agree.
+
+
+def test_chains_of_an_image_are_held_against_each_other(model):
+    """They do not agree after a few transitions, and do after many; one tells nothing."""
+    assert set(model.inpaint(X, VISIBLE, 0, num_steps=2)) == {"x", "mean", "finite"}
+    with pytest.warns(UserWarning, match=r"have not mixed, with an R-hat of .*; raise num_steps"):
+        few = model.inpaint(X, VISIBLE, 0, num_steps=8, num_chains=4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        many = model.inpaint(X, VISIBLE, 0, num_steps=2000, num_chains=4)
+    assert (few["r_hat"] > many["r_hat"]).all() and (many["r_hat"] < 1.05).all()
+    assert many["x"].shape == X.shape and many["r_hat"].shape == (3,)
+    kept = many["mean"][:, VISIBLE]
+    np.testing.assert_array_equal(kept, X[:, VISIBLE])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"num_chains": 0}, "num_chains must be greater than 0; it was 0"),
+        ({"num_chains": 2.5}, "num_chains must be a whole number"),
+        ({"num_chains": 2, "num_steps": 6}, "num_steps must be at least 7 to tell whether num_ch"),
+    ],
+)
+def test_chains_that_cannot_be_compared_are_refused(model, arguments, told):
+    with pytest.raises(zoo.UsageError, match=told):
+        model.inpaint(X, VISIBLE, 0, **arguments)

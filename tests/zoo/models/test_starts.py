@@ -85,6 +85,7 @@ def test_chains_start_again(make, x, ask, bad):
         assert (np.asarray(z)[..., 0] <= 0.6).any() and np.isfinite(z).all()
         assert diagnostics["restarts"].numpy().sum() >= first.sum() > 0
         assert not diagnostics["stuck"].numpy().any()
+        assert ("r_hat" in diagnostics) == (ask is complete)  # by which its chains are compared
         np.testing.assert_array_equal(diagnostics["restarts"].numpy() > 0, first.any(0))
 
 

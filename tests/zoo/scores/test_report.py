@@ -48,6 +48,8 @@ def test_real_latents():
     assert figures["log_likelihood_stderr"] == pytest.approx(per_image.std(ddof=1) / 40**0.5)
     assert figures["importance_weighted_bound"] == pytest.approx(exact.mean(), abs=0.1)
     assert abs(figures["bdmc_gap"]) < 4 * figures["bdmc_gap_stderr"] < 0.5
+    assert figures["pareto_k"] is None and 1 < figures["effective_chains"] <= 4
+    assert figures["importance_pareto_k"] < 0.7 and figures["failed_chains"] == 0
     assert figures["bound"] < figures["importance_weighted_bound"]
     assert 1 < figures["effective_sample_size"] < 50 and 0 < figures["accept_rate"] <= 1
     # The decoder at posterior draws: their mean's residual, and their spread about it.
