@@ -1,5 +1,6 @@
 """What users of Keras call of every model: `fit` and its kind, checked by the model's fields."""
 
+import contextlib
 from typing import NamedTuple
 
 import keras
@@ -85,13 +86,23 @@ class FittedModel(keras.Model):
     def metrics(self):
         return [self._untracked.means] if self.compiled else []
 
+    @property
+    def _means(self):
+        if not self.compiled:
+            raise UsageError("compile must be called before a model is trained or evaluated.")
+        return self._untracked.means
+
     def _get_metrics_result_or_logs(self, logs):
-        means = self._untracked.means
-        tracked = means.result()
-        if set(logs) <= set(tracked) and not means.num_examples:
+        tracked = self._means.result()
+        if set(logs) <= set(tracked) and not self._means.num_examples:
             raise UsageError("x must give at least one batch in every epoch; it ran out of them.")
         # Others are of a step that a user has written.
         return {name: tracked.get(name, value) for name, value in logs.items()}
+
+    def _flatten_metrics_in_order(self, logs):
+        # As Keras gives them, the loss first.
+        values = [logs[name] for name in sorted(logs, key=lambda name: name != "loss")]
+        return values[0] if len(values) == 1 else values
 
     def track(self, reported: dict[str, tf.Tensor], num_examples: tf.Tensor) -> dict:
         """Adds what a step reports to the means so far.
@@ -106,9 +117,8 @@ class FittedModel(keras.Model):
         name, factor = self.selected_by
         if name in reported:
             reported = {"loss": factor * reported[name]} | reported
-        means = self._untracked.means
-        means.update_state(reported, num_examples)
-        results = means.result_of_all()
+        self._means.update_state(reported, num_examples)
+        results = self._means.result_of_all()
         results = {name: results[name] for name in reported}
         if is_multi_worker(self.distribute_strategy):
             # Keras takes the mean over an axis that a number has not.
@@ -117,7 +127,7 @@ class FittedModel(keras.Model):
 
     def num_reported(self, name: str) -> tf.Tensor:
         """How many examples the mean of what is reported as `name` is over, on this replica."""
-        return self._untracked.means.count_of(name)
+        return self._means.count_of(name)
 
     # Data.
 
@@ -164,7 +174,8 @@ class FittedModel(keras.Model):
             steps = {"validation_steps": validation_steps}
             size = validation_batch_size or batch_size
             validation_data = given.validation(validation_data, size, **steps)
-        callbacks = callbacks or []
+        single = isinstance(callbacks, keras.callbacks.Callback)
+        callbacks = [callbacks] if single else list(callbacks or [])
         recovery = next((c for c in callbacks if isinstance(c, RecoveryPoint)), None)
         ours = [EpochSetter(), StopOnDivergence(recovery), ChainHealth(), ScorePreparation()]
         arguments = {
@@ -241,6 +252,46 @@ class FittedModel(keras.Model):
         if strategy.num_replicas_in_sync == 1 or not tf.executing_eagerly() or len(batch["x"]):
             batch = checked_batch(batch, fields)
         return share_of(batch, strategy)
+
+    # Files.
+
+    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+        """As `keras.Model.load_weights`; where it fails, the weights stay as they were.
+
+        Raises:
+          UsageError: for weights of another model.
+        """
+        with self._unless_it_fails():
+            try:
+                super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
+            except ValueError as error:
+                first = str(error).split("\n")[0]
+                raise UsageError(
+                    f"filepath: {str(filepath)!r} holds no weights of this model; {first}"
+                ) from None
+
+    def set_weights(self, weights):
+        """As `keras.Model.set_weights`; where it fails, the weights stay as they were."""
+        with self._unless_it_fails():
+            super().set_weights(weights)
+
+    @contextlib.contextmanager
+    def _unless_it_fails(self):
+        before = [variable.numpy() for variable in self.variables]
+        try:
+            yield
+        except Exception:
+            for variable, value in zip(self.variables, before, strict=True):
+                variable.assign(value)
+            raise
+
+    def export(self, *args, **kwargs):
+        """Refuses, since `zoo.export` writes all that a model answers, with checked inputs.
+
+        Raises:
+          UsageError: always.
+        """
+        raise UsageError("export: models of the zoo are exported by zoo.export(model, path).")
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing: all is built already, and Keras takes no dictionaries of several workers."""

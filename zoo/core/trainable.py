@@ -105,6 +105,7 @@ class TrainableModel(PreparesForScores, FittedModel):
 
     def train_step(self, data):
         """One step on a batch: draw latents, and let each parameter group descend its objective."""
+        self._assert_compile_called("train_step")
         share = self.share(data, self.fields)
         seed = self.seed_of("train", self.training_step.value)
         batch = self.preprocess(share.batch, samplers.fold_in(seed, "observe"))
