@@ -235,12 +235,15 @@ class _Convolution(_Dense):
         self.doublings, side = 1, max(self.event_shape[:2])
         while side > 16 * 2**self.doublings:
             self.doublings += 1
-        if len(self.event_shape) != 3 or any(n % 2**self.doublings for n in self.event_shape[:2]):
+        step = 2**self.doublings
+        if len(self.event_shape) != 3 or any(n % step for n in self.event_shape[:2]):
+            near = "x".join(str(max(step, n // step * step)) for n in self.event_shape[:2])
             raise ValueError(
                 "event_shape must be (height, width, channels), with height and width that "
-                f"{2**self.doublings} divides; it was {self.event_shape}."
+                f"{step} divides; it was {self.event_shape}: images of size {near} are, and the "
+                "blocks 'dense' take any."
             )
-        self.map = [n // 2**self.doublings for n in self.event_shape[:2]]
+        self.map = [n // step for n in self.event_shape[:2]]
 
     def convolution(self, filters, size, activation="gelu", **kwargs):
         initializer = self.initializer()

@@ -1,6 +1,7 @@
 """Images in folders of picture files."""
 
 import collections
+import functools
 import glob
 import os
 import pathlib
@@ -124,17 +125,28 @@ def _files_by_split(path) -> dict[str, list[tuple[str, str]]]:
             f"data: {str(path)!r} must have one folder for each split; it has {', '.join(found)}."
         )
     files, skipped = {}, collections.Counter()
+
+    @functools.cache
+    def places(folder):  # where a folder and those above it really are
+        above = places(os.path.dirname(folder)) if folder else ()
+        return (*above, os.path.realpath(path / folder))
+
+    def is_inside_itself(name):  # by a link
+        found = places(os.path.dirname(name))
+        return len(set(found)) < len(found)
+
     # Not Path.rglob, which passes links to folders by.
     for name in sorted(glob.iglob("**/*", root_dir=path, recursive=True)):
         top, _, below = name.replace(os.sep, "/").partition("/")
         split, inner = (split_by_folder.get(top), below) if split_by_folder else ("train", name)
         ending = os.path.splitext(name)[1].lower()
-        if any(map(_is_nobodys, pathlib.PurePath(name).parts)):
+        if any(map(_is_nobodys, pathlib.PurePath(name).parts)) or is_inside_itself(name):
             continue
         if split and ending in IMAGE_FILES:
             files.setdefault(split, []).append((name, os.path.dirname(inner)))
         elif os.path.isfile(path / name):
-            skipped[ending or "without an ending"] += 1
+            where = " beside the splits" if ending in IMAGE_FILES else ""
+            skipped[(ending or "without an ending") + where] += 1
     told = ", ".join(f"{k} {n}" for k, n in sorted(skipped.items(), key=lambda kn: (-kn[1], kn[0])))
     for split in splits or {"train"}:
         if split not in files:

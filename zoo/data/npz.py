@@ -40,7 +40,7 @@ def read_npz(path: pathlib.Path, *, prepare: Preparation) -> Splits:
         if ("x", split) in keys:
             images[split] = _images(arrays[keys["x", split]], f"data: x of {str(path)!r} {split}")
     numbers = [x for x in images.values() if x.size and x.dtype.kind in "fiu"]
-    largest = max((np.nan_to_num(x).max() for x in numbers), default=0)
+    largest = max((np.max(x, where=np.isfinite(x), initial=0) for x in numbers), default=0)
     splits = {}
     for split, x in images.items():
         x = _bytes_or_floats(x, largest, f"data: x_{split} of {str(path)!r}")
@@ -101,11 +101,12 @@ def _keys(path, arrays) -> dict[tuple[str, str], str]:
     """The name of the array that is the images, or the labels, of a split."""
     found = {}
     for key in arrays:
-        words = [word for word in re.split(r"[_\W]+", key.lower()) if word]
-        roles = [_ROLES[word] for word in words if word in _ROLES]
-        splits = [split_of(word) for word in words if split_of(word)]
-        if len(roles) <= 1 and len(splits) <= 1 and len(roles) + len(splits) == len(words) > 0:
-            found.setdefault(((roles or ["x"])[0], (splits or ["train"])[0]), []).append(key)
+        words = [w.lower() for w in re.split(r"[_\W]+|(?<=[a-z])(?=[A-Z])", key) if w]
+        roles = {_ROLES[word] for word in words if word in _ROLES}
+        splits = {split_of(word) for word in words} - {None}
+        is_known = words and all(word in _ROLES or split_of(word) for word in words)
+        if is_known and len(roles) <= 1 and len(splits) <= 1:
+            found.setdefault(((*roles, "x")[0], (*splits, "train")[0]), []).append(key)
     if set(arrays) in ({"arr_0"}, {"arr_0", "arr_1"}):  # as np.savez(path, x, y) names them
         found = {(role, "train"): [key] for role, key in zip("xy", sorted(arrays), strict=False)}
     for (role, split), keys in found.items():
@@ -175,7 +176,7 @@ def _bytes_or_floats(x, largest, name):
     """Whole numbers up to 255 as bytes, others as floats; `largest` of all splits."""
     is_whole = x.dtype.kind in "iu"
     if x.dtype.kind == "f" and largest > 1:
-        is_whole = x.min() >= 0 and (x == np.round(x)).all()
+        is_whole = np.isfinite(x).all() and x.min() >= 0 and (x == np.round(x)).all()
     if is_whole and largest > 1:
         if not 128 <= largest <= 255 or x.min() < 0:
             raise UsageError(

@@ -115,7 +115,7 @@ def image_size(size: int | str | Sequence[int] | None) -> tuple[int, int] | None
         sides = [int(n) for n in size.lower().split("x") if re.fullmatch(r"\s*[0-9]+\s*", n)]
         if len(sides) != size.lower().count("x") + 1:
             sides = []
-    if not isinstance(sides, Sequence):
+    if not isinstance(sides, list | tuple):
         sides = [sides]
     if len(sides) not in (1, 2) or (len(sides) == 1 and isinstance(size, list | tuple)):
         raise UsageError(
@@ -135,9 +135,17 @@ def numbered(splits: Splits) -> tuple[Splits, tuple[str, ...]]:
     Returns:
       Splits with integer labels, -1 in those without any, and the names of the classes; () where
       they were numbers.
+
+    Raises:
+      UsageError: for names in some splits and numbers in others.
     """
-    names = {k: a["y"].astype(str) for k, a in splits.items() if _is_text(a.get("y"))}
-    if any("y" in arrays for arrays in splits.values()):
+    labels = {k: a["y"] for k, a in splits.items() if "y" in a}
+    names = {k: y.astype(str) for k, y in labels.items() if y.dtype.kind in "US"}
+    if 0 < len(names) < len(labels):
+        raise UsageError(
+            f"data: y must hold names in all splits or in none; they are in {', '.join(names)}."
+        )
+    if labels:
         splits = {k: {"y": np.full(len(a["x"]), -1)} | a for k, a in splits.items()}
     if not names:
         return splits, ()
@@ -145,10 +153,6 @@ def numbered(splits: Splits) -> tuple[Splits, tuple[str, ...]]:
     parts = np.split(numbers.astype(np.int32), np.cumsum([len(y) for y in names.values()])[:-1])
     labelled = {k: splits[k] | {"y": y} for k, y in zip(names, parts, strict=True)}
     return splits | labelled, tuple(map(str, classes))
-
-
-def _is_text(values):
-    return values is not None and values.dtype.kind in "US"
 
 
 def collected(examples: tf.data.Dataset, size: int | None = None):
@@ -179,10 +183,16 @@ def held_out(splits: Splits, name: str) -> Splits:
 
 
 def image_fields(splits: Splits) -> dict[str, Field]:
-    """Returns the fields of images `x` and, where there are any, labels `y`."""
+    """Returns the fields of images `x` and, where there are any, labels `y`.
+
+    Raises:
+      UsageError: for labels that no int32 can hold.
+    """
     labels = [arrays["y"] for arrays in splits.values() if "y" in arrays]
     # Other types than integers are told by the check of the field.
     classes = [int(y.max()) for y in labels if y.size and y.dtype.kind in "iu"]
+    if max(classes, default=0) >= 2**31 - 1:
+        raise UsageError(f"data: y must hold labels below {2**31 - 1}; it holds {max(classes)}.")
     fields = {"x": PixelField(splits["train"]["x"].shape[1:])}
     if labels and max(classes, default=0) >= 0:
         fields["y"] = LabelField(num_classes=max(classes, default=0) + 1)

@@ -209,6 +209,23 @@ def test_few_pictures_are_one_batch(folder, told):
     assert told == ["data: batches are of all 8 training examples, since batch_size was 50."]
 
 
+def test_links_are_followed_but_not_in_a_circle(folder, told, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    fill(elsewhere, 2)
+    fill(folder / "own", 2)
+    (folder / "linked").symlink_to(elsewhere)
+    (folder / "own" / "circle").symlink_to(folder)
+    data = zoo.data.load(f"images:{folder}", batch_size=1)
+    assert sum(data.num_examples.values()) == 4 and data.class_names == ("linked", "own")
+
+
+def test_pictures_beside_the_splits_are_told(folder, told):
+    for name in ("train", "test", "."):
+        fill(folder / name)
+    assert {k: len(x) for k, x in read(folder).items()} == {"train": 3, "test": 3}
+    assert ".png beside the splits 3" in told[0]
+
+
 def test_a_folder_of_broken_pictures_is_refused(folder):
     (folder / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     with pytest.raises(zoo.UsageError, match="holds no whole image; 'a.png' is none: "):
@@ -246,7 +263,7 @@ def test_sizes(source, size, shape, folder):
 
 @pytest.mark.parametrize(
     "size",
-    [0, -1, 2.5, True, "", "x", "4x", "4x0", "4x6x3", "-4", (4, 6, 1), [4, "a"], 2**31],
+    [0, -1, 2.5, True, "", "x", "4x", "4x0", "4x6x3", "-4", b"4", (4, 6, 1), [4, "a"], 2**31],
 )
 def test_what_is_no_size(size):
     with pytest.raises(zoo.UsageError, match="^size must be "):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from eager import eagerly
 
 import zoo
 from zoo.core import registry
@@ -106,3 +107,19 @@ def test_data_stay_what_they_are(digits):
     endless = zoo.data.as_data(dataset(X).batch(7).repeat())
     with pytest.raises(zoo.UsageError, match="data must have an end, since their mean is needed"):
         endless.mean_image  # noqa: B018
+
+
+@pytest.mark.parametrize("method", ["VAE", "ShortRun", "StructuredPrediction"])
+def test_images_need_not_be_square(method):
+    """In colours, too: of each base class one takes a step, draws images and completes some."""
+    shape = (4, 6, 3)
+    x = np.random.default_rng(0).random((20, *shape)).astype(np.float32)
+    with eagerly():
+        model = METHODS[method].cls.for_data(x, **METHODS[method].tiny)
+        model.compile(jit_compile=False, run_eagerly=True)
+        model.train_step({"x": tf.constant(x), "index": tf.range(20)})
+        given = dict.fromkeys(model.sample_fields, x[0])
+        assert model.sample(2, seed=0, **given)["x"].shape == (2, *shape)
+        steps = {"num_steps": 1} if model.completes_by_a_chain else {}
+        for visible in zoo.data.completion_masks(model).values():
+            assert model.inpaint(x[:2], visible, seed=0, **steps)["x"].shape == (2, *shape)
