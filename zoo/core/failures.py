@@ -31,13 +31,13 @@ def check_weights(
     raise FloatingPointError(f"{told}; {hint}.")
 
 
-def check_figures(what: str, values: np.ndarray, *, skip_failed: bool) -> None:
+def check_figures(what: str, values: np.ndarray, *, skip_failed: bool | None) -> None:
     """Refuses figures of images of which some are NaN, unless these shall be left out.
 
     Args:
       what: the figures are, the subject of the sentence.
       values: of every image, [N].
-      skip_failed: whether the others count alone.
+      skip_failed: whether the others count alone; None where they cannot.
 
     Raises:
       FloatingPointError: naming the images.
@@ -45,10 +45,9 @@ def check_figures(what: str, values: np.ndarray, *, skip_failed: bool) -> None:
     failed = np.flatnonzero(np.isnan(values))
     if not len(failed) or (skip_failed and len(failed) < len(values)):
         return
-    raise FloatingPointError(
-        f"{what}: it is NaN for {_images(failed, len(values))}; "
-        "skip_failed=True (--skip_failed) leaves such images out."
-    )
+    hint = "; skip_failed=True (--skip_failed) leaves such images out"
+    told = f"{what}: it is NaN for {_images(failed, len(values))}"
+    raise FloatingPointError(f"{told}{'' if skip_failed is None else hint}.")
 
 
 _MOST_NAMED = 5

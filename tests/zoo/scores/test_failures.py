@@ -120,6 +120,8 @@ def test_figures_of_images_that_are_nan_are_told():
     with pytest.raises(FloatingPointError, match=r"mse: it is NaN for 1 of 3 images \(number 1\)"):
         check_figures("mse", values, skip_failed=False)
     check_figures("mse", values, skip_failed=True)
+    with pytest.raises(FloatingPointError, match=r"\(number 1\)\.$"):
+        check_figures("mse", values, skip_failed=None)
 
 
 def test_runs_without_a_finite_score_are_not_compared(tmp_path):
