@@ -10,7 +10,8 @@ import tensorflow as tf
 from samplers.random import Seed
 from zoo.core.abilities import ability
 from zoo.core.checks import UsageError, check_count
-from zoo.core.fields import CountField, Field, SeedField
+from zoo.core.fields import Field
+from zoo.core.request_fields import CountField, SeedField
 from zoo.core.seeds import resolved
 from zoo.core.trainable import TrainableModel
 

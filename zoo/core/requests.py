@@ -13,9 +13,10 @@ from zoo.core.batches import checked_batch
 from zoo.core.checks import UsageError, check_count
 from zoo.core.compiled import compiled_method
 from zoo.core.failures import check_weights
-from zoo.core.fields import CountField, MaskField, SeedField, check_batch
+from zoo.core.fields import check_batch
 from zoo.core.generative import Endpoint, GenerativeModel, flagged, to_numpy, uncompiled
 from zoo.core.mixing import check_steps_tell, warn_of_chains
+from zoo.core.request_fields import CountField, MaskField, SeedField
 from zoo.core.seeds import resolved, with_optional_seed
 
 

@@ -7,9 +7,10 @@ import samplers
 from zoo import data
 from zoo.core.checks import check_count_or_0, check_positive
 from zoo.core.compiled import compiled_method
-from zoo.core.fields import MaskField, PixelField
+from zoo.core.fields import PixelField
 from zoo.core.generative import uncompiled
 from zoo.core.registry import register
+from zoo.core.request_fields import MaskField
 from zoo.models.binary_latent import BinaryLatentModel
 from zoo.models.dvae import VAHDAT_2020
 from zoo.parts.binary_posterior import check_separate
