@@ -13,12 +13,13 @@ from zoo.runs import cli, manifest
 from zoo.runs.run import open_run
 
 WORKDIR = cli.define_workdir()
+_FILES = ("*.pb", "variables.*", "tf_serving_warmup_requests")
 
 
 def main() -> None:
     run = open_run(WORKDIR.value, to_write=True)
     model = run.model
-    path = manifest.claim(run.workdir, "export")
+    path = manifest.claim(run.workdir, "export", *_FILES)
     zoo.export(model, path)
     print(f"{path}: {', '.join(model.signatures())}")
 

@@ -106,7 +106,7 @@ def train(model, data, path, config, strategy, chief) -> None:
 def _loggers(model, data, path, num_epochs, done):
     """What writes metrics and pictures after the epochs that are done."""
     shown = collect(model, data.validation.take(1))[:10]
-    logs = manifest.claim(path, LOGS)
+    logs = manifest.claim(path, LOGS, "events.out.*")
     return [
         keras.callbacks.CSVLogger(workdir.continue_metrics(path, done), append=True),
         callbacks.TensorBoard(logs, write_graph=False),

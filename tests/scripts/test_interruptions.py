@@ -116,20 +116,19 @@ def scalars(workdir):
     return found
 
 
-@pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_costs_nothing(signum, status, whole, tmp_path, monkeypatch):
+def test_a_signal_costs_nothing(whole, tmp_path, monkeypatch):
     """Neither a step, nor the means of the epoch, nor what TensorBoard shows."""
     original = zoo.Checkpoints.on_train_batch_begin
 
     def pressed(self, batch, logs=None):
-        press(signum) if (self._epoch, batch) == (1, 7) else None
+        press(signal.SIGTERM) if (self._epoch, batch) == (1, 7) else None
         original(self, batch, logs)
 
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
         patch.setattr(zoo.Checkpoints, "on_train_batch_begin", pressed)
         result = run_here("train", *VAE, f"--workdir={run}")
-    assert result.returncode == status and "Traceback" not in result.stderr
+    assert result.returncode == 143 and "Traceback" not in result.stderr
     told = "interrupted: training had done 1 epochs and 7 batches, and goes on from "
     told += f"'{run / 'checkpoints' / 'epoch-000001.npz'}'. To go on: python "
     (again,) = [line for line in result.stderr.splitlines() if line.startswith(told)]

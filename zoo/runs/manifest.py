@@ -5,7 +5,7 @@ import pathlib
 
 from zoo.core import version
 from zoo.core.checks import UsageError
-from zoo.core.files import write_json
+from zoo.core.files import PARTIAL, write_json
 from zoo.runs.locks import locked_manifest
 
 MANIFEST = "manifest.json"
@@ -22,7 +22,7 @@ def create(workdir: str | pathlib.Path, **notes) -> None:
     _write(workdir, {"version": version.VERSION, "files": []} | notes)
 
 
-def claim(workdir: str | pathlib.Path, name: str) -> pathlib.Path:
+def claim(workdir: str | pathlib.Path, name: str, *holds: str) -> pathlib.Path:
     """Enters a file or folder in the manifest: whoever writes one into a work directory calls this.
 
     What is listed there belongs to the run, and goes when another run takes its place. Several
@@ -31,6 +31,7 @@ def claim(workdir: str | pathlib.Path, name: str) -> pathlib.Path:
     Args:
       workdir: of a run.
       name: of the file or folder in it.
+      *holds: of a folder, patterns of the names of its files; whatever is there if none is given.
 
     Returns:
       Its path, to be written.
@@ -43,8 +44,19 @@ def claim(workdir: str | pathlib.Path, name: str) -> pathlib.Path:
         with locked_manifest(workdir):
             check_free(workdir, [name])
             found = _read(workdir)
-            _write(workdir, found | {"files": [*found["files"], name]})
+            folders = found.get("folders", {}) | ({name: holds} if holds else {})
+            _write(workdir, found | {"files": [*found["files"], name], "folders": folders})
     return path
+
+
+def others_in(workdir: str | pathlib.Path, name: str) -> list[pathlib.Path]:
+    """Files in a listed folder that whoever claimed it did not speak of: they are a user's own."""
+    patterns = [*noted(workdir, "folders", {}).get(name, ["*"]), PARTIAL + "*"]
+    return [
+        path
+        for path in (pathlib.Path(workdir) / name).rglob("*")
+        if not path.is_dir() and not any(path.match(pattern) for pattern in patterns)
+    ]
 
 
 def release(workdir: str | pathlib.Path, name: str) -> None:

@@ -90,13 +90,14 @@ def start_run(
         )
     goes_on = not overwrite and manifest.holds_run(workdir) and _state(workdir) == _UNFINISHED
     if not goes_on and manifest.holds_run(workdir):
+        _check_own(workdir)
         _remove_run(workdir)
     for left in workdir.glob(PARTIAL + "*"):  # what a killed program had not finished writing
         _remove(left)
     if not goes_on:
         manifest.create(workdir, finished=False, imports=imported())
         write_json(manifest.claim(workdir, manifest.CONFIG), config.to_dict())
-        manifest.claim(workdir, CHECKPOINTS).mkdir()
+        manifest.claim(workdir, CHECKPOINTS, "epoch-*.npz").mkdir()
 
 
 def finish_run(path: str | pathlib.Path) -> None:
@@ -107,10 +108,16 @@ def finish_run(path: str | pathlib.Path) -> None:
 
 
 def forget(path: str | pathlib.Path, name: str) -> None:
-    """Removes a file or folder of a run, if it is there."""
-    if name in manifest.names(path):
+    """Removes a file or folder of a run, if it is there; a user's own files in it stay."""
+    if name not in manifest.names(path):
+        return
+    others = manifest.others_in(path, name)
+    for file in (pathlib.Path(path) / name).rglob("*") if others else ():
+        if file not in others and not file.is_dir():
+            file.unlink()
+    if not others:
         _remove(pathlib.Path(path) / name)
-        manifest.release(path, name)
+    manifest.release(path, name)
 
 
 def continue_metrics(path: str | pathlib.Path, num_epochs: int) -> pathlib.Path:
@@ -188,6 +195,16 @@ def _check_same(old, new, workdir, state):
             raise UsageError(
                 f"workdir: {str(workdir)!r} holds {state} whose {key} is {old.get(key)!r}, not "
                 f"{new.get(key)!r}; give another directory, or --overwrite."
+            )
+
+
+def _check_own(workdir):
+    """Refuses to remove the folders of a run with what somebody else has put there."""
+    for name in manifest.names(workdir):
+        for path in manifest.others_in(workdir, name):
+            raise UsageError(
+                f"workdir: {str(workdir)!r} holds {str(path.relative_to(workdir))!r}, which no run "
+                "wrote; move it away, or give another directory."
             )
 
 

@@ -96,15 +96,15 @@ def write_evaluation(run: Run, changed: dict | None = None) -> None:
     """
     workdir = pathlib.Path(run.workdir)
     settings = run.config.evaluation.to_dict() | {"seed": run.config.seed} | (changed or {})
-    with kept_in(claim(workdir, CHUNKS) / _digest(run, settings)):
+    with kept_in(claim(workdir, CHUNKS, "*.npz") / _digest(run, settings)):
         found, per_image = scores.report(run.model, run.data.test, **settings)
-    path, table = workdir / EVALUATION, workdir / LOG_LIKELIHOOD
     if changed:
         name = ",".join(f"{key}={value}" for key, value in sorted(changed.items()))
-        path = workdir / EVALUATIONS / f"{name}.json"
+        path = claim(workdir, EVALUATIONS, "*.json", "*.csv") / f"{name}.json"
         table = path.with_suffix(".csv")
-    for file in [path, *([] if per_image is None else [table])]:
-        claim(workdir, file.relative_to(workdir).parts[0])
+    else:
+        path = claim(workdir, EVALUATION)
+        table = None if per_image is None else claim(workdir, LOG_LIKELIHOOD)
     if per_image is not None:
         with atomic_write(table) as partial, partial.open("w") as file:
             writer = csv.writer(file)

@@ -91,9 +91,7 @@ def whole(digits, images, tmp_path_factory):
 
 MOMENTS = [
     ("train", 0, 0),
-    ("train", 0, 3),
     ("train", 1, 1),
-    ("test", 1, 0),
     ("test", 1, 1),
     ("end", 1, None),
     ("train", 2, 2),
@@ -139,6 +137,7 @@ def test_interrupted_twice_in_one_epoch(whole, digits, images, tmp_path):
     assert diary.heard == whole[1].heard and diary.rows == whole[1].rows
 
 
+@pytest.mark.slow
 def test_on_two_replicas(digits, images, tmp_path):
     """Whose means are kept apart until they are read."""
     found = []

@@ -16,10 +16,12 @@ def test_every_argument_of_every_method(name):
     values = complete(config, {})
     assert values.to_dict() == resolved.to_dict()
     assert resolve(values).to_json_best_effort() == resolved.to_json_best_effort()
-    for section, inner in resolved.items():
-        for key in inner if isinstance(inner, ml_collections.ConfigDict) else [None]:
-            path = section if key is None else f"{section}.{key}"
-            assert complete(config, {path: None}).to_dict() == resolved.to_dict()
+    keys = [
+        section if key is None else f"{section}.{key}"
+        for section, inner in resolved.items()
+        for key in (inner if isinstance(inner, ml_collections.ConfigDict) else [None])
+    ]
+    assert complete(config, dict.fromkeys(keys)).to_dict() == resolved.to_dict()
 
 
 def test_a_changed_name_brings_its_own_defaults():

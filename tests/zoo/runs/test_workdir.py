@@ -35,6 +35,7 @@ def found(path):
 def test_the_manifest_lists_what_is_there(finished):
     listed = json.loads((finished / "manifest.json").read_text())
     assert listed.pop("finished") and listed.pop("imports") == []
+    assert listed.pop("folders") == {"checkpoints": ["epoch-*.npz"]}
     assert listed == {"version": "0.2.0", "files": ["config.json", "scores.json", "logs"]}
     assert found(finished) == {*listed["files"], "manifest.json"}
     assert manifest.claim(finished, "logs") == finished / "logs"  # again, which is the same
@@ -54,6 +55,30 @@ def test_an_older_run_gives_way_but_nothing_else(finished):
     workdir.start_run(finished, CONFIG, overwrite=True)
     assert found(finished) == {"manifest.json", "config.json", "checkpoints", "notes.txt"}
     assert (outside / "data").read_text() == "mine"
+
+
+@pytest.mark.parametrize("own", ["notes.txt", "train/notes.txt", "events"])
+def test_a_users_files_in_folders_of_a_run_stay(own, tmp_path):
+    """It is not removed when a run is finished, and a run is not begun anew over it."""
+    workdir.start_run(tmp_path, CONFIG)
+    for folder, file in (("tensorboard", "events.out.1"), ("checkpoints", "epoch-000001.npz")):
+        path = manifest.claim(tmp_path, folder, "events.out.*") / "train" / file
+        path.parent.mkdir(parents=True)
+        for written in (path, tmp_path / folder / own, path.with_name(".partial-1-x")):
+            written.write_text("")
+    with pytest.raises(zoo.UsageError, match=f"holds '.*/{own}', which no run wrote; move it away"):
+        workdir.start_run(tmp_path, CONFIG, overwrite=True)
+    workdir.start_run(tmp_path, CONFIG)  # which goes on
+    workdir.finish_run(tmp_path)
+    left = [path for path in (tmp_path / "checkpoints").rglob("*") if path.is_file()]
+    assert left == [tmp_path / "checkpoints" / own]
+    (tmp_path / "tensorboard" / own).unlink()
+    with pytest.raises(zoo.UsageError, match="holds 'checkpoints', which no run wrote"):
+        workdir.start_run(tmp_path, CONFIG, overwrite=True)
+    left[0].rename(tmp_path / "notes")
+    shutil.rmtree(tmp_path / "checkpoints")
+    workdir.start_run(tmp_path, CONFIG, overwrite=True)
+    assert found(tmp_path) == {"manifest.json", "config.json", "checkpoints", "notes"}
 
 
 @pytest.mark.parametrize("name", ["samples.png", "checkpoints", "config.json"])
