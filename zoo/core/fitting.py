@@ -19,7 +19,12 @@ from zoo.core.checks import UsageError
 from zoo.core.fields import Field
 from zoo.core.given import Given, split_arrays
 from zoo.core.means import Means
-from zoo.core.optimizers import group_optimizer, plain_optimizers, with_scaled_loss
+from zoo.core.optimizers import (
+    check_replicas,
+    group_optimizer,
+    plain_optimizers,
+    with_scaled_loss,
+)
 from zoo.core.pipeline import epoch_variable
 from zoo.core.replicas import Share, is_multi_worker, share_of
 
@@ -68,6 +73,8 @@ class FittedModel(keras.Model):
         replicas = self.distribute_strategy.num_replicas_in_sync
         super().compile(optimizer, jit_compile=self.compile_chains and replicas == 1, **kwargs)
         self._compile_arguments = {"jit_compile": jit_compile, **kwargs}
+        if not is_multi_worker(self.distribute_strategy):
+            check_replicas(self.optimizer, replicas)
         # Made now, so that the first step is traced once.
         with self.distribute_strategy.scope():
             self.optimizer.build(self.trainable_variables)

@@ -110,6 +110,27 @@ def with_scaled_loss(optimizer):
     return keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
 
 
+def check_replicas(optimizer: keras.optimizers.Optimizer, num_replicas: int) -> None:
+    """Refuses what Keras does in a branch, in which the replicas of a process cannot meet.
+
+    Args:
+      optimizer: that of a compiled model.
+      num_replicas: in this process.
+
+    Raises:
+      UsageError: naming the argument.
+    """
+    inner = [getattr(optimizer, "inner_optimizer", None), *getattr(optimizer, "optimizers", ())]
+    for one in filter(None, inner):
+        check_replicas(one, num_replicas)
+    for name in ("gradient_accumulation_steps", "ema_overwrite_frequency"):
+        if num_replicas > 1 and getattr(optimizer, name):
+            raise UsageError(
+                f"optimizer: {name} must be left out on the {num_replicas} replicas of a process; "
+                f"it was {getattr(optimizer, name)}."
+            )
+
+
 def plain_optimizers(optimizer: keras.optimizers.Optimizer):
     """Returns what `group_optimizer` makes a compiled model's optimizer of again."""
     # A loaded model's variables have paths of their own.

@@ -79,6 +79,10 @@ class BinaryLatentModel(DeepLatentModel):
                 f"posterior must be over latent_dims, {self.latent_dims}; "
                 f"it is over {self.posterior_part.latent_dims}."
             )
+        if self.posterior_part.built:
+            raise UsageError(
+                "posterior must be another object for each model; this one was another's."
+            )
         self.posterior_part.check_relaxation(self.relaxation)
         self.posterior_part.make_state(num_samples, self.seed)
         self.posterior_part.build((None, *self.encoder.output_shape[1:]))

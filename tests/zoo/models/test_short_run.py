@@ -264,3 +264,13 @@ def test_bad_arguments_are_told(digits):
     }.items():
         with pytest.raises(zoo.UsageError, match=message):
             zoo.ShortRun.for_data(digits, **tiny | arguments)
+
+
+def test_searches_of_two_replicas_count_by_their_images():
+    """What the first finds best wins where it has most of the images, and else what the second."""
+    search = {"method": "grid", "grid": (0.1, 0.2), "interval": 1}
+    model = of_images(step_size_search=search)
+    for num_images, best in (([24.0, 1.0], 0.1), ([3.0, 1.0], 0.2), ([0.0, 1.0], 0.2)):
+        statistics = {"step_size": [[1.0, 2.0], [4.0, 0.0]], "num_images": num_images}
+        told = {name: tf.constant(value) for name, value in statistics.items()}
+        np.testing.assert_allclose(model.next_state(told)[0][1], best)
