@@ -25,7 +25,10 @@ def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in PROGRAMS:
         del sys.argv[1]
-        runpy.run_module(f"{__package__}.{name}", run_name="__main__", alter_sys=True)
+        try:
+            runpy.run_module(f"{__package__}.{name}", run_name="__main__", alter_sys=True)
+        except KeyboardInterrupt:  # while modules are imported
+            sys.exit(130)
     elif name in ("--help", "-h", "help"):
         print("usage: mcmc-zoo NAME [--flag=value ...]; mcmc-zoo NAME --help tells its flags.\n")
         for program in PROGRAMS:

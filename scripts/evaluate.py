@@ -4,22 +4,26 @@
     python scripts/evaluate.py --workdir=runs/hmc_dlgm_digits --num_increments=1000
     python scripts/evaluate.py --workdir=runs/ais_mnist --protocol=paper --num_images=10
 
-With --against nothing is run: the figures that both directories hold are compared, with the
-standard error of the paired difference. The others write evaluation.json and
-log_likelihood.csv anew, by the run's own config where no flag says otherwise.
+With --against nothing is run: the figures that both directories hold by the same protocol are
+compared, with the standard error of the paired difference. Without flags evaluation.json and
+log_likelihood.csv are written anew, by the run's own config; what flags change is written to
+evaluations/NAME=VALUE.json and .csv. An evaluation that was interrupted goes on when the same
+command is given again. A chain whose weight is NaN ends the evaluation in a sentence that names
+the image; --skip_failed scores by the others.
 """
 
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import numpy as np
 from absl import flags
 
+import samplers
 from zoo import analysis, scores
 from zoo.core.annealing import PROTOCOLS, SCHEDULES, STARTS
 from zoo.runs import cli, writers
-from zoo.runs.run import open_run
+from zoo.runs.locks import locked_run
+from zoo.runs.run import Run, open_run
 
 WORKDIR = cli.define_workdir()
 AGAINST = flags.DEFINE_string("against", None, "Another work directory, to compare with.")
@@ -39,6 +43,11 @@ PROTOCOL = {
     "schedule": flags.DEFINE_enum("schedule", None, SCHEDULES, "Inverse temperatures."),
     "chunk_size": flags.DEFINE_integer("chunk_size", None, "Images at a time."),
     "seed": flags.DEFINE_integer("seed", None, "Seed of chains and of the binarisation."),
+    "skip_failed": flags.DEFINE_boolean(
+        "skip_failed",
+        None,
+        "Whether chains whose weights are NaN are left out, and counted; else they end it.",
+    ),
 }
 
 
@@ -46,22 +55,49 @@ def main() -> None:
     if AGAINST.value is not None:
         return compare(WORKDIR.value, AGAINST.value)
     run = open_run(WORKDIR.value, to_write=True)
+    with locked_run(run.workdir):
+        evaluate(run)
+
+
+def evaluate(run: Run) -> None:
+    """Scores the run's model by the flags, and by its own config where they say nothing."""
     given = {k: flag.value for k, flag in PROTOCOL.items() if flag.value is not None}
-    run.config.seed = given.pop("seed", run.config.seed)
-    run.config.evaluation.update(PROTOCOLS.get(NAMED.value, {}) | given)
-    scores.check_protocol(**run.config.evaluation)
-    writers.write_evaluation(run)
+    own = run.config.evaluation.to_dict() | {"seed": run.config.seed}
+    asked = PROTOCOLS.get(NAMED.value, {}) | given
+    changed = {name: value for name, value in asked.items() if value != own.get(name)}
+    protocol = run.config.evaluation.to_dict() | changed
+    scores.check_protocol(**{name: v for name, v in protocol.items() if name != "seed"})
+    writers.write_evaluation(run, changed)
 
 
-def compare(workdir: str, against: str) -> None:
-    """Prints the paired difference in log-likelihood."""
-    runs = [open_run(workdir), open_run(against)]
-    analysis.check_scored_alike(runs)
+def compare(path: str, against: str) -> None:
+    """Prints paired differences in log-likelihood, by every protocol that scored both."""
+    runs = [open_run(path), open_run(against)]
+    found = [{analysis.protocol_of(scored): scored for scored in run.evaluations} for run in runs]
+    shared = [protocol for protocol in found[0] if protocol in found[1]]
+    if not shared:
+        analysis.check_scored_alike(runs)
+    for protocol in shared:
+        for run, scored in zip(runs, found, strict=True):
+            run.evaluation = scored[protocol]
+        analysis.check_scored_alike(runs)
+        if len(shared) > 1:
+            print(f"\n{protocol}")
+        print_difference(runs)
+    for run, scored in zip(runs, found, strict=True):
+        for protocol in scored:
+            if protocol not in shared:
+                print(f"{run.workdir} alone was scored by: {protocol}")
+
+
+def print_difference(runs: list[Run]) -> None:
+    """Prints the log-likelihoods of two runs that were scored alike, and their difference."""
     for run in runs:
         print(f"{run.workdir:<40}{run.evaluation[0]['log_likelihood']:10.3f} nats per image")
     difference = runs[0].evaluation[1] - runs[1].evaluation[1]
-    stderr = difference.std(ddof=1) / np.sqrt(len(difference))
-    print(f"{'difference, paired by image':<40}{difference.mean():+10.3f} +- {stderr:.3f}")
+    stderr = samplers.standard_error(difference)
+    told = f"{stderr:.3f}" if len(difference) > 1 else "an error that one image does not tell"
+    print(f"{'difference, paired by image':<40}{difference.mean():+10.3f} +- {told}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,11 @@ cut and resized with it, or the size of the model's images.
 
 Prints for each mask the mean squared error on the hidden pixels, averaged over the images: of the
 mean of the completions, which estimates the posterior mean, and of a single completion. A
-completion counts by its expectation given its latents, and so it does in the pictures.
+completion counts by its expectation given its latents, and so it does in the pictures. The seed is
+printed, too, and --seed repeats all.
+
+With --num_chains=2 and more each completion is the first of so many chains, whose split R-hat,
+`r_hat` in the npz file, tells whether they have mixed; of images above 1.05 a warning tells.
 
 Writes inpainting_MASK.png, with rows of images, what is seen of them, their completions and, of two
 and more, the standard deviation of these (black is 0, white 0.5); with --num_images=1 these fill a
@@ -55,7 +59,15 @@ NUM_COMPLETIONS = flags.DEFINE_integer("num_completions", 4, "Independent comple
 NUM_STEPS = flags.DEFINE_integer(
     "num_steps", None, "Transitions of the chain of each; by default the model's own number."
 )
-SEED = flags.DEFINE_integer("seed", 0, "Seed of the chains and of the random masks.")
+NUM_CHAINS = flags.DEFINE_integer(
+    "num_chains", 1, "Chains of each completion; from two up it is told whether they have mixed."
+)
+SEED = flags.DEFINE_integer(
+    "seed",
+    None,
+    "Seed of the chains and of the random masks, which repeats them; by default a new one, which "
+    "is printed.",
+)
 
 
 def main() -> None:
@@ -67,6 +79,7 @@ def main() -> None:
         num_images=NUM_IMAGES.value,
         num_completions=NUM_COMPLETIONS.value,
         num_steps=NUM_STEPS.value,
+        num_chains=NUM_CHAINS.value,
         seed=SEED.value,
         images=IMAGE.value,
     )

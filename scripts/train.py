@@ -18,18 +18,22 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import contextlib
 import pathlib
 
 import keras
+import numpy as np
 from absl import flags
 
 import zoo
 from zoo.core import replicas
 from zoo.core.checks import UsageError
+from zoo.core.progress import verbosity
 from zoo.runs import callbacks, cli, manifest, strategies, workdir, writers
 from zoo.runs.build import build, load_data
 from zoo.runs.config import check_config
 from zoo.runs.defaults import resolve
+from zoo.runs.locks import locked_run
 from zoo.runs.run import Run
 from zoo.scores.chunks import collect
 
@@ -42,7 +46,7 @@ WORKDIR = flags.DEFINE_string(
     "Where the run is written; runs/METHOD_DATA or runs/METHOD_DATA_PRESET by default.",
 )
 OVERWRITE = flags.DEFINE_boolean(
-    "overwrite", False, "Whether to begin anew where an unfinished run could go on."
+    "overwrite", False, "Whether to remove a run that is there, finished or not, and begin anew."
 )
 LOGS = "tensorboard"
 
@@ -53,23 +57,35 @@ def main() -> None:
         return
     strategy = strategies.make_strategy(STRATEGY.value)
     chief = replicas.is_chief(strategy)  # the others train, and write nothing
-    given = check_config(CONFIG.value)
-    config = resolve(given)
+    config = resolve(check_config(CONFIG.value))
+    path = WORKDIR.value or str(pathlib.Path("runs") / cli.config_name())
+    with strategies.watching_workers(strategy):
+        finished = chief and not OVERWRITE.value and workdir.is_finished(path, config)
+        (finished,) = strategies.broadcast(strategy, [np.asarray(finished, np.int32)])
+    if finished:
+        print(f"{path!r} holds this run, and it is finished; --overwrite begins it anew.")
+        return
     data = load_data(config)
     num_images, num_tested = config.evaluation.num_images, data.num_examples["test"]
     if num_images is not None and num_images > num_tested:
         raise UsageError(f"num_images must be at most {num_tested}; it was {num_images}.")
-    path = WORKDIR.value or str(pathlib.Path("runs") / cli.config_name())
     with strategy.scope():
-        model = build(given, data)
+        model = build(config, data)
+    with locked_run(workdir.make_workdir(path)) if chief else contextlib.nullcontext():
+        train(model, data, path, config, strategy, chief)
+
+
+def train(model, data, path, config, strategy, chief) -> None:
+    """Trains a model, goes on with its training, or writes what is left of a trained one."""
     with strategies.watching_workers(strategy):
         if chief:
             files = [LOGS, *writers.file_names()]
             workdir.start_run(path, config, files=files, overwrite=OVERWRITE.value)
         checkpoints = zoo.Checkpoints(pathlib.Path(path) / workdir.CHECKPOINTS)
         done = checkpoints.restore(model)
-        if done and chief:
-            print(f"{path!r} goes on after epoch {done}.")
+        if (done or checkpoints.batches_done) and chief:
+            within = f", batch {checkpoints.batches_done}" if checkpoints.batches_done else ""
+            print(f"{path!r} goes on after epoch {done}{within}.")
         loggers = _loggers(model, data, path, config.epochs, done) if chief else []
         model.fit(
             data.train,
@@ -77,7 +93,7 @@ def main() -> None:
             initial_epoch=done,
             validation_data=data.validation,
             callbacks=[*loggers, checkpoints],
-            verbose="auto" if chief else 0,
+            verbose=verbosity(chief),
         )
     if not chief:
         return
@@ -93,7 +109,7 @@ def _loggers(model, data, path, num_epochs, done):
     logs = manifest.claim(path, LOGS)
     return [
         keras.callbacks.CSVLogger(workdir.continue_metrics(path, done), append=True),
-        keras.callbacks.TensorBoard(logs, write_graph=False),
+        callbacks.TensorBoard(logs, write_graph=False),
         callbacks.PictureLogger(logs, shown, every=max(1, num_epochs // 10)),
     ]
 

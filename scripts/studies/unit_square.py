@@ -9,6 +9,7 @@ import layers
 import samplers
 from zoo.analysis.registry import Plot, register_figure
 from zoo.core.checks import check_count
+from zoo.core.progress import verbosity
 from zoo.models import HMCDLGM, VAE
 from zoo.parts.likelihoods import Gaussian
 from zoo.scores.standard_normal import prior_quantiles, quadrature_log_likelihood
@@ -99,6 +100,6 @@ def _fit(model, points, epochs, jit_compile):
     num_updates = epochs * (len(points) // batch_size)
     rate = keras.optimizers.schedules.CosineDecay(0.005, num_updates)
     model.compile(keras.optimizers.Adam(rate), jit_compile=jit_compile)
-    bar = keras.utils.Progbar(epochs, unit_name="epoch")
+    bar = keras.utils.Progbar(epochs, verbose=verbosity(), unit_name="epoch")
     progress = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: bar.update(epoch + 1))
     model.fit(points, batch_size=batch_size, epochs=epochs, verbose=0, callbacks=[progress])

@@ -22,10 +22,15 @@ def workdir(tmp_path_factory, digits):
 
 
 def test_inpaint(workdir, images):
-    flags = ["--num_images=3", "--num_completions=3", "--num_steps=2", "--seed=5"]
+    flags = ["--num_images=3", "--num_completions=3", "--num_steps=7", "--seed=5"]
+    flags += ["--num_chains=2"]
     masks = ["--mask=random,box,pattern", "--coverage=0.3"]
     result = run_here("inpaint", f"--workdir={workdir}", *masks, *flags)
     assert result.returncode == 0, result.stderr
+    assert re.search(
+        r"^warning: inpaint: the chains of \d of 3 images have not", result.stdout, re.M
+    )
+    assert "raise num_steps" in result.stdout
     for name in ("random", "box", "pattern"):
         assert {f"inpainting_{name}.npz", f"inpainting_{name}.png"} <= set(manifest.names(workdir))
         arrays = np.load(workdir / f"inpainting_{name}.npz")
@@ -33,6 +38,7 @@ def test_inpaint(workdir, images):
         np.testing.assert_array_equal(x, images[:3])
         np.testing.assert_array_equal(visible, zoo.data.mask(name, (8, 8, 1), 5, 0.3))
         assert (means == x)[..., visible].all() and (arrays["completions"] == x)[..., visible].all()
+        assert arrays["r_hat"].shape == (3, 3)
         # The error of one completion is that of their mean and their variance together.
         variance = hidden_mse(means.mean(0), means, visible).mean(0)
         assert (variance > 0).all()
@@ -80,7 +86,7 @@ def test_steps_are_the_models_by_default(workdir, monkeypatch):
     monkeypatch.setattr(zoo.VAE, "inpaint", inpaint)
     result = run_here("inpaint", f"--workdir={workdir}", "--num_images=2", "--num_completions=1")
     assert result.returncode == 0, result.stderr
-    assert asked == [None]
+    assert asked == [None] and "--num_chains=2 and more tell it" in result.stdout
     assert (workdir / "inpainting_left.png").is_file()
 
 

@@ -4,6 +4,7 @@ import collections
 import errno
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import time
 
 import keras
 import pytest
+import tensorflow as tf
+from interrupting import press
 from programs import ROOT, TINY, Killed, assert_same_run, run_here
 
 import zoo
@@ -101,6 +104,51 @@ def test_a_full_disk_ends_in_one_line(whole, tmp_path, monkeypatch):
     assert_same_run(whole, run)
 
 
+def scalars(workdir):
+    """What TensorBoard shows: the same however often it was written."""
+    found = {}
+    for file in sorted((workdir / "tensorboard").rglob("events*")):
+        for event in tf.compat.v1.train.summary_iterator(str(file)):
+            for value in event.summary.value:
+                key = (file.parent.name, value.tag, event.step)
+                shown = tf.make_ndarray(value.tensor).tolist()
+                assert found.setdefault(key, shown) == shown, key
+    return found
+
+
+@pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_costs_nothing(signum, status, whole, tmp_path, monkeypatch):
+    """Neither a step, nor the means of the epoch, nor what TensorBoard shows."""
+    original = zoo.Checkpoints.on_train_batch_begin
+
+    def pressed(self, batch, logs=None):
+        press(signum) if (self._epoch, batch) == (1, 7) else None
+        original(self, batch, logs)
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(zoo.Checkpoints, "on_train_batch_begin", pressed)
+        result = run_here("train", *VAE, f"--workdir={run}")
+    assert result.returncode == status and "Traceback" not in result.stderr
+    told = "interrupted: training had done 1 epochs and 7 batches, and goes on from "
+    told += f"'{run / 'checkpoints' / 'epoch-000001.npz'}'. To go on: python "
+    (again,) = [line for line in result.stderr.splitlines() if line.startswith(told)]
+    # Its brackets and blanks are for the shell to be copied to.
+    assert shlex.split(again.removeprefix(told))[1:] == [*VAE, f"--workdir={run}"]
+    goes_on(run, "1, batch 7")
+    assert_same_run(whole, run)
+    assert scalars(whole) == scalars(run)
+
+
+def test_ctrl_c_elsewhere_ends_in_one_line(whole, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(zoo.VAE, "sample", interrupt)
+    result = run_here("sample", f"--workdir={whole}")
+    assert (result.returncode, result.stderr) == (130, "interrupted.\n")
+
+
 # The real thing.
 
 SMALL = {
@@ -114,52 +162,111 @@ SMALL = {
         "--config.evaluation.num_importance_samples=20",
     ],
 }
-NUM_KILLS = 20
+NUM_TIMES = 20
+MOST_SECONDS = 600.0
+STATUS = {signal.SIGKILL: -signal.SIGKILL, signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+def program(name, *arguments):
+    return [sys.executable, ROOT / "scripts" / f"{name}.py", *arguments]
+
+
+def start(command):
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=pipe, text=True)
+
+
+def interrupt(command, workdir, signum, wait):
+    """Ends a program after it has taken its work directory and `wait()` returns; if it still runs.
+
+    Returns:
+      Whether it did.
+    """
+    (workdir / ".lock").unlink(missing_ok=True)  # which a killed one has left
+    process = start(command)
+    while process.poll() is None and not (workdir / ".lock").exists():
+        time.sleep(0.01)
+    wait(process)
+    process.send_signal(signum)
+    _, told = process.communicate()
+    ended = (0, STATUS[signum], -signum)  # the last one of Python itself, when all is done
+    assert process.returncode in ended and "Traceback" not in told, told
+    return process.returncode == STATUS[signum]
+
+
+def finish(command):
+    process = start(command)
+    _, told = process.communicate()
+    assert process.returncode == 0, told
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("config", SMALL)
-def test_killed_at_random_moments(config, tmp_path):
-    """By SIGKILL, at least five of the times in the middle of writing a checkpoint."""
-    rng = random.Random(0)
-    command = [sys.executable, ROOT / "scripts" / "train.py", f"--config={config}", *SMALL[config]]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+def test_training_ended_at_random_moments(config, signum, tmp_path):
+    """Some of them, where nothing is told before, in the middle of writing a checkpoint."""
+    rng, ends = random.Random(0), time.monotonic() + MOST_SECONDS
+    command = program("train", f"--config={config}", *SMALL[config])
+    whole = tmp_path / "whole"
+    begun = time.monotonic()
+    finish([*command, f"--workdir={whole}"])
+    longest = 0.7 * (time.monotonic() - begun)
+    times, num_runs = collections.Counter(), 0
+    workdir = tmp_path / "run0"
 
-    def finish(workdir):
-        subprocess.run([*command, f"--workdir={workdir}"], check=True, **quiet)
-
-    finish(tmp_path / "whole")
-    kills, workdir = collections.Counter(), tmp_path / "run0"
-    num_runs = 0
-    while kills.total() < NUM_KILLS:
-        in_a_write = kills["in a write"] < 5 and kills.total() % 3 == 0
-        before, begun, moment = _newest(workdir), time.time(), rng.uniform(2, 20)
-        process = subprocess.Popen([*command, f"--workdir={workdir}"], **quiet)
-        while process.poll() is None:
-            # What an earlier kill left there is removed before metrics.csv is written to.
-            writes = _modified(workdir) > begun and any(
-                (workdir / "checkpoints").glob(".partial-*")
-            )
-            if writes if in_a_write else time.time() - begun > moment:
-                os.kill(process.pid, signal.SIGKILL)
-                process.wait()
-                kills["in a write" if writes else "elsewhere"] += 1
-                break
+    def wait(process):
+        if in_a_write:
+            while process.poll() is None and not any(workdir.glob("checkpoints/.partial-*")):
+                pass
         else:
-            assert process.returncode == 0
-            assert_same_run(tmp_path / "whole", workdir)
-            num_runs += 1
-            workdir = tmp_path / f"run{num_runs}"
+            time.sleep(rng.uniform(0, longest))
+
+    while times.total() < NUM_TIMES and time.monotonic() < ends:
+        in_a_write = signum == signal.SIGKILL and times.total() % 4 == 0
+        before = _newest(workdir)
+        for left in workdir.glob("checkpoints/.partial-*"):
+            left.unlink()
+        if interrupt([*command, f"--workdir={workdir}"], workdir, signum, wait):
+            times["in a write" if in_a_write else "elsewhere"] += 1
+            assert _newest(workdir) >= before or not _newest(workdir)  # nothing is lost
             continue
-        assert _newest(workdir) >= before  # nothing is lost
-    finish(workdir)
-    assert_same_run(tmp_path / "whole", workdir)
-    print(f"{config}: {dict(kills)}, {num_runs + 1} runs ended with the same weights")
+        assert_same_run(whole, workdir)
+        num_runs += 1
+        workdir = tmp_path / f"run{num_runs}"
+    finish([*command, f"--workdir={workdir}"])
+    assert_same_run(whole, workdir)
+    assert scalars(whole) == scalars(workdir)
+    print(f"{config}, {signum.name}: {dict(times)}, {num_runs + 1} runs ended the same")
 
 
-def _modified(workdir):
-    path = workdir / "metrics.csv"
-    return path.stat().st_mtime if path.exists() else 0
+@pytest.mark.slow
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_evaluation_ended_at_random_moments(signum, tmp_path):
+    """Whatever is there is whole, and in the end the numbers are the same, letter by letter."""
+    rng, ends = random.Random(0), time.monotonic() + MOST_SECONDS
+    chunks = ["--config.evaluation.chunk_size=10", "--config.evaluation.num_increments=60"]
+    finish(program("train", "--config=hmc_dlgm", *TINY, *chunks, f"--workdir={tmp_path}"))
+    names = ("evaluation.json", "log_likelihood.csv")
+    whole = {name: (tmp_path / name).read_text() for name in names}
+    command = program("evaluate", f"--workdir={tmp_path}")
+    begun = time.monotonic()
+    finish(command)
+    longest = 0.7 * (time.monotonic() - begun)
+    times, num_ended, kept = 0, 0, 0
+    while times < NUM_TIMES and time.monotonic() < ends:
+        wait = rng.uniform(0, longest)
+        if interrupt(command, tmp_path, signum, lambda _, wait=wait: time.sleep(wait)):
+            times += 1
+            before, kept = kept, len(list(tmp_path.glob("chunks/*/*.npz")))
+            assert kept >= before
+        else:
+            num_ended, kept = num_ended + 1, 0
+            assert not (tmp_path / "chunks").exists()
+        assert whole == {name: (tmp_path / name).read_text() for name in names}
+    finish(command)
+    assert whole == {name: (tmp_path / name).read_text() for name in names}
+    assert not list(tmp_path.glob(".*")) and not (tmp_path / "chunks").exists()
+    print(f"evaluate, {signum.name}: {times} times, {num_ended + 1} ended the same")
 
 
 def _newest(workdir):

@@ -2,16 +2,21 @@
 
 import json
 import re
+import shutil
+import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from interrupting import press
 from programs import ROOT, run_here
 
 import zoo
 from zoo import scores
 from zoo.runs import manifest
+from zoo.runs.run import open_run
+from zoo.scores import chunks
 from zoo.scripts import console
 
 PROGRAMS = ("evaluate", "fid", "sample", "inpaint", "export", "serve_check")
@@ -25,12 +30,13 @@ def test_evaluate_again(trained, workdir):
         assert (workdir / name).read_text() == (trained[0] / name).read_text()
 
 
-def test_evaluate_by_flags(workdir, monkeypatch):
+def test_evaluate_by_flags(trained, workdir, monkeypatch):
     asked = {}
 
     def report(model, data, **protocol):
         asked.update(protocol)
-        return {"num_images": 2, "log_likelihood": -2.0}, np.array([-1.0, -3.0])
+        figures = {"num_images": 2, "log_likelihood": -2.0, "protocol": "paper's", "seed": 7}
+        return figures, np.array([-1.0, -3.0])
 
     monkeypatch.setattr(scores, "report", report)
     flags = ["--protocol=paper", "--num_chains=3", "--num_images=20", "--seed=7"]
@@ -50,7 +56,14 @@ def test_evaluate_by_flags(workdir, monkeypatch):
         "start": "posterior",
         "chunk_size": 100,
     }
-    assert json.loads((workdir / "evaluation.json").read_text())["log_likelihood"] == -2
+    name = "num_chains=3,num_images=20,num_increments=10000,num_leapfrog_steps=10,schedule=linear,"
+    path = workdir / "evaluations" / f"{name}seed=7.json"
+    assert json.loads(path.read_text())["log_likelihood"] == -2
+    assert str(path) in result.stdout and "evaluations" in manifest.names(workdir)
+    for name in ("evaluation.json", "log_likelihood.csv"):  # which are by its own config
+        assert (workdir / name).read_text() == (trained[0] / name).read_text()
+    own, other = open_run(str(workdir)).evaluations
+    assert own[0]["num_images"] == 300 and other[1].tolist() == [-1.0, -3.0]
     assert json.loads((workdir / "config.json").read_text())["seed"] == 0  # which stays
 
 
@@ -67,10 +80,50 @@ def test_evaluate_against_another_run(trained, workdir):
     result = run_here(*command)
     assert result.returncode == 0, result.stderr
     assert re.search(r"difference, paired by image +\+0\.500 \+- 0\.000\n", result.stdout)
+    (workdir / "evaluations").mkdir()
+    more = workdir / "evaluations" / "num_increments=9"
+    more.with_suffix(".csv").write_text(path.read_text())
+    more.with_suffix(".json").write_text(json.dumps(figures | {"protocol": "9 steps"}))
+    result = run_here(*command)
+    assert result.returncode == 0 and result.stdout.count("difference") == 1
+    assert f"{workdir} alone was scored by: 9 steps, 300 images, seed 0\n" in result.stdout
+    result = run_here("evaluate", f"--workdir={workdir}", f"--against={workdir}")
+    assert (
+        result.stdout.count("difference") == 2
+        and "\n9 steps, 300 images, seed 0\n" in result.stdout
+    )
+    shutil.rmtree(workdir / "evaluations")
     (workdir / "evaluation.json").write_text(json.dumps(figures | {"seed": 3}))
     result = run_here(*command)
     assert result.returncode == 2
     assert "workdir: seed must be the same in all runs; it was 0 in" in result.stderr
+
+
+@pytest.mark.parametrize("chunk", [2])
+def test_an_interrupted_evaluation_goes_on(chunk, trained, workdir, monkeypatch):
+    """To the same numbers, letter by letter, and nothing is left of it."""
+    original, written = chunks._write, []
+
+    def pressed(path, arrays):
+        original(path, arrays)
+        written.append(path)
+        press(signal.SIGINT) if len(written) == chunk + 1 else None
+
+    before = {path.name for path in workdir.iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr(chunks, "_write", pressed)
+        result = run_here("evaluate", f"--workdir={workdir}")
+    assert result.returncode == 130 and "Traceback" not in result.stderr
+    assert f"what was scored is kept. To go on: python {ROOT}/scripts/evaluate.py" in result.stderr
+    first, written[:] = set(written), []
+    with monkeypatch.context() as patch:
+        patch.setattr(chunks, "_write", lambda path, arrays: written.append(path))
+        result = run_here("evaluate", f"--workdir={workdir}")
+    assert result.returncode == 0, result.stderr
+    assert len(first) == chunk + 1 and not first & set(written)
+    for name in ("evaluation.json", "log_likelihood.csv"):
+        assert (workdir / name).read_text() == (trained[0] / name).read_text()
+    assert {path.name for path in workdir.iterdir()} == before
 
 
 def test_sample(workdir):
@@ -81,6 +134,19 @@ def test_sample(workdir):
     for name in ("x", "mean"):
         np.testing.assert_array_equal(draws[name], expected[name])
     assert "samples.npz" in manifest.names(workdir)
+
+
+def test_a_new_seed_is_told_and_repeats(workdir):
+    told, drawn = [], []
+    for seed in ([], [], ["--seed={}"]):
+        flags = [flag.format(told[0]) for flag in seed]
+        result = run_here("sample", f"--workdir={workdir}", "--num_samples=2", *flags)
+        assert result.returncode == 0, result.stderr
+        told += re.findall(r"^seed (\d+)$", result.stdout, re.M)
+        drawn.append(np.load(workdir / "samples.npz")["mean"])
+    assert told[0] == told[2] != told[1]
+    np.testing.assert_array_equal(drawn[0], drawn[2])
+    assert not np.array_equal(drawn[0], drawn[1])
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

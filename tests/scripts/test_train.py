@@ -10,8 +10,10 @@ import tensorflow as tf
 from programs import ROOT, TINY, get_config, run_here
 
 import zoo
-from zoo.runs import manifest, workdir
+from zoo.runs import manifest
+from zoo.runs import workdir as workdirs
 from zoo.runs.defaults import resolve
+from zoo.runs.locks import locked_run
 from zoo.runs.run import open_run
 
 
@@ -25,6 +27,9 @@ def test_it_leaves_a_work_directory(trained):
     assert len(per_image) == scores["num_images"] == 300 and 0 < scores["accept_rate"] <= 1
     # Grey levels of 64 pixels: a fair coin for each is -44.4 nats.
     assert -44.4 < scores["log_likelihood"] < -30
+    # In a file no bar is drawn over, and an epoch is a line.
+    assert "\b" not in result.stdout and "\r" not in result.stdout
+    assert result.stdout.count("25/25 - ") == 2 and "\nEpoch 2/2\n25/25 - " in result.stdout
     assert f"log_likelihood            {scores['log_likelihood']:10.4f}  nats" in result.stdout
     for name in pictures:
         picture = keras.utils.img_to_array(keras.utils.load_img(path / name))
@@ -71,7 +76,7 @@ def begun(monkeypatch):
         paths.append(path)
         raise zoo.UsageError("it has begun")
 
-    monkeypatch.setattr(workdir, "start_run", start)
+    monkeypatch.setattr(workdirs, "start_run", start)
     return paths
 
 
@@ -87,6 +92,47 @@ def begun(monkeypatch):
 def test_presets_have_work_directories_of_their_own(config, path, begun, tmp_path):
     result = run_here("train", *config, *TINY, cwd=tmp_path)
     assert "error: it has begun" in result.stderr and begun == [path]
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["model.trajectory=2"], {"model.trajectory": 2.0}),
+        (["model.activation=tanh"], {"model.activation": "tanh"}),
+        (["model.upper_hidden=(7,)"], {"model.upper_hidden": (7,)}),
+        (["model.shear=False"], {"model.shear": False}),
+        (["evaluation.num_images=20"], {"evaluation.num_images": 20}),
+        (["evaluation.chunk_size=20"], {"evaluation.chunk_size": 20}),
+        (["optimizer.final_learning_rate=1e-4"], {"optimizer.final_learning_rate": 1e-4}),
+        (["optimizer.clipnorm=1"], {"optimizer.clipnorm": 1}),
+        (["data.data_dir=/prepared"], {"data.data_dir": "/prepared"}),
+        # Of what is named in the same command.
+        (["optimizer.name=SGD", "optimizer.momentum=0.9"], {"optimizer.momentum": 0.9}),
+        (["model.name=IWAE", "model.num_samples=3"], {"model.num_samples": 3}),
+        # Of parts that are told by their names.
+        (["model.likelihood.name=gaussian"], {"model.likelihood": {"name": "gaussian"}}),
+        (
+            ["model.likelihood.name=gaussian", "model.likelihood.scale=0.2"],
+            {"model.likelihood": {"name": "gaussian", "scale": 0.2}},
+        ),
+        (["model.prior.width=3"], {"model.prior": {"name": "standard_normal", "width": 3}}),
+    ],
+    ids=str,
+)
+def test_everything_that_a_config_says_can_be_changed(flags, expected, monkeypatch):
+    begun = []
+
+    def ask(path, config):
+        begun.append(config)
+        raise zoo.UsageError("it has begun")
+
+    monkeypatch.setattr(workdirs, "is_finished", ask)
+    result = run_here("train", *(f"--config.{flag}" for flag in flags))
+    assert "error: it has begun" in result.stderr
+    values = resolve(get_config("hmc_dlgm")).to_dict() | begun[0].to_dict()
+    for key, value in expected.items():
+        section, name = key.split(".")
+        assert values[section][name] == value and type(values[section][name]) is type(value)
 
 
 def test_configs_of_ones_own(begun, tmp_path):
@@ -134,7 +180,17 @@ def test_configs_are_listed(tmp_path):
         (["--config_folder=nowhere"], "config_folder: there is no folder 'nowhere'"),
         (["--config.model.name=VEA"], "model: unknown value 'VEA'; did you mean 'VAE'"),
         (["--config.data.source=digit"], "data: unknown value 'digit'; did you mean 'digits'"),
-        (["--config.model.num_stepz=3"], "num_stepz"),
+        (
+            ["--config.model.num_stepz=3"],
+            "config: unknown value 'model.num_stepz'; did you mean 'model.num_steps'",
+        ),
+        (["--config.model.trajektory=3"], "did you mean 'model.trajectory'"),
+        (["--config.learning_rate=3"], "did you mean 'optimizer.learning_rate'"),
+        (["--config.epoch=3"], "config: unknown value 'epoch'; did you mean 'epochs'"),
+        (["--config.epochs.x=3"], "config: unknown value 'epochs.x'; did you mean 'epochs'"),
+        (["--config.optimizer.name=SGD", "--config.optimizer.beta_1=0"], "'optimizer.beta_1'"),
+        (["--config.model.likelihood.scal=1"], "bernoulli does not take scal; it takes"),
+        (["--config.model.likelihood.name.x=1"], "unknown value 'model.likelihood.name.x'"),
         (["--config.model.num_steps=0"], "num_steps must be greater than 0; it was 0"),
         (["--config.epochs=0"], "epochs must be greater than 0; it was 0"),
         (["--config.epochs=many"], "epochs"),
@@ -190,6 +246,33 @@ def test_malformed_config_files(source, message, tmp_path):
     assert result.returncode == 2
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: config")]
     assert message in line and "Traceback" not in result.stderr
+
+
+def test_a_finished_run_stays(workdir):
+    """The same command says so, and another config is refused."""
+    (workdir / "notes.txt").write_text("mine")
+    before = {path: path.read_bytes() for path in workdir.rglob("*") if path.is_file()}
+    command = ["train", "--config=hmc_dlgm", *TINY, f"--workdir={workdir}"]
+    result = run_here(*command)
+    told = f"'{workdir}' holds this run, and it is finished; --overwrite begins it anew.\n"
+    assert (result.returncode, result.stdout) == (0, told)
+    result = run_here(*command, "--config.model.num_steps=3")
+    assert result.returncode == 2
+    told = "holds a finished run whose model.num_steps is 5, not 3; give another directory, or --"
+    assert told in result.stderr
+    assert before == {path: path.read_bytes() for path in workdir.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "command", [["train", "--config=hmc_dlgm", *TINY, "--overwrite"], ["evaluate"]]
+)
+def test_one_program_at_a_time(command, workdir):
+    before = {path: path.read_bytes() for path in workdir.rglob("*") if path.is_file()}
+    with locked_run(workdir):
+        result = run_here(*command, f"--workdir={workdir}")
+    assert result.returncode == 2
+    assert f"error: workdir: '{workdir}' is in use by " in result.stderr
+    assert before == {path: path.read_bytes() for path in workdir.rglob("*") if path.is_file()}
 
 
 def test_what_no_run_wrote_is_refused_before_training(tmp_path):

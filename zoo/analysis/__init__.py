@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 
 from zoo.analysis import registry
-from zoo.analysis.comparison import check_scored_alike
+from zoo.analysis.comparison import check_scored_alike, protocol_of
 from zoo.analysis.rbms import (
     MeanFieldModes,
     has_posterior_rbms,
@@ -39,6 +39,7 @@ __all__ = [
     "mean_field_modes",
     "posterior_rbms",
     "prior_rbm",
+    "protocol_of",
     "reference_log_normalizer",
     "register_figure",
     "write",

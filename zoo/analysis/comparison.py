@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from zoo.analysis.registry import Run
 from zoo.core.checks import UsageError
 
@@ -24,6 +26,16 @@ def scored_images(run: Run) -> dict:
     return images | {"num_images": figures["num_images"]}
 
 
+def protocol_of(evaluation: tuple[dict, np.ndarray]) -> str:
+    """Tells by which protocol a run was scored, the same words for the same protocol.
+
+    Args:
+      evaluation: the scores of a run by name, and the log-likelihood of every image.
+    """
+    figures, _ = evaluation
+    return f"{figures['protocol']}, {figures['num_images']} images, seed {figures['seed']}"
+
+
 def check_scored_alike(runs: Sequence[Run], *, seeds: bool = True) -> None:
     """Refuses to compare runs that were not scored on the same images by the same protocol.
 
@@ -32,11 +44,16 @@ def check_scored_alike(runs: Sequence[Run], *, seeds: bool = True) -> None:
       seeds: whether their seeds must be the same, too, so that images can be paired.
 
     Raises:
-      UsageError: naming what differs, and in which runs.
+      UsageError: naming what differs, and in which runs; or for images without a finite score.
     """
     first = None
     for run in runs:
-        figures, _ = run.evaluation
+        figures, per_image = run.evaluation
+        if unknown := int((~np.isfinite(per_image)).sum()):
+            raise UsageError(
+                f"workdir: all images must have a finite log-likelihood to be compared; "
+                f"{unknown} of {len(per_image)} in {run.workdir!r} have none."
+            )
         images = scored_images(run)
         num_images = images.pop("num_images")
         scored = {"data": images, "likelihood": run.config.model.get("likelihood")}

@@ -6,18 +6,21 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 from matplotlib.axes import Axes
+from PIL import Image, ImageDraw, ImageFont
 
 import samplers
+from zoo.core.batches import as_batch
 from zoo.core.checks import UsageError
-from zoo.core.pipeline import as_batch
+from zoo.core.progress import verbosity
 
 
-def image_grid(rows: np.ndarray, smallest: int = 400) -> np.ndarray:
+def image_grid(rows: np.ndarray, smallest: int = 400, names: Sequence[str] = ()) -> np.ndarray:
     """Tiles images with thin lines between them and enlarges them by a whole factor.
 
     Args:
       rows: [R, C, height, width, channels], pixels in [0, 1].
       smallest: the shorter side of the picture has at least so many pixels.
+      names: what is written left of each row; nothing if there are none.
 
     Returns:
       [height, width, channels] of the picture.
@@ -28,13 +31,24 @@ def image_grid(rows: np.ndarray, smallest: int = 400) -> np.ndarray:
     rows = rows.repeat(factor, axis=2).repeat(factor, axis=3)
     line = max(1, factor // 8)
     rows = np.pad(rows, [(0, 0), (0, 0), (0, line), (0, line), (0, 0)], constant_values=0.5)
-    return rows.swapaxes(1, 2).reshape(rows.shape[0] * rows.shape[2], -1, rows.shape[-1])
+    picture = rows.swapaxes(1, 2).reshape(rows.shape[0] * rows.shape[2], -1, rows.shape[-1])
+    return np.concatenate([_margin(names, *rows.shape[2::2]), picture], 1) if names else picture
 
 
-def save_grid(path, rows: np.ndarray) -> None:
-    """Writes an `image_grid` of rows as a PNG file."""
+def _margin(names, height, channels):
+    """Names below each other, black on white, so many pixels apart: [height, width, channels]."""
+    font = ImageFont.load_default(size=min(24, height // 2))
+    width = math.ceil(max(map(font.getlength, names))) + 8
+    margin = Image.new("L", (width, height * len(names)), 255)
+    for k, name in enumerate(names):
+        ImageDraw.Draw(margin).text((width - 4, (k + 0.5) * height), name, 0, font, anchor="rm")
+    return np.asarray(margin)[..., None].repeat(channels, -1) / np.float32(255)
+
+
+def save_grid(path, rows: np.ndarray, names: Sequence[str] = ()) -> None:
+    """Writes an `image_grid` of rows, with their names if there are any, as a PNG file."""
     # Scaled here: save_img would stretch each picture from its own minimum to its own maximum.
-    picture = 255 * image_grid(np.clip(rows, 0.0, 1.0))
+    picture = 255 * image_grid(np.clip(rows, 0.0, 1.0), names=names)
     keras.utils.save_img(path, picture, scale=False, file_format="png")
 
 
@@ -87,6 +101,9 @@ def square(images: np.ndarray) -> np.ndarray:
     return np.concatenate([images, empty]).reshape(num_rows, side, *images.shape[1:])
 
 
+RECONSTRUCTION_NAMES = ("image", "reconstruction")
+
+
 def samples(model, x, num_samples: int = 100, seed: int = 0) -> dict[str, np.ndarray]:
     """What `model.sample` draws, of a conditional model given the first example.
 
@@ -126,6 +143,7 @@ def completions(
     seed: int = 0,
     num_completions: int = 4,
     num_steps: int | None = None,
+    num_chains: int = 1,
     verbose: bool = False,
 ) -> dict[str, np.ndarray]:
     """Completes images several times, independently.
@@ -137,17 +155,21 @@ def completions(
       seed: of all completions, each of which has its own from it.
       num_completions: of each image.
       num_steps: transitions of each chain; None is the model's own number.
+      num_chains: chains of each completion, by which it is seen whether they agree.
       verbose: whether a progress bar is shown.
 
     Returns:
-      Completions `x` and their expectations `mean`, [num_completions, B, ...event].
+      Completions `x` and their expectations `mean`, [num_completions, B, ...event]; from two chains
+      up also `r_hat`, [num_completions, B].
     """
-    bar = keras.utils.Progbar(num_completions, verbose=int(verbose), unit_name="completion")
+    bar = keras.utils.Progbar(num_completions, verbose=verbosity(verbose), unit_name="completion")
+    chains = {"num_chains": num_chains} if num_chains > 1 else {}
     outputs = []
     for k in range(num_completions):
-        outputs.append(model.inpaint(x, visible, samplers.fold_in(seed, k), num_steps))
+        outputs.append(model.inpaint(x, visible, samplers.fold_in(seed, k), num_steps, **chains))
         bar.update(k + 1)
-    return {name: np.stack([output[name] for output in outputs]) for name in ("x", "mean")}
+    names = [name for name in ("x", "mean", "r_hat") if name in outputs[0]]
+    return {name: np.stack([output[name] for output in outputs]) for name in names}
 
 
 def inpainting(x: np.ndarray, visible: np.ndarray, completions: np.ndarray) -> np.ndarray:
@@ -167,3 +189,9 @@ def inpainting(x: np.ndarray, visible: np.ndarray, completions: np.ndarray) -> n
         # Doubled: numbers in [0, 1] have no larger standard deviation than 0.5.
         rows.append(2 * completions.std(0, keepdims=True))
     return np.concatenate(rows)
+
+
+def inpainting_names(num_completions: int) -> list[str]:
+    """What the rows of `inpainting` are."""
+    names = ["image", "seen", *(f"completion {k + 1}" for k in range(num_completions))]
+    return names + ["deviation"] * (num_completions > 1)

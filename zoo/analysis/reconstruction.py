@@ -11,16 +11,17 @@ from zoo.analysis.log_likelihood_by_num_steps import num_steps_of
 from zoo.analysis.registry import Plot, Run, register_figure
 from zoo.core.abilities import defines
 from zoo.core.checks import UsageError
+from zoo.core.registry import get_method
 
 
 @register_figure
 def reconstruction_by_num_steps(runs: Sequence[Run], *, seed: int = 0) -> Plot:
-    """What Langevin steps buy: mean squared error of test reconstructions against their number K.
+    """What steps of the chain buy: mean squared error of test reconstructions against their number.
 
-    As table 3b of Nijkamp et al. (2020). Each point is a run, as `scripts/train.py` scored it; the
-    line joins the means of a method's runs with the same K, which is 0 without a chain. Pixels in
-    [0, 1]; on the right, and in the table's last column, the paper's scale of [-1, 1], four times
-    as much.
+    As table 3b of Nijkamp et al. (2020), of Langevin steps. Each point is a run, as
+    `scripts/train.py` scored it; the line joins the means of a method's runs with the same number,
+    which is 0 without a chain. Pixels in [0, 1]; on the right, and in the table's last column, the
+    paper's scale of [-1, 1], four times as much.
 
     Args:
       runs: runs that were scored on the same images.
@@ -32,7 +33,10 @@ def reconstruction_by_num_steps(runs: Sequence[Run], *, seed: int = 0) -> Plot:
     Raises:
       UsageError: for runs that were not scored, or on other images.
     """
-    return _reconstruction(runs, num_steps_of, "num_steps", "Langevin steps K")
+    moving = [get_method(run.config.model.name) for run in runs if num_steps_of(run)]
+    langevin = {defines(method, "langevin") for method in moving}
+    label = {(True,): "Langevin steps K", (False,): "transitions M"}.get(tuple(langevin))
+    return _reconstruction(runs, num_steps_of, "num_steps", label or "steps of the chain")
 
 
 @register_figure

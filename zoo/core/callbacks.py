@@ -5,7 +5,6 @@ import math
 import keras
 from absl import logging
 
-import samplers
 from zoo.core.pipeline import epoch_variable
 
 
@@ -17,7 +16,19 @@ class EpochSetter(keras.callbacks.Callback):
 
 
 class RecoveryPoint(keras.callbacks.Callback):
-    """The base of callbacks that write what a training can go on from."""
+    """The base of callbacks that write what a training can go on from.
+
+    Attributes:
+      batches_done: how many batches of its first epoch a `fit` passes over.
+      others: the other callbacks of the same `fit`.
+    """
+
+    batches_done = 0
+    others = ()
+
+    def metrics_so_far(self) -> dict:
+        """What the batches that are passed over had reported, by name."""
+        return {}
 
     @property
     def last(self) -> str | None:
@@ -43,7 +54,7 @@ class StopOnDivergence(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch, self.found = epoch, {}  # the metrics that are not finite, by step
-        self.first_step = int(self.model.optimizer.iterations.numpy())
+        self.first_step = int(self.model.training_step.numpy())
 
     def on_train_batch_end(self, batch, logs=None):
         # Of several steps in several threads the first need not come first.
@@ -56,7 +67,7 @@ class StopOnDivergence(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if not self.found and (broken := _not_finite(logs)):  # of the validation
-            self.found[int(self.model.optimizer.iterations.numpy())] = broken
+            self.found[int(self.model.training_step.numpy())] = broken
         self._stop()
 
     def _stop(self):
@@ -73,7 +84,9 @@ class ScorePreparation(keras.callbacks.Callback):
     """Lets the model estimate what its scores need, before every validation and in the end."""
 
     def on_test_begin(self, logs=None):
-        self.model.prepare_for_scores(samplers.fold_in(self.model.seed, "log normalizer"))
+        prepared = self.model.prepare_for_scores(self.model.score_seed)
+        for variable, value in self.model.prepared_state(prepared):
+            variable.assign(value)
 
     def on_train_end(self, logs=None):
         self.on_test_begin()

@@ -14,12 +14,12 @@ PARTIAL = ".partial-"  # what the names of unfinished files begin with
 def atomic_write(path: pathlib.Path):
     """A path to write to, of the same ending; what is there in the end replaces `path`.
 
-    Its directory is made if missing.
+    Its directory is made if missing. Of several processes that write at once the last one counts.
 
     Raises:
       UsageError: naming `path` and the reason, if it cannot be written; an older file stays.
     """
-    partial = path.with_name(PARTIAL + path.name)
+    partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial

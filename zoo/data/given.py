@@ -3,9 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
+from zoo.core.batches import as_batch
 from zoo.core.checks import UsageError
 from zoo.core.fields import PixelField, check_batch
-from zoo.core.pipeline import as_batch, pipeline
+from zoo.core.pipeline import pipeline
 from zoo.data.loading import Data
 
 

@@ -12,6 +12,7 @@ from absl import logging
 from PIL import Image, ImageOps
 
 from zoo.core.checks import UsageError
+from zoo.core.progress import verbosity
 from zoo.data.registry import register_source
 from zoo.data.splits import Preparation, Splits, split_of
 
@@ -36,7 +37,7 @@ def read_images(path: pathlib.Path, *, prepare: Preparation, verbose: bool = Tru
         raise UsageError(f"data: there is no folder {str(path)!r}.")
     files = _files_by_split(path)
     number = sum(map(len, files.values()))
-    bar = keras.utils.Progbar(number, verbose=int(verbose), unit_name="image")
+    bar = keras.utils.Progbar(number, verbose=verbosity(verbose), unit_name="image")
     images, folders, broken = {name: [] for name in files}, {name: [] for name in files}, {}
     first = None  # height and width, which all have
     for split, named in files.items():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from zoo.core.checks import UsageError, check_choice, check_positive
-from zoo.core.fields import MaskField
+from zoo.core.request_fields import MaskField
 from zoo.data.pictures import is_own_file, own_mask
 from zoo.data.splits import Preparation
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from zoo.core.checks import UsageError
-from zoo.core.fields import PixelField, as_booleans
+from zoo.core.fields import PixelField
+from zoo.core.request_fields import as_booleans
 from zoo.data.images import IMAGE_FILES, read_picture
 from zoo.data.splits import Preparation
 

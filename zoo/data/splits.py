@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from zoo.core.checks import UsageError, check_count
 from zoo.core.fields import Field, LabelField, PixelField
+from zoo.core.progress import verbosity
 
 SPLITS = ("train", "validation", "test")
 Split = dict[str, np.ndarray]  # by field; first axis the examples
@@ -156,7 +157,7 @@ def numbered(splits: Splits) -> tuple[Splits, tuple[str, ...]]:
 
 def collected(examples: tf.data.Dataset, size: int | None = None):
     """Returns all elements, stacked; shows a progress bar if their number is given."""
-    bar = keras.utils.Progbar(size, verbose=int(size is not None), unit_name="image")
+    bar = keras.utils.Progbar(size, verbose=verbosity(size is not None), unit_name="image")
     batches = []
     for batch in examples.batch(1024).as_numpy_iterator():
         batches.append(batch)

@@ -46,7 +46,7 @@ class ABP(ShortRun):
         check_count(num_examples=num_examples, num_inference_steps=num_inference_steps)
         self.num_inference_steps = num_inference_steps
         start = self.prior.sample(num_examples, samplers.fold_in(self.seed, "chains"))
-        self.chains = PersistentChains(start, name="chains")
+        self.chains = PersistentChains(start, name="chains", dtype=self.dtype)
 
     @property
     def fields(self):

@@ -10,6 +10,7 @@ import samplers
 from samplers.random import Seed
 from samplers.relaxations import Relaxation
 from zoo.core.checks import UsageError, check_count, check_counts, check_seed
+from zoo.core.dtypes import density_dtype, networks_of
 from zoo.core.networks import as_network
 from zoo.data import as_data
 from zoo.models.deep_latent import DeepLatentModel
@@ -67,7 +68,11 @@ class BinaryLatentModel(DeepLatentModel):
         self.relaxation = get_relaxation(relaxation)
         self.num_samples = num_samples
         self.posterior_part = get_binary_posterior(
-            posterior, latent_dims=latent_dims, seed=self.seed + 2000, name="posterior"
+            posterior,
+            latent_dims=latent_dims,
+            seed=self.seed + 2000,
+            name="posterior",
+            dtype=self.dtype,
         )
         if self.posterior_part.latent_dims != self.latent_dims:
             raise UsageError(
@@ -91,6 +96,7 @@ class BinaryLatentModel(DeepLatentModel):
         posterior: str | dict | BinaryPosterior = "directed",
         encoder: keras.Model | None = None,
         decoder: keras.Model | None = None,
+        dtype: str | None = None,
         seed: int = 0,
         **kwargs,
     ):
@@ -111,6 +117,7 @@ class BinaryLatentModel(DeepLatentModel):
             `data`, unless it says `num_examples`.
           encoder: used instead, if given.
           decoder: used instead, if given.
+          dtype: as `VAE.for_data`.
           seed: of the initial weights, of training and of default draws.
           **kwargs: as the constructor.
 
@@ -121,26 +128,27 @@ class BinaryLatentModel(DeepLatentModel):
         check_seed(seed=seed)
         check_latent_dims(latent_dims)
         check_counts(hidden=hidden)
-        likelihood = get_likelihood(likelihood)
+        likelihood = get_likelihood(likelihood, density_dtype(dtype))
         shared = {"activation": activation, "layer_normalisation": layer_normalisation}
-        encoder = encoder or layers.mlp(
-            data.shape,
-            hidden,
-            None,
-            input_mean=data.mean_image,
-            seed=seed,
-            name="encoder",
-            **shared,
-        )
-        decoder = decoder or layers.mlp(
-            (sum(latent_dims),),
-            tuple(reversed(hidden)),
-            data.shape,
-            output_bias=likelihood.outputs_for_mean(data.mean_image),
-            seed=seed + 1000,
-            name="decoder",
-            **shared,
-        )
+        with networks_of(dtype):
+            encoder = encoder or layers.mlp(
+                data.shape,
+                hidden,
+                None,
+                input_mean=data.mean_image,
+                seed=seed,
+                name="encoder",
+                **shared,
+            )
+            decoder = decoder or layers.mlp(
+                (sum(latent_dims),),
+                tuple(reversed(hidden)),
+                data.shape,
+                output_bias=likelihood.outputs_for_mean(data.mean_image),
+                seed=seed + 1000,
+                name="decoder",
+                **shared,
+            )
         encoder = as_network("encoder", encoder, data.shape)
         decoder = as_network("decoder", decoder, (sum(latent_dims),))
         posterior = get_binary_posterior(
@@ -149,9 +157,10 @@ class BinaryLatentModel(DeepLatentModel):
             num_examples=data.num_examples.get("train"),
             seed=seed + 2000,
             name="posterior",
+            dtype=density_dtype(dtype),
         )
         shared = {"latent_dims": latent_dims, "likelihood": likelihood, "posterior": posterior}
-        return cls(encoder, decoder, seed=seed, **shared, **kwargs)
+        return cls(encoder, decoder, seed=seed, dtype=dtype, **shared, **kwargs)
 
     @property
     def fields(self):
@@ -166,7 +175,7 @@ class BinaryLatentModel(DeepLatentModel):
         Returns:
           Parameters of q(z given x).
         """
-        return self.posterior_part(self.encoder(x))
+        return self.posterior_part(self.features(x))
 
     def infer(self, batch, num_samples, seed):
         """As the base, by draws of q(z given x), [S, B, n]; there is no chain to tell of."""

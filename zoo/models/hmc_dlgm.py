@@ -5,7 +5,7 @@ import tensorflow as tf
 
 import samplers
 from zoo.core.checks import check_count, check_positive
-from zoo.core.latent import chain_diagnostics
+from zoo.core.latent import chain_diagnostics, start_diagnostics
 from zoo.core.registry import Paper, register
 from zoo.models.vae import VAE
 from zoo.parts.step_size import AcceptanceStepSize
@@ -81,6 +81,7 @@ class HMCDLGM(VAE):
             min_step_size=min_step_size,
             max_step_size=max_step_size,
             name="adaptation",
+            dtype=self.dtype,
         )
 
     @property
@@ -119,11 +120,15 @@ class HMCDLGM(VAE):
 
     def infer(self, batch, num_samples, seed):
         """As the base, by draws of q(z given x) that the chain has refined, [S, B, K]."""
-        features = self.encoder(batch["x"])
+        features = self.features(batch["x"])
         seeds = samplers.fold_in(seed, "amortise"), samplers.fold_in(seed, "refine")
-        proposal = self.posterior_part.propose(features, num_samples, seeds[0])
-        result = self.refine(batch, features, proposal.z, seeds[1])
-        return result.state, chain_diagnostics(result)
+        start = samplers.finite_start(
+            lambda z: self.log_joint(batch, z),
+            lambda key: self.posterior_part.propose(features, num_samples, key).z,
+            seeds[0],
+        )
+        result = self.refine(batch, features, start.state, seeds[1])
+        return result.state, chain_diagnostics(result) | start_diagnostics(start)
 
     # Training.
 

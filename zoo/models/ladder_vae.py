@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import layers
 from zoo.core.checks import UsageError, check_count_or_0, check_positive
+from zoo.core.dtypes import networks_of
 from zoo.core.networks import as_network
 from zoo.core.registry import Paper, register
 from zoo.data import as_data
@@ -69,7 +70,7 @@ class LadderVAE(VAE):
             encoder,
             decoder,
             likelihood=likelihood,
-            posterior=LadderPosterior(decoder, name="posterior"),
+            posterior=LadderPosterior(decoder, name="posterior", dtype=kwargs.get("dtype")),
             prior="standard_normal",
             shear=False,
             **kwargs,
@@ -89,6 +90,7 @@ class LadderVAE(VAE):
         initial_stddev: float = math.exp(-2),
         encoder: keras.Model | None = None,
         decoder: keras.Model | None = None,
+        dtype: str | None = None,
         seed: int = 0,
         **kwargs,
     ):
@@ -103,6 +105,7 @@ class LadderVAE(VAE):
           initial_stddev: of the encoder's Gaussians, as `layers.bottom_up`.
           encoder: used instead, if given.
           decoder: used instead, if given.
+          dtype: as `VAE.for_data`.
           seed: of the initial weights, of training and of default draws.
           **kwargs: as the constructor.
 
@@ -111,18 +114,19 @@ class LadderVAE(VAE):
         """
         data = as_data(data)
         check_positive(initial_stddev=initial_stddev)
-        decoder = decoder or top_down(data, latent_dims, width, blocks, hierarchical, seed)
+        decoder = decoder or top_down(data, latent_dims, width, blocks, hierarchical, dtype, seed)
         decoder = as_network("decoder", decoder, (sum(latent_dims),))
-        encoder = encoder or layers.bottom_up(
-            data.shape,
-            layers.latent_dims(decoder),
-            width=width,
-            blocks=blocks,
-            initial_stddev=initial_stddev,
-            seed=seed,
-        )
+        with networks_of(dtype):
+            encoder = encoder or layers.bottom_up(
+                data.shape,
+                layers.latent_dims(decoder),
+                width=width,
+                blocks=blocks,
+                initial_stddev=initial_stddev,
+                seed=seed,
+            )
         encoder = as_network("encoder", encoder, data.shape)
-        return cls(encoder, decoder, seed=seed, **kwargs)
+        return cls(encoder, decoder, seed=seed, dtype=dtype, **kwargs)
 
     # Training.
 

@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 import layers
 from samplers.random import Seed
 from zoo.core.checks import UsageError, check_count, check_count_or_0, check_counts, check_seed
+from zoo.core.dtypes import networks_of
 from zoo.core.latent import Proposal
 from zoo.core.networks import as_network, check_unshared
 from zoo.core.registry import Paper, register
@@ -78,8 +79,9 @@ class VAE(DeepLatentGaussianModel):
         **kwargs,
     ):
         super().__init__(decoder, likelihood=likelihood, encoder=encoder, **kwargs)
-        self.posterior_part, self.prior_part = get_posterior(posterior), get_prior(prior)
-        self.shear = layers.Shear(name="shear") if shear else None
+        self.posterior_part = get_posterior(posterior, self.dtype)
+        self.prior_part = get_prior(prior, self.dtype)
+        self.shear = layers.Shear(name="shear", dtype=self.dtype) if shear else None
         if shear:
             self.shear.build((None, self.latent_dim))
         decoded = self.latent_dim
@@ -104,6 +106,7 @@ class VAE(DeepLatentGaussianModel):
         upper_hidden: Sequence[int] = (100, 100),
         encoder: keras.Model | None = None,
         decoder: keras.Model | None = None,
+        dtype: str | None = None,
         seed: int = 0,
         **kwargs,
     ):
@@ -121,6 +124,8 @@ class VAE(DeepLatentGaussianModel):
           upper_hidden: units of each hidden layer between the two stochastic ones.
           encoder: used instead, if given.
           decoder: used instead, if given.
+          dtype: of networks and densities: "float32" or "float64"; or "mixed_float16" or
+            "mixed_bfloat16", of networks alone. None for the policy of Keras.
           seed: of the initial weights, of training and of default draws.
           **kwargs: as the constructor.
 
@@ -137,23 +142,24 @@ class VAE(DeepLatentGaussianModel):
         check_count_or_0(upper_latent_dim=upper_latent_dim)
 
         def networks(shape, latent_dim, hidden, decoded_shape, seed, prefix=""):
-            encoder = layers.mlp(
-                shape,
-                hidden,
-                (2 * latent_dim,),
-                activation=activation,
-                output_bias=np.repeat([0.0, -2.0], latent_dim),
-                seed=seed,
-                name=f"{prefix}encoder",
-            )
-            decoder = layers.mlp(
-                (latent_dim,),
-                tuple(reversed(hidden)),
-                decoded_shape,
-                activation=activation,
-                seed=seed + 1000,
-                name=f"{prefix}decoder",
-            )
+            with networks_of(dtype):
+                encoder = layers.mlp(
+                    shape,
+                    hidden,
+                    (2 * latent_dim,),
+                    activation=activation,
+                    output_bias=np.repeat([0.0, -2.0], latent_dim),
+                    seed=seed,
+                    name=f"{prefix}encoder",
+                )
+                decoder = layers.mlp(
+                    (latent_dim,),
+                    tuple(reversed(hidden)),
+                    decoded_shape,
+                    activation=activation,
+                    seed=seed + 1000,
+                    name=f"{prefix}decoder",
+                )
             return encoder, decoder
 
         made = networks(data.shape, latent_dim, hidden, data.shape, seed)
@@ -166,9 +172,9 @@ class VAE(DeepLatentGaussianModel):
             upper_encoder, upper_decoder = networks(
                 (size,), upper_latent_dim, upper_hidden, (2 * size,), seed + 2000, "upper_"
             )
-            kwargs["posterior"] = TwoLayerPosterior(upper_encoder, name="posterior")
-            kwargs["prior"] = LayeredPrior(upper_decoder, name="prior")
-        return cls(encoder, decoder, seed=seed, **kwargs)
+            kwargs["posterior"] = TwoLayerPosterior(upper_encoder, name="posterior", dtype=dtype)
+            kwargs["prior"] = LayeredPrior(upper_decoder, name="prior", dtype=dtype)
+        return cls(encoder, decoder, seed=seed, dtype=dtype, **kwargs)
 
     @property
     def prior(self) -> tfd.Distribution:
@@ -177,7 +183,7 @@ class VAE(DeepLatentGaussianModel):
 
     def posterior_distribution(self, batch: dict) -> tfd.Distribution:
         """As the base, of the encoder's features."""
-        return self.posterior_part.distribution(self.encoder(batch["x"]))
+        return self.posterior_part.distribution(self.features(batch["x"]))
 
     def decode(self, z: tf.Tensor) -> tf.Tensor:
         """As the base, at A z (of the lower layer, with two)."""
@@ -186,7 +192,7 @@ class VAE(DeepLatentGaussianModel):
 
     def propose(self, batch: dict, num_samples: int, seed: Seed) -> Proposal:
         """As the base, by draws of q(z given x)."""
-        return self.posterior_part.propose(self.encoder(batch["x"]), num_samples, seed)
+        return self.posterior_part.propose(self.features(batch["x"]), num_samples, seed)
 
     def infer(self, batch, num_samples, seed):
         """As the base, by draws of q(z given x), [S, B, K]; there is no chain to tell of."""
@@ -207,7 +213,7 @@ class VAE(DeepLatentGaussianModel):
         }
 
     def amortise(self, batch, seed):
-        features = self.encoder(batch["x"])
+        features = self.features(batch["x"])
         proposal = self.posterior_part.propose(features, 1, seed)
         return {"features": features, "proposal": proposal}
 

@@ -58,7 +58,9 @@ class BinaryPosterior(Part):
 
     def _dense(self, inputs, units, index):
         head = keras.layers.Dense(
-            units, kernel_initializer=keras.initializers.GlorotUniform(self.seed + index)
+            units,
+            kernel_initializer=keras.initializers.GlorotUniform(self.seed + index),
+            dtype=self.dtype,
         )
         head.build((None, inputs))
         return head

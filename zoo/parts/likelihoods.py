@@ -222,7 +222,7 @@ class Gaussian(_LocationScale):
     def scheduled_state(self, step):
         if self.annealed_from is None:
             return []
-        done = tf.minimum(tf.cast(step, tf.float32) / self.annealing_steps, 1.0)
+        done = tf.minimum(tf.cast(step, self.dtype) / self.annealing_steps, 1.0)
         scale = self.annealed_from + done * (self.initial_scale - self.annealed_from)
         return [(self.log_scale, tf.math.log(scale))]
 
@@ -279,11 +279,12 @@ LIKELIHOODS = {
 }
 
 
-def get_likelihood(likelihood: str | dict | Likelihood) -> Likelihood:
+def get_likelihood(likelihood: str | dict | Likelihood, dtype: str | None = None) -> Likelihood:
     """Makes a likelihood by its name or by a dictionary of its `name` and arguments.
 
     Args:
       likelihood: such a name or dictionary, or an object.
+      dtype: of the model.
 
     Returns:
       The object that was given, or a new one.
@@ -291,4 +292,4 @@ def get_likelihood(likelihood: str | dict | Likelihood) -> Likelihood:
     Raises:
       UsageError: for an unknown name, or arguments that it does not take.
     """
-    return make_part("likelihood", LIKELIHOODS, likelihood)
+    return make_part("likelihood", LIKELIHOODS, likelihood, dtype=dtype)

@@ -66,7 +66,8 @@ class GaussianPosterior(Part):
           Draws [S, B, K] with their density.
         """
         q = self.distribution(features)
-        noise = samplers.normal([num_samples, tf.shape(features)[0], q.event_shape[0]], seed)
+        shape = [num_samples, tf.shape(features)[0], q.event_shape[0]]
+        noise = samplers.normal(shape, seed, features.dtype)
         z = self._transform(q, noise)
         return Proposal(z, q.log_prob(z), q)
 
@@ -204,11 +205,12 @@ class LadderPosterior(_LayeredPosterior):
 POSTERIORS = {"mean_field": MeanFieldPosterior}
 
 
-def get_posterior(posterior: str | dict | Part) -> Part:
+def get_posterior(posterior: str | dict | Part, dtype: str | None = None) -> Part:
     """Makes a posterior by its name or by a dictionary of its `name` and arguments.
 
     Args:
       posterior: such a name or dictionary, or an object.
+      dtype: of the model.
 
     Returns:
       The object that was given, or a new one.
@@ -216,4 +218,4 @@ def get_posterior(posterior: str | dict | Part) -> Part:
     Raises:
       UsageError: for an unknown name, or arguments that it does not take.
     """
-    return make_part("posterior", POSTERIORS, posterior)
+    return make_part("posterior", POSTERIORS, posterior, dtype=dtype)

@@ -1,10 +1,19 @@
-"""A callback that logs pictures to TensorBoard."""
+"""Callbacks that log to TensorBoard, and leave nothing unwritten after an epoch."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from zoo.analysis import pictures
+
+
+class TensorBoard(keras.callbacks.TensorBoard):
+    """As that of Keras, but what it logs of an epoch is in its files when the epoch has ended."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        for writer in self._writers.values():
+            writer.flush()
 
 
 class PictureLogger(keras.callbacks.Callback):
@@ -24,15 +33,17 @@ class PictureLogger(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every and epoch + 1 != self.params["epochs"]:
             return
+        samples = pictures.samples(self.model, self.x, seed=self.seed)["mean"]
+        reconstructions = pictures.reconstructions(self.model, self.x, self.seed)
         drawn = {
-            "samples": pictures.square(
-                pictures.samples(self.model, self.x, seed=self.seed)["mean"]
-            ),
-            "reconstructions": pictures.reconstructions(self.model, self.x, self.seed),
+            "samples": (pictures.square(samples), ()),
+            "reconstructions": (reconstructions, pictures.RECONSTRUCTION_NAMES),
         }
         with self.writer.as_default():
-            for name, rows in drawn.items():
-                tf.summary.image(name, pictures.image_grid(np.clip(rows, 0, 1))[None], step=epoch)
+            for name, (rows, names) in drawn.items():
+                grid = pictures.image_grid(np.clip(rows, 0, 1), names=names)
+                tf.summary.image(name, grid[None], step=epoch)
+        self.writer.flush()
 
     def on_train_begin(self, logs=None):
         self.writer = tf.summary.create_file_writer(self.log_dir + "/pictures")

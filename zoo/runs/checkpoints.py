@@ -7,16 +7,18 @@ import zipfile
 import keras
 import numpy as np
 
-from zoo.core import version
+from zoo.core import signals, version
 from zoo.core.callbacks import RecoveryPoint, where_to_go_on
 from zoo.core.checks import UsageError
 from zoo.core.files import PARTIAL, atomic_write
-from zoo.core.replicas import is_chief
-from zoo.runs.strategies import broadcast
+from zoo.core.replicas import is_chief, is_multi_worker
+from zoo.runs import callback_memory
+from zoo.runs.strategies import broadcast, broadcast_arrays
 from zoo.runs.variable_paths import variable_paths
 
 _KEPT = 2
-_VERSION = "zoo_version"  # the name of what is no variable
+_VERSION = "zoo_version"  # the names of what is no variable
+_PLACE = "zoo_place"
 
 
 class Checkpoints(RecoveryPoint):
@@ -29,9 +31,14 @@ class Checkpoints(RecoveryPoint):
         model.fit(x, epochs=100, initial_epoch=first, callbacks=[checkpoints])
 
     A file holds every variable of the model (chains, particles and step sizes, too) and of its
-    optimizer by its path, and the version of the zoo. It gets its name when it is whole and on the
-    disk, so that there is always one to go on from. The state of other callbacks is not in it. Put
-    this one last. Of several workers the first alone reads and writes, and tells the others.
+    optimizer by its path, the version of the zoo, and what the other callbacks of the `fit`
+    remember, such as the best score so far: those attributes that are plain values, change during a
+    `fit` and are no arguments of the constructor. It gets its name when it is whole and on the
+    disk, so that there is always one to go on from. Of several workers the first alone reads and
+    writes, and tells the others.
+
+    Ctrl-C and SIGTERM end a `fit` between two steps, with the last file at its place in the epoch;
+    of several workers they lose what was done of the epoch.
 
     Args:
       directory: where the files are; it is made if missing.
@@ -39,21 +46,25 @@ class Checkpoints(RecoveryPoint):
     Raises:
       UsageError: if a file cannot be written; those before stay.
       FloatingPointError: instead of writing a variable that is not finite.
+      Interrupted: a `KeyboardInterrupt`, after such a signal.
     """
 
     def __init__(self, directory: str):
         super().__init__()
         self.directory = pathlib.Path(directory)
         self._begun = False  # whether what is in the directory belongs to this run
+        self._place = {}  # where a fit goes on
+        self._at_first = {}  # what other callbacks held as it began
 
     def restore(self, model: keras.Model) -> int:
-        """Sets a compiled model to the last epoch that was written whole.
+        """Sets a compiled model to where its training was when the last file was written.
 
         Args:
           model: built as the one that was trained.
 
         Returns:
           The number of epochs done, `initial_epoch` of a `fit` that goes on; 0 without checkpoints.
+          If that epoch was interrupted, the `fit` passes over the batches that were done.
 
         Raises:
           UsageError: if none of the files can be read, or the last is of another model, naming the
@@ -61,19 +72,21 @@ class Checkpoints(RecoveryPoint):
         """
         self._begun, strategy = True, model.distribute_strategy
         variables = variable_paths(model)
-        if is_chief(strategy):
-            done, arrays = self._read(variables)
-        else:
-            done, arrays = 0, [variable.numpy() for variable in variables.values()]
-        (done,) = broadcast(strategy, [np.asarray(done)])
-        if done:
+        read = self._read(variables) if is_chief(strategy) else None
+        done, arrays, place = read or (0, [variable.numpy() for variable in variables.values()], {})
+        found, done = broadcast(
+            strategy, [np.asarray(read is not None, np.int32), np.asarray(done)]
+        )
+        if found:
             received = broadcast(strategy, arrays)
             for variable, array in zip(variables.values(), received, strict=True):
                 variable.assign(array)
+            self._place = callback_memory.unpack(broadcast_arrays(strategy, place), _PLACE)
+        self.batches_done = self._place.get("batches", 0)
         return int(done)
 
     def _read(self, variables):
-        """The number of epochs done, and the values of all variables then."""
+        """Epochs done, the values of all variables then, and where exactly; None without a file."""
         found = self._paths()
         for path in self.directory.glob(PARTIAL + "*"):
             path.unlink()
@@ -87,14 +100,16 @@ class Checkpoints(RecoveryPoint):
             written_by = arrays.pop(_VERSION, None)
             told = f"checkpoints: {str(path)!r}"
             version.check(None if written_by is None else str(written_by), told)
+            place = {name: arrays.pop(name) for name in list(arrays) if name.startswith(_PLACE)}
             _check_match(arrays, variables, told)
-            return int(path.stem.removeprefix("epoch-")), [arrays[name] for name in variables]
+            done = int(path.stem.removeprefix("epoch-"))
+            return done, [arrays[name] for name in variables], place
         if found:
             raise UsageError(
                 f"checkpoints: none in {str(self.directory)!r} can be read; remove it to start "
                 "anew."
             )
-        return 0, []
+        return None
 
     @property
     def last(self) -> pathlib.Path | None:
@@ -108,8 +123,62 @@ class Checkpoints(RecoveryPoint):
                 "them by restore(model), or give another directory."
             )
         self._begun = True
+        self._at_first = callback_memory.settings_of(self.others)
+        if not self.batches_done:
+            self._recall()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch, self._num_batches = epoch, self.batches_done
+        if self.batches_done:
+            self._means.set_state(self._place["means"])
+            self._recall()
+
+    def metrics_so_far(self):
+        found = self._means.result()
+        return {name: found[name] for name in self._place["reported"]}
+
+    def on_train_batch_begin(self, batch, logs=None):
+        # Before a step and not behind it, where Keras might already run the next one.
+        if signals.asked_to_end():
+            self._end(batch, self._means.get_state())
+        self._num_batches = batch + self.model.steps_per_execution
+
+    def on_test_begin(self, logs=None):
+        self._trained = self._means.get_state()  # which the validation resets
+
+    def on_test_batch_begin(self, batch, logs=None):
+        if signals.asked_to_end():
+            self._end(self._num_batches, self._trained)
 
     def on_epoch_end(self, epoch, logs=None):
+        self.batches_done, self._place = 0, {}
+        self._write(epoch)
+        if signals.asked_to_end():
+            signals.end(
+                f"training had done {epoch + 1} epochs, and goes on from {str(self.last)!r}"
+            )
+
+    @property
+    def _means(self):
+        (means,) = self.model.metrics
+        return means
+
+    def _recall(self):
+        callback_memory.recall(self.others, self._place.get("callbacks", {}))
+
+    def _end(self, num_batches, means):
+        """Writes a file at a place in the epoch, and ends the training."""
+        told = f"training had done {self._epoch} epochs"
+        if is_multi_worker(self.model.distribute_strategy):  # which are not all at this place
+            signals.end(f"{told}, and goes on from there; start all workers again")
+        names, counts = means["names"], means["counts"]
+        reported = [name for name, count in zip(names, counts, strict=False) if count]
+        self._write(self._epoch, batches=num_batches, means=means, reported=reported)
+        told = f"{told} and {num_batches} batches" if num_batches else told
+        signals.end(f"{told}, and goes on from {str(self.last)!r}")
+
+    def _write(self, epoch, batches=None, **place):
+        """Writes a file at the end of an epoch, or within it, after so many batches."""
         arrays = {name: v.numpy() for name, v in variable_paths(self.model).items()}
         for name, array in arrays.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
@@ -119,8 +188,12 @@ class Checkpoints(RecoveryPoint):
                 )
         if not is_chief(self.model.distribute_strategy):
             return
-        with atomic_write(self.directory / f"epoch-{epoch + 1:06d}.npz") as partial:
-            np.savez(partial, **arrays, **{_VERSION: np.array(version.VERSION)})
+        num_epochs = epoch + 1 if batches is None else epoch
+        place["batches"] = batches or 0
+        place["callbacks"] = callback_memory.memory_of(self.others, self._at_first)
+        arrays |= callback_memory.pack(place, _PLACE) | {_VERSION: np.array(version.VERSION)}
+        with atomic_write(self.directory / f"epoch-{num_epochs:06d}.npz") as partial:
+            np.savez(partial, **arrays)
         for path in self._paths()[_KEPT:]:
             path.unlink()
 

@@ -1,14 +1,18 @@
 """What the absl programs in `scripts/` share: flags, and one clear line for a user's mistake."""
 
 import pathlib
+import shlex
+import signal
 import sys
 from collections.abc import Callable
 
 from absl import app, flags, logging
-from ml_collections import config_flags
 
+from zoo.core import signals
 from zoo.core.checks import UsageError
 from zoo.runs.config_files import config_files, find_config
+from zoo.runs.overrides import define_config_flag
+from zoo.runs.own_modules import import_own
 from zoo.runs.strategies import STRATEGIES
 
 # Flags defined here belong to the program that asks for them, so that its --help shows them.
@@ -29,13 +33,10 @@ def define_config(folder: pathlib.Path, default: str) -> flags.FlagHolder:
     flags.DEFINE_string(
         "config_folder", None, "A folder of configs of your own, known by name beside the others."
     )
-    # No default here: overrides would be held against it, whichever config is asked for.
-    return config_flags.DEFINE_config_file(
-        "config",
-        None,
+    return define_config_flag(
         "NAME, NAME:DATA or NAME:DATA:PRESET, such as hmc_dlgm:mnist:small, where NAME is a method "
         f"that --list tells, or the path of a Python file with get_config(); {default} by default. "
-        "It is run, so trust it like any code. Change a value by --config.KEY=VALUE.",
+        "It is run, so trust it like any code. Change a value by --config.KEY=VALUE."
     )
 
 
@@ -73,19 +74,34 @@ def define_strategy() -> flags.FlagHolder:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Parses the flags and runs `main()`; a user's mistake ends in one line and exit status 2."""
-    app.run(lambda _: _told(main), flags_parser=lambda argv: _told(lambda: _parse(argv)))
+    """Parses the flags and runs `main()`; a user's mistake ends in one line and exit status 2.
+
+    Ctrl-C and SIGTERM end in one line, too, and status 130 and 143.
+    """
+    flags.DEFINE_multi_string(
+        "import",
+        [],
+        "A module of yours, or the path of its file, that is imported before anything else, so "
+        "that its methods are known; repeatable. A run remembers it. Trust it like any code.",
+    )
+    with signals.raised():
+        app.run(lambda _: _told(main), flags_parser=lambda argv: _told(lambda: _parse(argv)))
 
 
 _configs: list[tuple[pathlib.Path, str]] = []  # that this program takes by name: one, or none
 
 
 def _parse(argv):
+    _, asked = _taken(argv, "import")
+    for name in asked:
+        import_own(name)
     try:
         rest = flags.FLAGS(_with_config_path(argv))
     except UsageError:
         raise
     except flags.Error as error:
+        if _configs and flags.FLAGS["config"].parser.refused:
+            raise flags.FLAGS["config"].parser.refused from None
         # A config file that fails comes with its traceback, and the reason last.
         told, trace, _ = str(error).partition("\n\nTraceback")
         reason = str(error).strip().splitlines()[-1].removeprefix("zoo.core.checks.UsageError: ")
@@ -107,9 +123,10 @@ def _with_config_path(argv):
     if not _configs:
         return argv
     _, default = _configs[0]
-    folder, _ = _taken(argv, "config_folder")
-    value, rest = _taken(argv, "config")
-    config, choice = find_config(default if value is None else value, _folders(folder))
+    _, folders = _taken(argv, "config_folder")
+    rest, values = _taken(argv, "config")
+    value, folders = (values or [default])[-1], _folders((folders or [None])[-1])
+    config, choice = find_config(value, folders)
     return [argv[0], f"--config={config.path}{choice and f':{choice}'}", *rest[1:]]
 
 
@@ -121,15 +138,15 @@ def _folders(own):
 
 
 def _taken(argv, name):
-    """The value of a flag, None without one, and the other arguments."""
-    value, rest, arguments = None, [], iter(argv)
+    """The other arguments, and all values of a flag."""
+    values, rest, arguments = [], [], iter(argv)
     for argument in arguments:
         flag, equals, given = argument.partition("=")
         if flag in (f"--{name}", f"-{name}"):
-            value = given if equals else next(arguments, "")
+            values.append(given if equals else next(arguments, ""))
         else:
             rest.append(argument)
-    return value, rest
+    return rest, values
 
 
 def _last_words(error):
@@ -148,4 +165,9 @@ def _told(function):
     except OSError as error:  # such as a full disk
         of = "" if error.filename is None else f" {str(error.filename)!r}"
         print(f"error: cannot read or write{of}: {error.strerror or error}.", file=sys.stderr)
+    except KeyboardInterrupt as ended:
+        again = shlex.join(["python", *sys.argv])
+        kept = f": {ended}. To go on: {again}" if str(ended) else "."
+        print(f"interrupted{kept}", file=sys.stderr)
+        sys.exit(128 + getattr(ended, "signum", signal.SIGINT))
     sys.exit(2)

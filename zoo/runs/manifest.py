@@ -6,20 +6,27 @@ import pathlib
 from zoo.core import version
 from zoo.core.checks import UsageError
 from zoo.core.files import write_json
+from zoo.runs.locks import locked_manifest
 
 MANIFEST = "manifest.json"
 CONFIG = "config.json"
 
 
-def create(workdir: str | pathlib.Path) -> None:
-    """Begins the manifest of a new run, which lists nothing yet."""
-    _write(workdir, [])
+def create(workdir: str | pathlib.Path, **notes) -> None:
+    """Begins the manifest of a new run, which lists nothing yet.
+
+    Args:
+      workdir: of the run.
+      **notes: what else it holds, as `note` takes it.
+    """
+    _write(workdir, {"version": version.VERSION, "files": []} | notes)
 
 
 def claim(workdir: str | pathlib.Path, name: str) -> pathlib.Path:
     """Enters a file or folder in the manifest: whoever writes one into a work directory calls this.
 
-    What is listed there belongs to the run, and goes when another run takes its place.
+    What is listed there belongs to the run, and goes when another run takes its place. Several
+    programs can call this at once.
 
     Args:
       workdir: of a run.
@@ -31,17 +38,37 @@ def claim(workdir: str | pathlib.Path, name: str) -> pathlib.Path:
     Raises:
       UsageError: if `workdir` holds no run, or something of that name that no run wrote.
     """
-    listed = names(workdir)
     path = pathlib.Path(workdir) / _plain(name)
-    if name not in listed:
-        check_free(workdir, [name])
-        _write(workdir, [*listed, name])
+    if name not in names(workdir):
+        with locked_manifest(workdir):
+            check_free(workdir, [name])
+            found = _read(workdir)
+            _write(workdir, found | {"files": [*found["files"], name]})
     return path
 
 
 def release(workdir: str | pathlib.Path, name: str) -> None:
     """Takes a name out of the manifest, once its file is gone."""
-    _write(workdir, [listed for listed in names(workdir) if listed != name])
+    with locked_manifest(workdir):
+        found = _read(workdir)
+        files = [listed for listed in found["files"] if listed != name]
+        _write(workdir, found | {"files": files})
+
+
+def note(workdir: str | pathlib.Path, **notes) -> None:
+    """Writes into the manifest what else is known of the run, such as that it is finished.
+
+    Args:
+      workdir: of the run.
+      **notes: values that JSON can hold.
+    """
+    with locked_manifest(workdir):
+        _write(workdir, _read(workdir) | notes)
+
+
+def noted(workdir: str | pathlib.Path, name: str, default=None):
+    """Returns what `note` wrote of that name, or else the default."""
+    return _read(workdir).get(name, default)
 
 
 def check_free(workdir: str | pathlib.Path, wanted: list[str]) -> None:
@@ -69,16 +96,7 @@ def names(workdir: str | pathlib.Path) -> list[str]:
     Raises:
       UsageError: if `workdir` holds no run, or one of another version.
     """
-    path = pathlib.Path(workdir) / MANIFEST
-    if not holds_run(workdir):
-        raise UsageError(f"workdir: there is no run in {str(workdir)!r}; train makes one.")
-    try:
-        found = json.loads(path.read_text())
-        written_by, listed = found["version"], [_plain(name) for name in found["files"]]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UsageError(f"workdir: {str(path)!r} is no manifest: {error}.") from None
-    version.check(written_by, f"workdir: {str(workdir)!r}")
-    return listed
+    return _read(workdir)["files"]
 
 
 def holds_run(workdir: str | pathlib.Path) -> bool:
@@ -98,8 +116,21 @@ def holds_run(workdir: str | pathlib.Path) -> bool:
     return False
 
 
-def _write(workdir, listed):
-    write_json(pathlib.Path(workdir) / MANIFEST, {"version": version.VERSION, "files": listed})
+def _read(workdir):
+    path = pathlib.Path(workdir) / MANIFEST
+    if not holds_run(workdir):
+        raise UsageError(f"workdir: there is no run in {str(workdir)!r}; train makes one.")
+    try:
+        found = json.loads(path.read_text())
+        written_by, listed = found["version"], [_plain(name) for name in found["files"]]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UsageError(f"workdir: {str(path)!r} is no manifest: {error}.") from None
+    version.check(written_by, f"workdir: {str(workdir)!r}")
+    return found | {"files": listed}
+
+
+def _write(workdir, found):
+    write_json(pathlib.Path(workdir) / MANIFEST, found)
 
 
 def _plain(name):

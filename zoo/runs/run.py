@@ -18,6 +18,7 @@ from zoo.runs.workdir import load, load_config, make_workdir
 
 EVALUATION = "evaluation.json"
 LOG_LIKELIHOOD = "log_likelihood.csv"
+EVALUATIONS = "evaluations"  # those by other settings than the config's
 
 
 @dataclasses.dataclass
@@ -46,26 +47,39 @@ class Run:
 
     @functools.cached_property
     def evaluation(self) -> tuple[dict, np.ndarray]:
-        """The scores that it was given, by name, and the log-likelihood of every image.
+        """The scores by its own config, by name, and the log-likelihood of every image.
 
         Raises:
           UsageError: if they are missing, broken, or not of one evaluation.
         """
         path = pathlib.Path(self.workdir)
+        return self._read_evaluation(path / EVALUATION, path / LOG_LIKELIHOOD)
+
+    @property
+    def evaluations(self) -> list[tuple[dict, np.ndarray]]:
+        """All that it was given, as `evaluation`, which is the first.
+
+        Raises:
+          UsageError: as `evaluation`.
+        """
+        others = sorted((pathlib.Path(self.workdir) / EVALUATIONS).glob("*.json"))
+        read = [self._read_evaluation(path, path.with_suffix(".csv")) for path in others]
+        return [self.evaluation, *read]
+
+    def _read_evaluation(self, path, table):
         try:
-            scores = json.loads((path / EVALUATION).read_text())
-            values = np.loadtxt(
-                path / LOG_LIKELIHOOD, delimiter=",", skiprows=1, usecols=1, ndmin=1
-            )
+            scores = json.loads(path.read_text())
+            values = np.loadtxt(table, delimiter=",", skiprows=1, usecols=1, ndmin=1)
             mean = scores["log_likelihood"]
+            if mean is None:
+                raise ValueError(f"its log_likelihood in {path.name} is unknown")
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise UsageError(
                 f"workdir: {self.workdir!r} has no evaluation to read: {error}."
             ) from None
-        if len(values) != scores["num_images"] or not np.isclose(mean, values.mean()):
-            raise UsageError(
-                f"workdir: {EVALUATION} and {LOG_LIKELIHOOD} of {self.workdir!r} differ."
-            )
+        left = values[~np.isnan(values)]  # all, but for images that were left out
+        if len(values) != scores["num_images"] or not np.isclose(mean, left.mean()):
+            raise UsageError(f"workdir: {path.name} and {table.name} of {self.workdir!r} differ.")
         return scores, values
 
 

@@ -1,6 +1,7 @@
 """Training on several devices and machines: strategies, and what their workers must agree on."""
 
 import contextlib
+import io
 import json
 import os
 import socket
@@ -94,6 +95,21 @@ def broadcast(strategy: tf.distribute.Strategy, arrays: list[np.ndarray]) -> lis
 
     received = sent([tf.constant(array) for array in arrays])
     return [strategy.experimental_local_results(value)[0].numpy() for value in received]
+
+
+def broadcast_arrays(
+    strategy: tf.distribute.Strategy, arrays: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """As `broadcast`, of arrays by name, of which the other workers need not know the shapes."""
+    if not is_multi_worker(strategy):
+        return arrays
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    content = np.frombuffer(file.getvalue(), np.uint8).astype(np.int32)
+    (size,) = broadcast(strategy, [np.asarray(len(content), np.int32)])
+    (content,) = broadcast(strategy, [np.resize(content, int(size))])
+    with np.load(io.BytesIO(content.astype(np.uint8).tobytes())) as file:
+        return dict(file)
 
 
 @contextlib.contextmanager

@@ -13,8 +13,10 @@ from zoo.core.files import PARTIAL, atomic_write, write_json
 from zoo.core.registry import get_method
 from zoo.runs import manifest
 from zoo.runs.config import check_config
+from zoo.runs.own_modules import import_of_run, imported
 
 CHECKPOINTS = "checkpoints"
+CHUNKS = "chunks"  # of an evaluation that is not finished
 METRICS = "metrics.csv"
 MODEL = "model.keras"
 
@@ -38,6 +40,25 @@ def make_workdir(path: str | pathlib.Path, *, name: str = "workdir") -> pathlib.
     return workdir
 
 
+def is_finished(path: str | pathlib.Path, config: ml_collections.ConfigDict) -> bool:
+    """Whether a directory holds a finished run of this config; an unfinished one can go on.
+
+    Args:
+      path: of the directory, which may be missing.
+      config: of the run, with every default.
+
+    Raises:
+      UsageError: if it holds a run of another config, naming the first key that differs, or a run
+        of another version.
+    """
+    if not manifest.holds_run(path):
+        return False
+    state = _state(pathlib.Path(path))
+    if state != _BROKEN:
+        _check_same(load_config(path), config, path, state)
+    return state == _FINISHED
+
+
 def start_run(
     path: str | pathlib.Path,
     config: ml_collections.ConfigDict,
@@ -47,38 +68,49 @@ def start_run(
 ) -> None:
     """Makes the work directory of a new run, or leaves an unfinished one of the same config.
 
-    A run is unfinished while it has a folder of checkpoints, until `finish_run`. Of a finished run
-    everything is removed that its manifest lists, and nothing else.
+    A run is unfinished until `finish_run`. Of a run that is overwritten everything is removed that
+    its manifest lists, and nothing else.
 
     Args:
       path: of the directory, made if missing.
       config: of the run, with every default.
       files: names of what the run will write beside the config and the checkpoints.
-      overwrite: whether to remove an unfinished run, too.
+      overwrite: whether to remove a run that is there.
 
     Raises:
       UsageError: if the directory cannot be written to, holds files of these names that no run
-        wrote, a run of another version, or an unfinished run of another config.
+        wrote, a run of another version, a finished run, or an unfinished one of another config.
     """
     workdir = make_workdir(path)
-    manifest.check_free(workdir, [manifest.CONFIG, CHECKPOINTS, METRICS, *files])
-    unfinished = (workdir / CHECKPOINTS).is_dir() and not overwrite
-    if unfinished:
-        _check_same(load_config(workdir), config, workdir)
-    elif manifest.holds_run(workdir):
+    manifest.check_free(workdir, [manifest.CONFIG, CHECKPOINTS, CHUNKS, METRICS, *files])
+    if not overwrite and is_finished(workdir, config):
+        raise UsageError(
+            f"workdir: {str(workdir)!r} holds a finished run; give another directory, or "
+            "--overwrite."
+        )
+    goes_on = not overwrite and manifest.holds_run(workdir) and _state(workdir) == _UNFINISHED
+    if not goes_on and manifest.holds_run(workdir):
         _remove_run(workdir)
     for left in workdir.glob(PARTIAL + "*"):  # what a killed program had not finished writing
         _remove(left)
-    if not unfinished:
-        manifest.create(workdir)
+    if not goes_on:
+        manifest.create(workdir, finished=False, imports=imported())
         write_json(manifest.claim(workdir, manifest.CONFIG), config.to_dict())
         manifest.claim(workdir, CHECKPOINTS).mkdir()
 
 
 def finish_run(path: str | pathlib.Path) -> None:
-    """Removes the checkpoints of a run, all of whose files are written."""
-    _remove(pathlib.Path(path) / CHECKPOINTS)
-    manifest.release(path, CHECKPOINTS)
+    """Removes what a run goes on from, once all of its files are written."""
+    manifest.note(path, finished=True)
+    forget(path, CHECKPOINTS)
+    forget(path, CHUNKS)
+
+
+def forget(path: str | pathlib.Path, name: str) -> None:
+    """Removes a file or folder of a run, if it is there."""
+    if name in manifest.names(path):
+        _remove(pathlib.Path(path) / name)
+        manifest.release(path, name)
 
 
 def continue_metrics(path: str | pathlib.Path, num_epochs: int) -> pathlib.Path:
@@ -101,7 +133,7 @@ def load_config(path: str | pathlib.Path) -> ml_collections.ConfigDict:
     Raises:
       UsageError: if there is none, or it is broken.
     """
-    manifest.names(path)
+    import_of_run(path)
     file = pathlib.Path(path) / manifest.CONFIG
     try:
         return check_config(ml_collections.ConfigDict(json.loads(file.read_text())))
@@ -136,13 +168,26 @@ def load(workdir: str | pathlib.Path) -> keras.Model:
         raise UsageError(f"workdir: {str(path)!r} cannot be loaded: {reason}") from error
 
 
-def _check_same(old, new, workdir):
+_FINISHED, _UNFINISHED = "a finished run", "an unfinished run"
+_BROKEN = "a run that was killed before it had begun, or while it was removed"
+
+
+def _state(workdir):
+    """What the run in a work directory is."""
+    # A manifest that does not say so is of a run that had checkpoints until it was finished.
+    unknown = manifest.CONFIG in manifest.names(workdir) and not (workdir / CHECKPOINTS).is_dir()
+    if manifest.noted(workdir, "finished", unknown):
+        return _FINISHED
+    return _UNFINISHED if (workdir / CHECKPOINTS).is_dir() else _BROKEN
+
+
+def _check_same(old, new, workdir, state):
     old, new = (_flat(json.loads(json.dumps(config.to_dict()))) for config in (old, new))
     for key in [*new, *old]:
         if old.get(key) != new.get(key):
             raise UsageError(
-                f"workdir: {str(workdir)!r} holds an unfinished run whose {key} is "
-                f"{old.get(key)!r}, not {new.get(key)!r}; give another directory, or --overwrite."
+                f"workdir: {str(workdir)!r} holds {state} whose {key} is {old.get(key)!r}, not "
+                f"{new.get(key)!r}; give another directory, or --overwrite."
             )
 
 
@@ -158,6 +203,7 @@ def _flat(values, prefix=""):
 def _remove_run(workdir):
     """Removes what the manifest lists: first what a run would go on from, and the manifest last."""
     listed = manifest.names(workdir)
+    manifest.note(workdir, finished=False)  # from now on, whatever is left of it
     for name in sorted(listed, key=lambda name: name != CHECKPOINTS):
         _remove(workdir / name)
     (workdir / manifest.MANIFEST).unlink()

@@ -1,7 +1,11 @@
 """The files that a training leaves: each is written by a function that registers itself."""
 
 import csv
-from collections.abc import Callable
+import hashlib
+import json
+import pathlib
+import sys
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +15,9 @@ from zoo.analysis import pictures
 from zoo.core.abilities import defines
 from zoo.core.files import atomic_write, write_json
 from zoo.runs.manifest import claim
-from zoo.runs.run import EVALUATION, LOG_LIKELIHOOD, Run
-from zoo.runs.workdir import MODEL
-from zoo.scores.chunks import collect
+from zoo.runs.run import EVALUATION, EVALUATIONS, LOG_LIKELIHOOD, Run
+from zoo.runs.workdir import CHECKPOINTS, CHUNKS, MODEL, forget
+from zoo.scores.chunks import collect, kept_in
 
 
 class Writer(NamedTuple):
@@ -58,10 +62,17 @@ def file_names() -> list[str]:
 
 
 def write_files(run: Run) -> None:
-    """Writes all that a training leaves: what the registered functions write of such a model."""
+    """Writes all that a training leaves: what the registered functions write of such a model.
+
+    Of scores that are not numbers, and are not to be left out, it is said that they were not
+    written.
+    """
     for writer in _WRITERS:
         if all(defines(run.model, name) for name in writer.needs):
-            writer.write(run)
+            try:
+                writer.write(run)
+            except FloatingPointError as error:  # the others are not lost for it
+                print(f"error: {' and '.join(writer.files)} not written: {error}", file=sys.stderr)
 
 
 @register_writer(MODEL)
@@ -72,23 +83,52 @@ def write_model(run: Run) -> None:
 
 
 @register_writer(EVALUATION, LOG_LIKELIHOOD)
-def write_evaluation(run: Run) -> None:
-    """Scores the model on the test images as its config says, and writes and prints the scores."""
-    found, per_image = scores.report(
-        run.model, run.data.test, seed=run.config.seed, **run.config.evaluation
-    )
-    write_json(claim(run.workdir, EVALUATION), found)
+def write_evaluation(run: Run, changed: dict | None = None) -> None:
+    """Scores the model on the test images, and writes and prints the scores.
+
+    Chunks of images are kept until the scores are written and the run is finished, so that an
+    evaluation which is interrupted goes on.
+
+    Args:
+      run: with a fitted model.
+      changed: settings of `scores.report` that differ from the run's own; what is found by them is
+        written to a file of their name in a folder of its own.
+    """
+    workdir = pathlib.Path(run.workdir)
+    settings = run.config.evaluation.to_dict() | {"seed": run.config.seed} | (changed or {})
+    with kept_in(claim(workdir, CHUNKS) / _digest(run, settings)):
+        found, per_image = scores.report(run.model, run.data.test, **settings)
+    path, table = workdir / EVALUATION, workdir / LOG_LIKELIHOOD
+    if changed:
+        name = ",".join(f"{key}={value}" for key, value in sorted(changed.items()))
+        path = workdir / EVALUATIONS / f"{name}.json"
+        table = path.with_suffix(".csv")
+    for file in [path, *([] if per_image is None else [table])]:
+        claim(workdir, file.relative_to(workdir).parts[0])
     if per_image is not None:
-        path = claim(run.workdir, LOG_LIKELIHOOD)
-        with atomic_write(path) as partial, partial.open("w") as file:
+        with atomic_write(table) as partial, partial.open("w") as file:
             writer = csv.writer(file)
             writer.writerow(["index", "log_likelihood"])
             writer.writerows(enumerate(per_image.tolist()))
-    print(f"\n{run.model.name} on {found['num_images']} test images")
+    write_json(path, found)
+    if not (workdir / CHECKPOINTS).exists():  # and else when all is written
+        forget(workdir, CHUNKS)
+    print(f"\n{run.model.name} on {found['num_images']} test images: {path}")
     for name, unit in scores.units().items():
         if name in found:
             value = "-" if found[name] is None else f"{found[name]:.4f}"
             print(f"  {name:<26}{value:>10}  {unit}")
+    for sentence in found.get("warnings", ()):
+        print(f"warning: {sentence}")
+
+
+def _digest(run, settings):
+    """A name for a model, data and settings, of which the same scores follow."""
+    told = json.dumps([settings, run.config.data.to_dict()], sort_keys=True)
+    digest = hashlib.sha256(told.encode())
+    for variable in run.model.variables:
+        digest.update(variable.numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 @register_writer("samples.png", needs=("sample",))
@@ -102,7 +142,7 @@ def write_sample_picture(run: Run) -> None:
 def write_reconstruction_picture(run: Run) -> None:
     """Draws test images above their reconstructions."""
     rows = pictures.reconstructions(run.model, _test_images(run), run.config.seed)
-    write_picture(run, "reconstructions.png", rows)
+    write_picture(run, "reconstructions.png", rows, pictures.RECONSTRUCTION_NAMES)
 
 
 @register_writer("inpainting.png", needs=("inpaint",))
@@ -111,14 +151,15 @@ def write_inpainting_picture(run: Run) -> None:
     x, model = _test_images(run), run.model
     (visible,) = data.completion_masks(model, default="bottom").values()
     drawn = pictures.completions(model, x, visible, run.config.seed)
-    write_picture(run, "inpainting.png", pictures.inpainting(x, visible, drawn["mean"]))
+    rows, names = pictures.inpainting(x, visible, drawn["mean"]), len(drawn["mean"])
+    write_picture(run, "inpainting.png", rows, pictures.inpainting_names(names))
 
 
-def write_picture(run: Run, name: str, rows: np.ndarray) -> None:
-    """Writes rows of images as a picture of the run, and prints its path."""
+def write_picture(run: Run, name: str, rows: np.ndarray, names: Sequence[str] = ()) -> None:
+    """Writes rows of images, with their names if there are any, and prints the picture's path."""
     path = claim(run.workdir, name)
     with atomic_write(path) as partial:
-        pictures.save_grid(partial, rows)
+        pictures.save_grid(partial, rows, names)
     print(path)
 
 

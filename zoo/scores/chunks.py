@@ -1,5 +1,9 @@
 """Collecting images, and running a compiled program over many of them, a chunk at a time."""
 
+import contextlib
+import itertools
+import pathlib
+import zipfile
 from collections.abc import Callable
 
 import keras
@@ -8,9 +12,12 @@ import tensorflow as tf
 
 import samplers
 from samplers.random import Seed
+from zoo.core import signals
+from zoo.core.batches import as_batch
 from zoo.core.checks import UsageError, check_positive
 from zoo.core.fields import check_batch
-from zoo.core.pipeline import as_batch
+from zoo.core.files import atomic_write
+from zoo.core.progress import verbosity
 
 
 def collect(model, data, num_images: int | None = None) -> np.ndarray:
@@ -64,6 +71,19 @@ def collect_batch(model, data, num_images: int | None = None) -> dict[str, np.nd
     return {name: value[:num_images] for name, value in batch.items()}
 
 
+def prepare(model, seed: Seed) -> dict[str, float]:
+    """Lets a model estimate what its scores need, such as log Z, unless it is known.
+
+    Args:
+      model: that is scored.
+      seed: int or int32[2], of the score.
+
+    Returns:
+      What the model tells of it.
+    """
+    return model.prepare_for_scores(samplers.fold_in(seed, "prepare"))
+
+
 def preprocessed(model, batch: dict[str, np.ndarray], seed: Seed) -> dict[str, np.ndarray]:
     """What the model explains of examples: grey levels are binarised once, if need be.
 
@@ -80,11 +100,34 @@ def preprocessed(model, batch: dict[str, np.ndarray], seed: Seed) -> dict[str, n
     return {name: value.numpy() for name, value in explained.items()}
 
 
+@contextlib.contextmanager
+def kept_in(folder: pathlib.Path):
+    """A context in which the chunks of `in_chunks` are kept, and not run where they were kept.
+
+    A program that is asked to end does so after a chunk, and loses none. Whoever enters the context
+    again must run the same in the same order.
+
+    Args:
+      folder: where they are kept; it is made if missing.
+
+    Raises:
+      Interrupted: after Ctrl-C or SIGTERM.
+    """
+    global _kept
+    before, _kept = _kept, _Kept(folder)
+    try:
+        with signals.deferred():
+            yield
+    finally:
+        _kept = before
+
+
 def in_chunks(run: Callable, arrays, chunk_size: int, title: str, verbose: bool):
     """Calls `run(*chunk)` on chunks of equal size, the last one padded, with a progress bar.
 
     Args:
-      run: takes arrays [chunk_size, ...] and returns a nest of tensors [..., chunk_size].
+      run: a compiled function of arrays [chunk_size, ...], which returns a nest of tensors
+        [..., chunk_size].
       arrays: a sequence of arrays, or of dictionaries of arrays, that share their first axis.
       chunk_size: examples at a time.
       title: of the progress bar.
@@ -98,14 +141,53 @@ def in_chunks(run: Callable, arrays, chunk_size: int, title: str, verbose: bool)
     starts = range(0, size, chunk_size)
     if verbose:
         print(title, flush=True)
-    bar = keras.utils.Progbar(len(starts), verbose=int(verbose), unit_name="chunk")
-    results = []
-    for k, start in enumerate(starts):
+    bar = keras.utils.Progbar(len(starts), verbose=verbosity(verbose), unit_name="chunk")
+    paths = _kept.paths() if _kept else itertools.repeat(None)
+    results, outputs = [], None
+    for k, (start, path) in enumerate(zip(starts, paths, strict=False)):
         # The last chunk is filled up with its own start again, so that nothing is compiled twice.
         index = np.resize(np.arange(start, min(start + chunk_size, size)), chunk_size)
-        outputs = run(*tf.nest.map_structure(lambda a, i=index: tf.constant(a[i]), arrays))
-        results.append(tf.nest.map_structure(lambda t: t.numpy(), outputs))
+        chunk = tf.nest.map_structure(lambda a, i=index: tf.constant(a[i]), arrays)
+        found = _read(path)
+        if found is None:
+            outputs = run(*chunk)
+            found = [tensor.numpy() for tensor in tf.nest.flatten(outputs)]
+            _write(path, found)
+        results.append(found)
         bar.update(k + 1)
-    return tf.nest.map_structure(
-        lambda *parts: np.concatenate(parts, axis=-1)[..., :size], *results
-    )
+        if path and signals.asked_to_end():
+            signals.end("what was scored is kept")
+    if outputs is None:  # for their structure
+        outputs = run.get_concrete_function(*chunk).structured_outputs
+    whole = [np.concatenate(parts, axis=-1)[..., :size] for parts in zip(*results, strict=True)]
+    return tf.nest.pack_sequence_as(outputs, whole)
+
+
+class _Kept:
+    """Files for the chunks of each call of `in_chunks`."""
+
+    def __init__(self, folder):
+        self._folder, self._calls = folder, itertools.count()
+
+    def paths(self):
+        call = next(self._calls)
+        return (self._folder / f"{call}-{chunk}.npz" for chunk in itertools.count())
+
+
+_kept: _Kept | None = None
+
+
+def _read(path):
+    if path is None or not path.exists():
+        return None
+    try:
+        with np.load(path) as file:
+            return [file[f"arr_{k}"] for k in range(len(file.files))]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None  # it is damaged, and run again
+
+
+def _write(path, arrays):
+    if path is not None:
+        with atomic_write(path) as partial:
+            np.savez(partial, *arrays)

@@ -11,6 +11,7 @@ import tensorflow as tf
 import samplers
 from zoo.core.checks import UsageError, check_count
 from zoo.core.fields import PixelField
+from zoo.core.progress import verbosity
 from zoo.data import Data
 from zoo.scores.chunks import in_chunks
 
@@ -152,7 +153,9 @@ def classifier_features(
     train, test = (split.map(_labelled) for split in (data.train, data.test))
     if verbose:
         print(f"Features: training a classifier of {data.num_classes} classes", flush=True)
-    classifier.fit(train.repeat(), steps_per_epoch=num_batches, shuffle=False, verbose=int(verbose))
+    classifier.fit(
+        train.repeat(), steps_per_epoch=num_batches, shuffle=False, verbose=verbosity(verbose)
+    )
     _, accuracy = classifier.evaluate(test, verbose=0)
     return FeatureNetwork("frechet_small", hidden, data.shape, accuracy)
 

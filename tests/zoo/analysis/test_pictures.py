@@ -25,6 +25,22 @@ def test_grids_are_enlarged_by_whole_factors():
     assert (second[-1] == 0.5).all() and (second[:, -1] == 0.5).all()
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_rows_have_names(channels):
+    """Black on a white margin, each in the height of its row; the images are as without."""
+    rows = RNG.random((3, 2, 4, 5, channels), dtype=np.float32)
+    plain = pictures.image_grid(rows)
+    named = pictures.image_grid(rows, names=["image", "", "a much longer name"])
+    width = named.shape[1] - plain.shape[1]
+    np.testing.assert_array_equal(named[:, width:], plain)
+    margins = named[:, :width].reshape(3, -1, width, channels)
+    assert [margin.min() < 0.2 for margin in margins] == [True, False, True]
+    assert [round(float(margin.max()), 6) for margin in margins] == [1, 1, 1]
+    assert (margins[:, :, 0] == 1).all() and (margins[:, 0] == 1).all()  # none is cut off
+    assert pictures.inpainting_names(1) == ["image", "seen", "completion 1"]
+    assert pictures.inpainting_names(2)[3:] == ["completion 2", "deviation"]
+
+
 def test_files_have_the_pixels_as_they_are(tmp_path):
     """Neither stretched to black and white nor wrapped around where they leave [0, 1]."""
     pictures.save_grid(tmp_path / "grid.png", np.array([0.2, 0.6, 1.4]).reshape(1, 3, 1, 1, 1))

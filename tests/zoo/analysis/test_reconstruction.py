@@ -31,6 +31,25 @@ def test_reconstruction_by_num_steps():
     np.testing.assert_allclose(ladder_means.get_xydata(), [[0, 0.03]])
 
 
+@pytest.mark.parametrize(
+    ("names", "label"),
+    [
+        (["ShortRun"], "Langevin steps K"),
+        (["ShortRun", "ABP"], "Langevin steps K"),
+        (["HMCDLGM"], "transitions M"),
+        (["HMCDLGM", "MHHMC"], "transitions M"),
+        (["HMCDLGM", "ShortRun"], "steps of the chain"),
+        ([], "steps of the chain"),
+    ],
+    ids=str,
+)
+def test_the_axis_tells_which_steps(names, label):
+    runs = [scored_run(name, reconstruction_mse=0.1, name=name, num_steps=2) for name in names]
+    runs.append(scored_run("none", reconstruction_mse=0.1, name="VAE"))
+    plot = analysis.draw("reconstruction_by_num_steps", runs)
+    assert plot.figure.axes[0].get_xlabel() == label
+
+
 def network(inputs, outputs):
     return keras.Sequential([keras.Input((inputs,)), keras.layers.Dense(outputs)])
 

@@ -5,16 +5,8 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo.core.fields import (
-    CountField,
-    Field,
-    IndexField,
-    LabelField,
-    MaskField,
-    PixelField,
-    SeedField,
-    check_batch,
-)
+from zoo.core.fields import Field, IndexField, LabelField, PixelField, check_batch
+from zoo.core.request_fields import CountField, MaskField, SeedField
 
 IMAGES, LABELS = PixelField((2, 3)), LabelField(num_classes=3)
 ONE = PixelField((2, 3), batched=False)

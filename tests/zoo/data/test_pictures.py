@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo.core.fields import MaskField
+from zoo.core.request_fields import MaskField
 from zoo.data.masks import completion_masks
 from zoo.data.pictures import own_image, own_mask, own_preparation
 

@@ -229,6 +229,10 @@ def test_every_step_can_have_its_own_size():
     assert zoo.ShortRun.from_config(model.get_config()).search == model.search
 
 
+def test_a_search_is_made_by_its_method():
+    assert step_size_search.get_step_size_search("grid") == StepSizeSearch("grid")
+
+
 def test_one_outlier_does_not_stop_the_search():
     search = StepSizeSearch("gradient")
     step_size, moments = tf.constant(0.1), tf.zeros([2])
@@ -251,6 +255,7 @@ def test_bad_arguments_are_told(digits):
             "step_size_search": {"method": "grid"},
         },
         "step_size_search does not take every; it takes": {"step_size_search": {"every": 2}},
+        "method: unknown value 'gird'; did you mean 'grid'": {"step_size_search": "gird"},
         "entropy: unknown value 'margin'; did": {"step_size_search": {"entropy": "margin"}},
         "num_chains must be at least 2": {"step_size_search": {"entropy": "marginal"}},
         "blocks must be one of dense, convolution": {"blocks": "convolutions"},

@@ -1,5 +1,6 @@
 """Work directories and their manifests: a run's files are known, and nobody else's are touched."""
 
+import contextlib
 import json
 import shutil
 
@@ -12,6 +13,7 @@ from zoo.runs.defaults import resolve
 from zoo.runs.run import open_run, open_runs
 
 CONFIG = resolve(digits_config(name="VAE"))
+OTHER = resolve(digits_config(name="VAE", latent_dim=3))
 
 
 @pytest.fixture
@@ -32,6 +34,7 @@ def found(path):
 
 def test_the_manifest_lists_what_is_there(finished):
     listed = json.loads((finished / "manifest.json").read_text())
+    assert listed.pop("finished") and listed.pop("imports") == []
     assert listed == {"version": "0.2.0", "files": ["config.json", "scores.json", "logs"]}
     assert found(finished) == {*listed["files"], "manifest.json"}
     assert manifest.claim(finished, "logs") == finished / "logs"  # again, which is the same
@@ -48,7 +51,7 @@ def test_an_older_run_gives_way_but_nothing_else(finished):
     (outside / "data").write_text("mine")
     shutil.rmtree(finished / "logs")
     (finished / "logs").symlink_to(outside)
-    workdir.start_run(finished, CONFIG)
+    workdir.start_run(finished, CONFIG, overwrite=True)
     assert found(finished) == {"manifest.json", "config.json", "checkpoints", "notes.txt"}
     assert (outside / "data").read_text() == "mine"
 
@@ -72,22 +75,72 @@ def test_an_unfinished_run_stays_and_only_of_the_same_config(tmp_path):
     (tmp_path / "checkpoints" / "epoch-000001.npz").write_text("1")
     workdir.start_run(tmp_path, CONFIG)
     assert found(tmp_path / "checkpoints") == {"epoch-000001.npz"}
-    other = resolve(digits_config(name="VAE", latent_dim=3))
     with pytest.raises(
         zoo.UsageError, match="holds an unfinished run whose model.latent_dim is 2, not 3"
     ):
-        workdir.start_run(tmp_path, other)
+        workdir.start_run(tmp_path, OTHER)
     assert found(tmp_path / "checkpoints") == {"epoch-000001.npz"}
-    workdir.start_run(tmp_path, other, overwrite=True)
+    workdir.start_run(tmp_path, OTHER, overwrite=True)
     assert not found(tmp_path / "checkpoints")
     assert workdir.load_config(tmp_path).model.latent_dim == 3
+
+
+def test_a_finished_run_stays(finished):
+    before = {path.name: path.stat().st_mtime_ns for path in finished.iterdir()}
+    assert workdir.is_finished(finished, CONFIG)
+    assert not workdir.is_finished(finished.parent / "nowhere", CONFIG)
+    for config, message in ((CONFIG, "holds a finished run; give"), (OTHER, "2, not 3; give")):
+        with pytest.raises(zoo.UsageError, match=message):
+            workdir.start_run(finished, config)
+    with pytest.raises(zoo.UsageError, match="a finished run whose model.latent_dim is 2, not 3;"):
+        workdir.is_finished(finished, OTHER)
+    assert before == {path.name: path.stat().st_mtime_ns for path in finished.iterdir()}
+    workdir.start_run(finished, OTHER, overwrite=True)
+    assert not workdir.is_finished(finished, OTHER)
+
+
+def test_a_finished_run_whose_manifest_does_not_say_so(finished):
+    notes = json.loads((finished / "manifest.json").read_text())
+    del notes["finished"]
+    (finished / "manifest.json").write_text(json.dumps(notes))
+    assert workdir.is_finished(finished, CONFIG)
+    manifest.claim(finished, "checkpoints").mkdir()
+    assert not workdir.is_finished(finished, CONFIG)
+
+
+@pytest.mark.parametrize("writes", range(4))
+def test_a_kill_while_a_run_begins_or_is_finished(writes, tmp_path, monkeypatch):
+    """Between any two changes of the manifest: it begins anew, or it is finished."""
+    original = manifest._write
+
+    def killed(call):
+        left = iter(range(writes))
+
+        def write(*args):
+            if next(left, None) is None:
+                raise Killed
+            original(*args)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(manifest, "_write", write)
+            with contextlib.suppress(Killed):
+                call()
+
+    killed(lambda: workdir.start_run(tmp_path, CONFIG))
+    assert not manifest.holds_run(tmp_path) or not workdir.is_finished(tmp_path, CONFIG)
+    workdir.start_run(tmp_path, CONFIG)
+    manifest.claim(tmp_path, "model.keras").write_text("all that it learned")
+    killed(lambda: workdir.finish_run(tmp_path))
+    if not workdir.is_finished(tmp_path, CONFIG):
+        workdir.start_run(tmp_path, CONFIG)
+    assert (tmp_path / "model.keras").exists()
 
 
 @pytest.mark.parametrize("first", [0, 1, 2, 3])
 def test_a_kill_while_an_older_run_is_removed(first, finished, monkeypatch):
     """What is left is still known as a run, and gives way the next time."""
-    (finished / "checkpoints").mkdir()
-    manifest._write(finished, [*manifest.names(finished), "checkpoints"])
+    manifest.note(finished, finished=False)
+    manifest.claim(finished, "checkpoints").mkdir()
     original, calls = workdir._remove, []
 
     def kill(path):

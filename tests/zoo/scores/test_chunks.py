@@ -1,15 +1,19 @@
 """Collecting examples, binarising them once, and running programs over chunks of them."""
 
+import signal
 import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from eager import eagerly
+from interrupting import press
 
 import samplers
 import zoo
+from zoo.core import signals
 from zoo.core.fields import IndexField, LabelField, PixelField
-from zoo.scores.chunks import collect, collect_batch, in_chunks, preprocessed
+from zoo.scores.chunks import collect, collect_batch, in_chunks, kept_in, preprocessed
 
 X = np.random.default_rng(0).random((10, 2, 3), dtype=np.float32)
 Y = np.arange(-1, 9, dtype=np.int32)
@@ -106,3 +110,50 @@ def test_chunks_of_any_size(chunk_size):
     np.testing.assert_array_equal(one, x)
     np.testing.assert_array_equal(two, [3 * x, 6 * x])
     assert shapes == {min(chunk_size, 10)}
+
+
+@tf.function
+def moments(batch, index):
+    RUN.append(1)
+    return {"sum": tf.reduce_sum(batch["x"], [1, 2]), "twice": (2 * index, index[None] ** 2)}
+
+
+RUN = []
+
+
+def both(folder, **kwargs):
+    """Two calls of some chunks each, as a score makes them."""
+    with kept_in(folder):
+        arrays = ({"x": X}, np.arange(10))
+        return [in_chunks(moments, arrays, size, "", verbose=False) for size in (4, 3)]
+
+
+def test_chunks_that_were_kept_are_not_run_again(tmp_path):
+    """Whichever are there; a damaged one is, and the structure is known without any."""
+    expected = [in_chunks(moments, ({"x": X}, np.arange(10)), k, "", False) for k in (4, 3)]
+    with eagerly():
+        for removed in (range(7), range(0), range(2, 3), range(3), range(5, 7)):
+            kept = sorted(tmp_path.iterdir())
+            for k in removed:
+                kept and (kept[k].write_bytes(b"PK") if k % 2 else kept[k].unlink())
+            RUN.clear()
+            found = both(tmp_path)
+            assert len(RUN) == len(removed)
+            tf.nest.map_structure(np.testing.assert_array_equal, found, expected)
+    assert len(list(tmp_path.iterdir())) == 3 + 4
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_after_the_chunk(signum, tmp_path):
+    """However often: each time at least one more is kept."""
+    for num_kept in range(1, 7):
+
+        def run(x):
+            if len(list(tmp_path.iterdir())) == num_kept - 1:  # noqa: B023
+                press(signum)
+            return tf.reduce_sum(x, [1, 2])
+
+        with eagerly(), pytest.raises(signals.Interrupted) as end, kept_in(tmp_path):
+            in_chunks(tf.function(run), (X,), 2, "", False)
+            in_chunks(tf.function(run), (X,), 5, "", False)
+        assert end.value.signum == signum and len(list(tmp_path.iterdir())) == num_kept

@@ -1,0 +1,118 @@
+"""The flag `--config`, by which everything can be changed that a config may say."""
+
+import re
+import sys
+
+import ml_collections
+from absl import flags
+from ml_collections import config_dict, config_flags
+from ml_collections.config_flags.config_flags import ConfigFileFlagParser
+
+from zoo.core.checks import UsageError, unknown_choice
+from zoo.runs.config import check_config
+from zoo.runs.defaults import resolve
+
+# Flags defined here belong to the program that asks for them, so that its --help shows them.
+flags.disclaim_key_flags()
+
+_OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]+)(?:=(.*))?", re.DOTALL)
+
+
+def define_config_flag(help_string: str) -> flags.FlagHolder:
+    """Defines the flag; its value is a config with every default, which overrides then change.
+
+    Args:
+      help_string: of the flag.
+
+    Returns:
+      The flag.
+    """
+    # No default: overrides would be held against it, whichever config is asked for.
+    holder = config_flags.DEFINE_config_file("config", None, help_string)
+    flags.FLAGS["config"].parser = CompleteConfigParser("config", lock_config=False)
+    return holder
+
+
+class CompleteConfigParser(ConfigFileFlagParser):
+    """Reads a config file as `ml_collections` does, and adds what its config leaves out.
+
+    Attributes:
+      refused: the error that ended it, which absl tells otherwise.
+    """
+
+    refused: UsageError | None = None
+
+    def parse(self, path):
+        self.refused, config = None, super().parse(path)
+        try:
+            return complete(config, given_overrides(sys.argv)).lock()
+        except UsageError as error:
+            self.refused = error
+            raise
+
+
+def given_overrides(argv: list[str]) -> dict[str, str | None]:
+    """Which keys of a config are changed by arguments `--config.KEY=VALUE`, and by which words."""
+    found = {}
+    for argument, following in zip(argv, [*argv[1:], ""], strict=True):
+        if match := _OVERRIDE.fullmatch(argument):
+            found[match[1]] = following if match[2] is None else match[2]
+    return found
+
+
+def complete(
+    config: ml_collections.ConfigDict, overrides: dict[str, str | None]
+) -> ml_collections.ConfigDict:
+    """A config with every default, of the method and of the optimizer that overrides name.
+
+    Args:
+      config: as a config file gives it.
+      overrides: what will be changed: keys with dots, such as "model.trajectory" or, of a part that
+        is told by its name alone, "model.likelihood.scale".
+
+    Returns:
+      Another config, in which those keys are.
+
+    Raises:
+      UsageError: for an unknown method, optimizer or key, naming the nearest.
+    """
+    config = ml_collections.ConfigDict(check_config(config).to_dict())
+    for section in ("model", "optimizer"):
+        config[section].name = overrides.get(f"{section}.name") or config[section].name
+    values = resolve(config).to_dict()
+    for key in overrides:
+        _make_way(values, key.partition("[")[0])
+    return ml_collections.ConfigDict(_changeable(values))
+
+
+def _make_way(values, key):
+    """Lets a key be there, of a part that is told by its name alone, too; refuses another one."""
+    *sections, name = key.split(".")
+    found = values
+    for depth, section in enumerate(sections):
+        part = sections[0] == "model" and depth == 1
+        if part and section in found and isinstance(found[section], str | None):
+            found[section] = {"name": found[section]} if found[section] else {}
+        found = found.get(section)
+        if not isinstance(found, dict):
+            raise _unknown(key, values)
+    if name not in found:
+        if not (sections[:1] == ["model"] and len(sections) == 2):  # where the part knows more
+            raise _unknown(key, values)
+        found[name] = None
+
+
+def _unknown(key, values):
+    keys = [
+        f"{section}.{name}" if isinstance(inner, dict) else section
+        for section, inner in values.items()
+        for name in (inner if isinstance(inner, dict) else [""])
+    ]
+    return unknown_choice("config", key, keys, f"its sections are {', '.join(sorted(values))}.")
+
+
+def _changeable(values):
+    """The same values, of which None may become anything."""
+    if isinstance(values, dict):
+        return {name: _changeable(value) for name, value in values.items()}
+    return config_dict.placeholder(object) if values is None else values
