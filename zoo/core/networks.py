@@ -31,8 +31,10 @@ def as_network(name: str, network, event_shape: Sequence[int] | None = None) -> 
     if _shapes(network) is None:
         network = _with_shapes(name, network, event_shape or _shape_built_for(network))
     for role, shape in zip(("input", "output"), _shapes(network), strict=True):
-        if not all(n is None or isinstance(n, int) for n in shape):
-            raise UsageError(f"{name} must have one {role}; it has {len(shape)}.")
+        several = isinstance(getattr(network, role, None), dict | list | tuple)
+        if several or not all(n is None or isinstance(n, int) for n in shape):
+            number = len(tf.nest.flatten(getattr(network, role)))
+            raise UsageError(f"{name} must have one {role}, and no structure; it has {number}.")
         if None in shape[1:]:
             raise UsageError(
                 f"{name} must have an {role} of a known shape; it is {list(shape)}, where None may "
@@ -71,7 +73,12 @@ def output_range(network: keras.Model) -> tuple[float, float, str]:
       layer that does.
     """
     spec = tf.TensorSpec([None, *network.input_shape[1:]], network.compute_dtype)
-    traced = tf.function(lambda x: network(x), autograph=False).get_concrete_function(spec)
+    inlines = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)  # a user's function is traced inline, to be looked into
+    try:
+        traced = tf.function(lambda x: network(x), autograph=False).get_concrete_function(spec)
+    finally:
+        tf.config.run_functions_eagerly(inlines)
     low, high, operation = _range_of(traced.graph.outputs[0].op)
     scopes = [re.sub("_1$", "", scope) for scope in operation.split("/")]
     names = {layer.name for layer in network._flatten_layers()}
@@ -118,10 +125,13 @@ def _is_own_code(layer):
 def _check_by_calls(name, network):
     """Of code that nobody knows: the same again, and the same for an example by itself."""
     x = np.random.default_rng(0).random([3, *network.input_shape[1:]]).astype("float32")
-    both, again, alone = (np.asarray(network(batch)) for batch in (x, x, x[:1]))
-    if not np.array_equal(both, again):
+    outputs = [network(batch) for batch in (x, x, x[:1])]
+    if not tf.as_dtype(outputs[0].dtype).is_floating:
+        raise UsageError(f"{name} must give floats; it gives {outputs[0].dtype!r}.")
+    both, again, alone = map(np.asarray, outputs)
+    if not np.array_equal(both, again, equal_nan=True):
         raise UsageError(f"{name} must give the same each time it is called; it draws noise.")
-    if not np.allclose(both[:1], alone, rtol=1e-3, atol=1e-4):
+    if not np.allclose(both[:1], alone, rtol=1e-3, atol=1e-4, equal_nan=True):
         raise UsageError(f"{name} must look at each example alone; others in the batch change it.")
 
 
@@ -143,7 +153,12 @@ _RANGES = {
     "Selu": (-1.76, math.inf),
     "LogSoftmax": (-math.inf, 0.0),
 }
-_PASSED_BY = ("Identity", "Reshape", "Cast", "Squeeze", "ExpandDims", "Transpose", "StopGradient")
+_PASSED_BY = (
+    *("Identity", "StopGradient", "Cast", "Reshape", "Squeeze", "ExpandDims", "Transpose"),
+    *("Slice", "StridedSlice", "GatherV2", "Tile", "BroadcastTo", "ReverseV2"),
+    *("ResizeNearestNeighbor", "ResizeBilinear", "MaxPool", "AvgPool", "MirrorPad"),
+)
+_JOINED = ("ConcatV2", "Pack")
 _ARITHMETIC = {
     "AddV2": np.add,
     "Sub": np.subtract,
@@ -162,6 +177,9 @@ def _range_of(operation):
         return _range_of(inputs[0].op)
     if operation.type in _RANGES:
         return *_RANGES[operation.type], operation.name
+    if operation.type in _JOINED:
+        ranges = [_range_of(tensor.op) for tensor in inputs if tensor.dtype.is_floating]
+        return min(r[0] for r in ranges), max(r[1] for r in ranges), ranges[-1][2]
     known = [tf.get_static_value(tensor) for tensor in inputs]
     if operation.type in _ARITHMETIC and sum(value is None for value in known) == 1:
         name = operation.name

@@ -31,7 +31,7 @@ def as_data(given) -> Data:
         return _of(_shape_of_batches(given), given.map(_batch))
     if isinstance(given, tf.TensorShape | tuple | list) and _is_shape(tuple(given)):
         return _of(tuple(given)[given[0] is None :])
-    if isinstance(given, np.ndarray | tf.Tensor | dict | tuple):
+    if isinstance(given[0] if isinstance(given, tuple) and given else given, _ARRAYS):
         arrays = as_batch(given)
         shape = np.shape(arrays.get("x"))
         if len(shape) >= 2:
@@ -41,6 +41,9 @@ def as_data(given) -> Data:
         "data must be what zoo.data.load returns, an array of examples [N, ...event], a batched "
         f"tf.data pipeline, or the shape of one example; it was {_told(given)}."
     )
+
+
+_ARRAYS = (np.ndarray, tf.Tensor, dict)
 
 
 def _of(shape, train=None, num_examples=None):

@@ -108,9 +108,12 @@ def _read(what, path):
         raise UsageError(f"{what}: {str(path)!r} is not a whole file: {error}.") from None
     if pixels.ndim == 2:
         pixels = pixels[..., None]
-    if pixels.ndim != 3 or not pixels.size or pixels.dtype.kind not in "fiub":
+    if pixels.ndim == 3 and pixels.shape[0] in (1, 3) and pixels.shape[-1] not in (1, 3):
+        pixels = pixels.transpose(1, 2, 0)  # channels came first
+    is_image = pixels.ndim == 3 and pixels.shape[-1] in (1, 3) and pixels.size
+    if not is_image or pixels.dtype.kind not in "fiub":
         raise UsageError(
             f"{what}: {str(path)!r} must hold numbers [height, width] or [height, width, "
-            f"channels]; it was {list(pixels.shape)} of {pixels.dtype}."
+            f"1 or 3]; it was {list(pixels.shape)} of {pixels.dtype}."
         )
     return pixels

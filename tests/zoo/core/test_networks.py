@@ -177,14 +177,19 @@ def ending(*layers):
             ending(L.Lambda(lambda x: x * tf.random.uniform(tf.shape(x)))),
             "must give the same each time",
         ),
+        (ending(L.Lambda(lambda x: tf.cast(x, tf.uint8))), "must give floats; it gives tf.uint8"),
         (ending(OfTheBatch()), "must look at each example alone"),
-        (lambda: functional(lambda z: [L.Dense(24)(z), L.Dense(24)(z)]), "one output; it has 2"),
-        (lambda: functional(lambda z: {"a": z, "b": z, "c": z}), "one output; it has 3"),
+        (
+            lambda: functional(lambda z: [L.Dense(24)(z), L.Dense(24)(z)]),
+            "one output, .*; it has 2",
+        ),
+        (lambda: functional(lambda z: {"a": L.Dense(24)(z)}), "one output, .*; it has 1"),
+        (lambda: functional(lambda z: {"a": z, "b": z, "c": z}), "one output, .*; it has 3"),
         (
             lambda: keras.Model(
                 (ins := [keras.Input((SIZE,)), keras.Input((SIZE,))]), L.Add()(ins)
             ),
-            "one input; it has 2",
+            "one input, .*; it has 2",
         ),
         (
             lambda: functional(L.Conv2D(1, 3), (None, None, 1)),
@@ -237,7 +242,32 @@ BOUNDS = {
     None: (-np.inf, np.inf),
     "leaky_relu": (-np.inf, np.inf),
 }
+
+
+class Traced(Decoder):
+    """As people speed up what they write."""
+
+    call = tf.function(Decoder.call, autograph=False)
+
+
+def joined(activation):
+    def make(z):
+        halves = [L.Reshape((2, 6, 1))(L.Dense(12, activation)(z)) for _ in range(2)]
+        return L.Concatenate(axis=1)(halves)
+
+    return functional(make)
+
+
+def resized(*layers):
+    return lambda a: sequential(L.Dense(24, a), L.Reshape(SHAPE), *layers)
+
+
 ENDINGS = {
+    "in a traced function": lambda a: as_network("decoder", Traced(a), (SIZE,)),
+    "joined": joined,
+    "enlarged": resized(L.UpSampling2D(), L.UpSampling2D(interpolation="bilinear")),
+    "cut": resized(L.Cropping2D(1), L.Permute((2, 1, 3))),
+    "pooled": resized(L.MaxPooling2D(2), L.AveragePooling2D(1)),
     "in the layer": lambda a: sequential(L.Dense(24, a), L.Reshape(SHAPE)),
     "by itself": lambda a: sequential(L.Dense(24), L.Activation(a), L.Reshape(SHAPE), L.Flatten()),
     "nested": lambda a: sequential(sequential(L.Dense(24, a)), L.Reshape(SHAPE)),
@@ -251,9 +281,10 @@ def test_the_last_activation_is_found(ends, activation):
     network = ENDINGS[ends](activation)
     low, high, layer = output_range(network)
     assert (low, high) == BOUNDS[activation]
-    inner = {"nested": lambda: network.layers[0].layers[0].name, "subclassed": lambda: "last"}
-    if activation and ends != "by itself":
-        assert layer == inner.get(ends, lambda: network.layers[0].name)()
+    named = {"nested": lambda: network.layers[0].layers[0].name, "subclassed": lambda: "last"}
+    named["in the layer"] = lambda: network.layers[0].name
+    if activation and ends in named:
+        assert layer == named[ends]()
 
 
 @pytest.mark.parametrize("activation", BOUNDS)

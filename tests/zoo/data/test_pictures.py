@@ -41,6 +41,8 @@ BYTES = (255 * HALF).astype(np.uint8)
         ("a.npy", HALF.astype(np.uint8)),
         ("a.npy", HALF[..., None].astype(np.float32)),
         ("a.npy", np.stack([HALF] * 3, -1)),
+        ("a.npy", np.stack([HALF] * 3)),
+        ("a.npy", HALF[None]),
         ("a.png", BYTES.repeat(10, 0).repeat(10, 1)),
         ("a.npy", np.pad(BYTES.repeat(10, 0).repeat(10, 1), [(30, 30), (0, 0)])),
     ],
@@ -78,7 +80,7 @@ def test_pictures_are_prepared_as_the_data(options, columns, tmp_path):
 
 def test_arrays_are_pictures_too(tmp_path):
     prepare = own_preparation((4, 6, 3), {})
-    for values in (BYTES, HALF.astype(np.float64), np.stack([BYTES] * 3, -1)):
+    for values in (BYTES, HALF.astype(float), np.stack([BYTES] * 3, -1), np.stack([BYTES] * 3)):
         x = own_image(written(values, tmp_path / "a.npy"), prepare)
         np.testing.assert_allclose(x, np.stack([HALF] * 3, -1), atol=1e-6)
 
@@ -91,6 +93,8 @@ def test_arrays_are_pictures_too(tmp_path):
         ("a.png", b"\x89PNG\r\n\x1a\n and no more", "is not a whole file"),
         ("a.npy", b"", "is not a whole file"),
         ("a.npy", np.zeros(5), r"must hold numbers .* it was \[5\] of float64"),
+        ("a.npy", np.zeros((4, 6, 4)), r"must hold numbers .* it was \[4, 6, 4\]"),
+        ("a.npy", np.zeros((2, 4, 6), bool), r"must hold numbers .* it was \[2, 4, 6\]"),
         ("a.npy", np.zeros((2, 4, 6, 1)), r"must hold numbers .* it was \[2, 4, 6, 1\]"),
         ("a.npy", np.zeros((4, 6), "U3"), "must hold numbers"),
         ("a.npy", np.zeros((0, 6)), "must hold numbers"),
