@@ -40,12 +40,14 @@ def test_evaluate_by_flags(trained, workdir, monkeypatch):
 
     monkeypatch.setattr(scores, "report", report)
     flags = ["--protocol=paper", "--num_chains=3", "--num_images=20", "--seed=7"]
+    flags += ["--skip_failed"]
     result = run_here("evaluate", f"--workdir={workdir}", *flags)
     assert result.returncode == 0, result.stderr
     assert asked == {
         "num_chains": 3,
         "num_images": 20,
         "seed": 7,
+        "skip_failed": True,
         # Of the protocol.
         "num_increments": 10_000,
         "num_leapfrog_steps": 10,

@@ -67,7 +67,7 @@ def report(
         "num_simulated": num_simulated,
         "num_importance_samples": num_importance_samples,
     }
-    check_protocol(chunk_size=chunk_size, **settings, **protocol)
+    check_protocol(chunk_size=chunk_size, skip_failed=skip_failed, **settings, **protocol)
     batch = collect_batch(model, data, num_images)
     scoring = Scoring(
         model=model,

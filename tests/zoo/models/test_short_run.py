@@ -82,7 +82,7 @@ def test_chains_are_the_closed_form():
     ("old", "new"),
     [
         ("self.log_joint(batch, z, visible)", 'self.likelihood(z).log_prob(batch["x"])'),
-        ("self.prior.sample([num_samples, size], ", "0 * self.prior.sample([num_samples, size], "),
+        ("(batch, start.state, num_steps", "(batch, 0 * start.state, num_steps"),
     ],
     ids=["prior forgotten", "starts at zero"],
 )
@@ -151,7 +151,7 @@ def test_there_is_no_encoder_to_ask():
     for ability in ("posterior_distribution", "propose", "log_weights"):
         assert not defines(model, ability)
     assert model.can_be_annealed and model.protocol.start == "prior"
-    assert set(model.encode(X.numpy())) == {"z"}
+    assert set(model.encode(X.numpy())) == {"z", "finite"}
 
 
 # The search for a step size.

@@ -69,6 +69,11 @@ def test_the_others_score_when_asked(model):
     assert np.flatnonzero(asked["failed_chains"]).tolist() == [3]
 
 
+def test_a_wish_to_skip_is_yes_or_no(model):
+    with pytest.raises(zoo.UsageError, match="skip_failed must be True or False; it was 3"):
+        ASKED["report"](model, skip_failed=3)
+
+
 def test_a_served_score_is_nan_where_nobody_asked_to_skip(model):
     served = type(model)._log_likelihood.method(model, {"x": tf.constant(X)}, tf.constant([1, 0]))
     assert np.flatnonzero(np.isnan(served["log_likelihood"])).tolist() == [3]
