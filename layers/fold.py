@@ -6,12 +6,14 @@ import tensorflow as tf
 def fold(network, z: tf.Tensor, num_event_axes: int = 1) -> tf.Tensor:
     """Merges the leading axes of `z`, calls `network`, and restores them.
 
+    The outputs have the type of `z`, whatever the network computes in.
+
     Args:
       network: a Keras model or layer, from [N, ...event] to [N, ...outputs].
       z: [..., ...event], for instance samples and batch before the event.
       num_event_axes: how many of the last axes are the event's.
     """
     split = z.shape.rank - num_event_axes
-    outputs = network(tf.reshape(z, [-1, *z.shape[split:]]))
+    outputs = tf.cast(network(tf.reshape(z, [-1, *z.shape[split:]])), z.dtype)
     shape = tf.concat([tf.shape(z)[:split], tf.shape(outputs)[1:]], 0)
     return tf.ensure_shape(tf.reshape(outputs, shape), [*z.shape[:split], *outputs.shape[1:]])

@@ -50,7 +50,7 @@ class TopDown(keras.Model):
         seed: int = 0,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # noise and densities are not in half precision
         self.event_shape, self.latent_dims = tuple(event_shape), tuple(latent_dims)
         if not self.latent_dims or min(self.latent_dims) < 1:
             raise ValueError(f"latent_dims must be positive numbers; they were {latent_dims}.")
@@ -71,7 +71,7 @@ class TopDown(keras.Model):
         else:
             self.scales = [make.head(size) for size in self.latent_dims[1:]]
         self.image = make.image()
-        self(tf.zeros([1, sum(self.latent_dims)]))
+        self(tf.zeros([1, sum(self.latent_dims)], self.variable_dtype))
 
     @property
     def input_shape(self):
@@ -101,9 +101,10 @@ class TopDown(keras.Model):
             nonlocal leading
             if leading is not None:
                 mean, stddev = (_unfold(t, leading) for t in (mean, stddev))
-            z = choose(mean, stddev)
+            # Densities are in the type of the variables, features in that of the layers.
+            z = choose(*(tf.cast(t, self.variable_dtype) for t in (mean, stddev)))
             leading = z.shape[:-1] if z.shape[:-1].is_fully_defined() else tf.shape(z)[:-1]
-            return tf.reshape(z, [-1, z.shape[-1]])
+            return tf.cast(tf.reshape(z, [-1, z.shape[-1]]), dtype)
 
         dtype = self.compute_dtype
         size = self.latent_dims[0]
@@ -115,7 +116,7 @@ class TopDown(keras.Model):
             features = features + projected + residual(projected)
             if layer < len(self.means):
                 z = self._below(layer, features, chosen)
-        return _unfold(self.image(features), leading)
+        return tf.cast(_unfold(self.image(features), leading), self.variable_dtype)
 
     def _below(self, layer, features, chosen):
         """The latents of the next layer below, or what the independent ones become."""
@@ -137,8 +138,8 @@ def descend(network, choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> tf.
     """`TopDown.descend` for any network from [N, K]: one without layers has one, N(0, I)."""
     if hasattr(network, "descend"):
         return network.descend(choose)
-    size = network.input_shape[-1]
-    return fold(network, choose(tf.zeros([size]), tf.ones([size])))
+    size, dtype = network.input_shape[-1], network.variable_dtype
+    return fold(network, choose(tf.zeros([size], dtype), tf.ones([size], dtype)))
 
 
 def latent_dims(network) -> tuple[int, ...]:
@@ -234,12 +235,15 @@ class _Convolution(_Dense):
         self.doublings, side = 1, max(self.event_shape[:2])
         while side > 16 * 2**self.doublings:
             self.doublings += 1
-        if len(self.event_shape) != 3 or any(n % 2**self.doublings for n in self.event_shape[:2]):
+        step = 2**self.doublings
+        if len(self.event_shape) != 3 or any(n % step for n in self.event_shape[:2]):
+            near = "x".join(str(max(step, n // step * step)) for n in self.event_shape[:2])
             raise ValueError(
                 "event_shape must be (height, width, channels), with height and width that "
-                f"{2**self.doublings} divides; it was {self.event_shape}."
+                f"{step} divides; it was {self.event_shape}: images of size {near} are, and the "
+                "blocks 'dense' take any."
             )
-        self.map = [n // 2**self.doublings for n in self.event_shape[:2]]
+        self.map = [n // step for n in self.event_shape[:2]]
 
     def convolution(self, filters, size, activation="gelu", **kwargs):
         initializer = self.initializer()

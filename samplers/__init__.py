@@ -1,13 +1,17 @@
 """Markov chain samplers over plain log densities: tensors, a seed and a callable, never a model."""
 
+from samplers.agreement import FEWEST_STEPS, Halves, add_to_halves, no_halves, split_r_hat
 from samplers.annealed import AISResult, annealed_importance_sampling, hamiltonian_move
 from samplers.density import value_and_gradient
 from samplers.estimators import (
     LogMeanWeight,
+    WeightSummary,
     effective_sample_size,
     log_mean_exp,
     log_mean_weight,
+    pareto_shape,
     standard_error,
+    weight_summary,
 )
 from samplers.hmc import HMCResult, HMCState, hmc, hmc_kernel, hmc_start
 from samplers.implicit import implicit_posterior, resample
@@ -53,12 +57,15 @@ from samplers.short_run import (
     short_run,
     step_size_objective,
 )
+from samplers.starts import Start, finite_start
 
 __all__ = [
     "AISResult",
     "Concrete",
     "Exponential",
+    "FEWEST_STEPS",
     "HMCResult",
+    "Halves",
     "HMCState",
     "LogMeanWeight",
     "PiecewiseLinear",
@@ -70,8 +77,11 @@ __all__ = [
     "Relaxation",
     "RelaxedSample",
     "ShortRunResult",
+    "Start",
     "TransitionInfo",
+    "WeightSummary",
     "accept_or_reject",
+    "add_to_halves",
     "annealed_importance_sampling",
     "as_seed",
     "binary_states",
@@ -79,6 +89,7 @@ __all__ = [
     "exact_log_det",
     "exact_log_normalizer",
     "fast_uniform",
+    "finite_start",
     "fold_in",
     "gibbs",
     "hamiltonian_move",
@@ -100,7 +111,9 @@ __all__ = [
     "marginal_step_size_objective",
     "mean_field",
     "mean_field_kl",
+    "no_halves",
     "normal",
+    "pareto_shape",
     "point_at",
     "population_annealing",
     "population_annealing_step",
@@ -109,12 +122,14 @@ __all__ = [
     "resample",
     "short_run",
     "sigmoid_schedule",
+    "split_r_hat",
     "standard_error",
     "step_size_objective",
     "systematic_resampling",
     "transition_info",
     "uniform",
     "value_and_gradient",
+    "weight_summary",
 ]
 
 _RENAMED = {"mean_field_divergence": "mean_field_kl"}

@@ -204,6 +204,10 @@ def evaluate(
     """
     log_initial, grad_initial = value_and_gradient(initial_log_density, state)
     log_final, grad_final = value_and_gradient(final_log_density, state)
+    # What one of them does not know of the chains' shape is told by the other: an axis that may be
+    # of length one broadcasts to nobody knows what.
+    shape = log_initial.shape.merge_with(log_final.shape)
+    log_initial, log_final = (tf.ensure_shape(v, shape) for v in (log_initial, log_final))
     return AnnealedPoint(state, log_initial, log_final, grad_initial, grad_final)
 
 

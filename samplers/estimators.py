@@ -61,6 +61,112 @@ def effective_sample_size(shares: tf.Tensor) -> tf.Tensor:
     return 1 / tf.reduce_sum(shares**2, 0)
 
 
+class WeightSummary(NamedTuple):
+    """The log of a mean weight, and what the weights tell of how far it can be trusted.
+
+    Weights that are NaN or infinite are of chains that failed; all else is of the others.
+
+    Attributes:
+      log_mean: log of the mean weight over samples, in nats, [...]; NaN if all failed.
+      stderr: its Monte Carlo standard error, [...]; NaN for a single sample.
+      effective_sample_size: the equally weighted samples that would be worth as much, [...]; 0
+        where all weights are 0.
+      pareto_k: the shape of the weights' upper tail, as `pareto_shape` has it, [...].
+      num_failed: how many failed, int32, [...].
+    """
+
+    log_mean: tf.Tensor
+    stderr: tf.Tensor
+    effective_sample_size: tf.Tensor
+    pareto_k: tf.Tensor
+    num_failed: tf.Tensor
+
+
+def weight_summary(log_weights: tf.Tensor) -> WeightSummary:
+    """Averages weights of independent samples, as `log_mean_weight` does, and tells more of them.
+
+    Args:
+      log_weights: nats, [S, ...]; a weight of 0 is minus infinity.
+
+    Returns:
+      The `WeightSummary`, float64.
+    """
+    log_weights = tf.cast(log_weights, tf.float64)
+    none = tf.constant(-math.inf, tf.float64)
+    failed = tf.math.is_nan(log_weights) | (log_weights == math.inf)
+    kept = tf.where(failed, none, log_weights)
+    num_failed = tf.reduce_sum(tf.cast(failed, tf.int32), 0)
+    num_kept = tf.cast(tf.shape(log_weights)[0] - num_failed, tf.float64)
+    log_sum = tf.reduce_logsumexp(kept, 0)
+    log_mean = log_sum - tf.math.log(num_kept)
+    shares = tf.exp(kept - tf.where(tf.math.is_finite(log_sum), log_sum, 0.0))
+    squares = tf.reduce_sum(shares**2, 0)
+    # The variance of w / mean(w) is num_kept sum(shares^2) - 1.
+    variance = tf.maximum(num_kept * squares - 1, 0.0)
+    return WeightSummary(
+        log_mean=log_mean,
+        stderr=tf.where(squares > 0, tf.sqrt(variance / (num_kept - 1)), math.nan),
+        effective_sample_size=tf.math.divide_no_nan(tf.ones_like(squares), squares),
+        pareto_k=pareto_shape(kept),
+        num_failed=num_failed,
+    )
+
+
+FEWEST_FOR_A_TAIL = 25  # weights, of which the largest five are looked at
+
+
+def pareto_shape(log_weights: tf.Tensor) -> tf.Tensor:
+    """Fits a generalised Pareto law to the largest weights, and tells its shape k.
+
+    Weights of shape k have moments up to order 1 / k: above 1/2 the mean weight has no finite
+    variance, above 0.7 its error cannot be told from the weights (Vehtari, Simpson, Gelman, Yao and
+    Gabry 2024, "Pareto smoothed importance sampling"). The tail is the largest min(S / 5,
+    3 sqrt(S)) weights, the fit that of Zhang and Stephens (2009) with the prior of the paper.
+
+    Args:
+      log_weights: nats, [S, ...], S known when traced; a weight of 0 is minus infinity.
+
+    Returns:
+      k, float64, [...]; NaN of fewer than 25 weights, or where the tail is not above 0.
+    """
+    log_weights = tf.cast(log_weights, tf.float64)
+    num_samples = log_weights.shape[0]
+    if num_samples is None or num_samples < FEWEST_FOR_A_TAIL:
+        return tf.fill(tf.shape(log_weights)[1:], tf.constant(math.nan, tf.float64))
+    size = math.ceil(min(num_samples / 5, 3 * math.sqrt(num_samples)))
+    axes = [*range(1, log_weights.shape.rank), 0]
+    largest = tf.math.top_k(tf.transpose(log_weights, axes), size + 1).values  # [..., M + 1]
+    scaled = tf.exp(largest - largest[..., :1])
+    excess = (scaled[..., :-1] - scaled[..., -1:])[..., ::-1]  # rising, over the threshold
+    return _shape_of_excess(excess)
+
+
+def _shape_of_excess(x: tf.Tensor) -> tf.Tensor:
+    """k of a generalised Pareto law by M rising numbers, [..., M]: Zhang and Stephens (2009).
+
+    theta = -k / scale has a posterior mean over a grid, at which k is the likeliest.
+    """
+    size = x.shape[-1]
+    num_points = 30 + int(math.sqrt(size))
+    points = (tf.range(num_points, dtype=x.dtype) + 0.5) / num_points
+    quartile = x[..., int(size / 4 + 0.5) - 1]
+    # Where weights are equal there is no tail to fit.
+    has_tail = (quartile > 0) & tf.math.is_finite(x[..., -1])
+    largest = tf.where(has_tail, x[..., -1], 1.0)[..., None]
+    quartile = tf.where(has_tail, quartile, 1.0)[..., None]
+    theta = 1 / largest + (1 - tf.sqrt(1 / points)) / (3 * quartile)  # [..., points]
+
+    def shape_at(theta):  # k, of the sign in which heavy tails are positive
+        return tf.reduce_mean(tf.math.log1p(-theta[..., None] * x[..., None, :]), -1)
+
+    k = shape_at(theta)
+    profile = size * (tf.math.log(-theta / k) - k - 1)
+    mean = tf.reduce_sum(tf.nn.softmax(profile, -1) * theta, -1, keepdims=True)
+    # A weak prior, of ten observations at 1/2.
+    k = (size * shape_at(mean)[..., 0] + 10 * 0.5) / (size + 10)
+    return tf.where(has_tail, k, math.nan)
+
+
 def standard_error(values: np.ndarray, axis: int = 0) -> np.ndarray:
     """Estimates the standard error of the mean of independent values.
 

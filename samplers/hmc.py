@@ -1,10 +1,12 @@
 """Hamiltonian Monte Carlo: many transitions of TFP's kernel in one loop of constant memory."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from samplers.agreement import Halves, add_to_halves, no_halves
 from samplers.density import LogDensity, for_each_part, per_chain, with_shapes_of
 from samplers.kernels import TransitionInfo, regular_energy_error, transition_info
 from samplers.random import Seed, fold_in
@@ -35,6 +37,7 @@ class HMCResult(NamedTuple):
       num_divergences: how many transitions of the chain diverged, which is to say that their
         energy error is above 1000 nats or is not finite. int32, shape [chains].
       step_scale: the factor on `step_size` that the adaptation arrived at; 1 without. [chains].
+      halves: the moments of what was shown, for `split_r_hat`; () of nothing.
     """
 
     state: tf.Tensor | list[tf.Tensor]
@@ -42,6 +45,7 @@ class HMCResult(NamedTuple):
     energy_error: tf.Tensor
     num_divergences: tf.Tensor
     step_scale: tf.Tensor
+    halves: Halves | tuple = ()
 
 
 def hmc_start(log_density: LogDensity, state: tf.Tensor | list[tf.Tensor]) -> HMCState:
@@ -95,6 +99,7 @@ def hmc(
     num_leapfrog_steps: int | tf.Tensor,
     num_adaptation_steps: int | tf.Tensor = 0,
     target_accept: float = 0.8,
+    show: Callable | None = None,
     seed: Seed,
 ) -> HMCResult:
     """Runs `num_steps` transitions of Hamiltonian Monte Carlo from `state`.
@@ -113,6 +118,8 @@ def hmc(
       num_adaptation_steps: number of first transitions during which each chain rescales its own
         step size towards `target_accept`; then it is frozen. Samples count only after that.
       target_accept: acceptance probability that the adaptation aims at.
+      show: maps a state to tensors [chains, ...], by which `split_r_hat` tells whether chains
+        agree.
       seed: int or int32[2].
 
     Returns:
@@ -120,7 +127,7 @@ def hmc(
     """
     step_sizes = for_each_part(step_size, state)
 
-    def transition(i, current, accepted, error, num_divergences, step_scale):
+    def transition(i, current, accepted, error, num_divergences, step_scale, halves):
         moved, info = hmc_kernel(
             log_density,
             current,
@@ -135,15 +142,19 @@ def hmc(
         # Robbins-Monro on the log step size: the gains shrink, and stop with the adaptation.
         gain = tf.where(i < num_adaptation_steps, tf.cast(i + 1, error.dtype) ** -0.5, 0.0)
         step_scale *= tf.exp(gain * (info.accept_prob - target_accept))
-        return i + 1, moved, accepted + info.accept_prob, error, num_divergences, step_scale
+        if show is not None:
+            halves = add_to_halves(halves, show(moved.state), i, num_steps)
+        accepted += info.accept_prob
+        return i + 1, moved, accepted, error, num_divergences, step_scale, halves
 
     start = hmc_start(log_density, state)
     one = tf.ones_like(start.results.accepted_results.target_log_prob)
     zero, none = tf.zeros_like(one), tf.zeros_like(one, tf.int32)
-    _, end, accepted, error, num_divergences, step_scale = tf.while_loop(
+    halves = () if show is None else no_halves(show(start.state))
+    _, end, accepted, error, num_divergences, step_scale, halves = tf.while_loop(
         lambda i, *_: i < num_steps,
         transition,
-        (0, start, zero, zero, none, one),
+        (0, start, zero, zero, none, one, halves),
         parallel_iterations=1,
     )
     num_regular = tf.cast(num_steps - num_divergences, one.dtype)
@@ -153,6 +164,7 @@ def hmc(
         energy_error=tf.math.divide_no_nan(error, num_regular),
         num_divergences=num_divergences,
         step_scale=step_scale,
+        halves=halves,
     )
 
 

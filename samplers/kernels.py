@@ -43,7 +43,8 @@ def transition_info(log_accept_ratio: tf.Tensor) -> TransitionInfo:
     return TransitionInfo(
         accept_prob=tf.exp(tf.minimum(log_accept_ratio, 0.0)),
         energy_error=error,
-        is_divergent=~(error <= DIVERGED),  # true for NaN, too
+        # Not ~(error <= DIVERGED), of which TensorFlow's graphs make error > DIVERGED.
+        is_divergent=(error > DIVERGED) | tf.math.is_nan(error),
     )
 
 

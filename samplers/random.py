@@ -19,7 +19,7 @@ def as_seed(seed: Seed) -> tf.Tensor:
     """Makes a seed of a Python int.
 
     Args:
-      seed: an int, or a tensor or array that already is a seed.
+      seed: an int, Python's or NumPy's, or a tensor or array that already is a seed.
 
     Returns:
       The seed, int32[2].
@@ -27,7 +27,8 @@ def as_seed(seed: Seed) -> tf.Tensor:
     Raises:
       ValueError: if `seed` is neither.
     """
-    if isinstance(seed, int) and not isinstance(seed, bool):
+    if isinstance(seed, int | np.integer) and not isinstance(seed, bool):
+        seed = int(seed)
         words = (seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF)
         return tf.constant([w - (w >> 31 << 32) for w in words], tf.int32)
     if tf.is_tensor(seed) or hasattr(seed, "dtype"):

@@ -8,16 +8,17 @@ With --against nothing is run: the figures that both directories hold by the sam
 compared, with the standard error of the paired difference. Without flags evaluation.json and
 log_likelihood.csv are written anew, by the run's own config; what flags change is written to
 evaluations/NAME=VALUE.json and .csv. An evaluation that was interrupted goes on when the same
-command is given again.
+command is given again. A chain whose weight is NaN ends the evaluation in a sentence that names
+the image; --skip_failed scores by the others.
 """
 
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import numpy as np
 from absl import flags
 
+import samplers
 from zoo import analysis, scores
 from zoo.core.annealing import PROTOCOLS, SCHEDULES, STARTS
 from zoo.runs import cli, writers
@@ -42,6 +43,11 @@ PROTOCOL = {
     "schedule": flags.DEFINE_enum("schedule", None, SCHEDULES, "Inverse temperatures."),
     "chunk_size": flags.DEFINE_integer("chunk_size", None, "Images at a time."),
     "seed": flags.DEFINE_integer("seed", None, "Seed of chains and of the binarisation."),
+    "skip_failed": flags.DEFINE_boolean(
+        "skip_failed",
+        None,
+        "Whether chains whose weights are NaN are left out, and counted; else they end it.",
+    ),
 }
 
 
@@ -89,8 +95,9 @@ def print_difference(runs: list[Run]) -> None:
     for run in runs:
         print(f"{run.workdir:<40}{run.evaluation[0]['log_likelihood']:10.3f} nats per image")
     difference = runs[0].evaluation[1] - runs[1].evaluation[1]
-    stderr = difference.std(ddof=1) / np.sqrt(len(difference))
-    print(f"{'difference, paired by image':<40}{difference.mean():+10.3f} +- {stderr:.3f}")
+    stderr = samplers.standard_error(difference)
+    told = f"{stderr:.3f}" if len(difference) > 1 else "an error that one image does not tell"
+    print(f"{'difference, paired by image':<40}{difference.mean():+10.3f} +- {told}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Writes the generated text: the table of methods, their references and the list of configs.
+"""Writes the generated text: tables of methods, references, configs and scores.
 
     python scripts/generate.py
     python scripts/generate.py --check
 
-The first writes the table in README.md, the references in CITATION.cff and docs/configs.md, from
-the registry of methods and from scripts/configs; nothing else writes them. The second writes
+The first writes the table in README.md, the references in CITATION.cff, docs/configs.md and
+docs/scores.md, from the registries of methods and of scores and from scripts/configs; nothing else
+writes them. The second writes
 nothing, and names the files that are stale. Methods from outside the zoo are left out.
 """
 
@@ -20,9 +21,11 @@ from typing import NamedTuple
 
 from absl import flags
 
+from zoo import scores
 from zoo.core import registry
 from zoo.core.checks import UsageError
 from zoo.runs import cli
+from zoo.scores.registry import Score
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BEGIN, END = "methods: written by scripts/generate.py", "methods: end"
@@ -36,6 +39,17 @@ of the data sets, and `--config=NAME:DATA` on another one, with the first of its
 
 | config | trains | class | data sets: presets |
 |---|---|---|---|
+"""
+SCORES_HEAD = """
+# Scores
+
+`scripts/generate.py` writes this page from the registry of scores. These are the figures of
+`zoo.scores.report`, of a run's `evaluation.json` and of the table that programs print; one that a
+model does not have is null there, and "-" in the table. `warnings` in the same file holds sentences
+on what cannot be trusted, each with the number to raise.
+
+| figure | unit | needs |
+|---|---|---|
 """
 
 CHECK = flags.DEFINE_boolean("check", False, "Whether to name stale files instead of writing them.")
@@ -92,6 +106,7 @@ def generated(root: pathlib.Path) -> dict[pathlib.Path, str]:
         readme: between(readme, table_of_methods(methods, configs)),
         citation: between(citation, references(papers)),
         root / "docs" / "configs.md": page_of_configs(configs),
+        root / "docs" / "scores.md": page_of_scores(scores.registered_scores()),
     }
 
 
@@ -156,6 +171,20 @@ def page_of_configs(configs: list[Config]) -> str:
         )
         summary = config.summary.rstrip(".")
         lines.append(f"| `{config.name}` | {summary} | `zoo.{config.method}` | {choices} |")
+    return "\n".join(lines) + "\n"
+
+
+def page_of_scores(registered: Iterable[Score]) -> str:
+    """The text of docs/scores.md, in which each figure stands once, with what a model needs."""
+    units, needs = {}, {}
+    for score in registered:
+        for name, unit in score.units.items():
+            units.setdefault(name, unit)
+            asked = " and ".join(f"`{need}`" for need in score.needs)
+            needs.setdefault(name, []).append(asked)
+    lines = SCORES_HEAD.strip().splitlines()
+    for name, unit in units.items():
+        lines.append(f"| `{name}` | {unit} | {', or '.join(filter(None, needs[name]))} |")
     return "\n".join(lines) + "\n"
 
 

@@ -2,10 +2,20 @@
 
     python scripts/inpaint.py --workdir=runs/hmc_dlgm_digits --mask=left --num_completions=4
     python scripts/inpaint.py --workdir=runs/hmc_dlgm_digits --mask=box,pattern --coverage=0.3
+    python scripts/inpaint.py --workdir=runs/photos --image=mine.jpg --mask=hole.png
+
+An own picture (--image) is turned, cut, resized and made grey as the run's training images were. A
+mask of one's own is a picture or an array in a .npy file, of which what is white (255, 1, True) is
+visible and what is black is completed; it has the size of the picture that it was drawn for, and is
+cut and resized with it, or the size of the model's images.
 
 Prints for each mask the mean squared error on the hidden pixels, averaged over the images: of the
 mean of the completions, which estimates the posterior mean, and of a single completion. A
-completion counts by its expectation given its latents, and so it does in the pictures.
+completion counts by its expectation given its latents, and so it does in the pictures. The seed is
+printed, too, and --seed repeats all.
+
+With --num_chains=2 and more each completion is the first of so many chains, whose split R-hat,
+`r_hat` in the npz file, tells whether they have mixed; of images above 1.05 a warning tells.
 
 Writes inpainting_MASK.png, with rows of images, what is seen of them, their completions and, of two
 and more, the standard deviation of these (black is 0, white 0.5); with --num_images=1 these fill a
@@ -22,6 +32,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from absl import flags
 
 from zoo.data import MASKS
+from zoo.data.pictures import is_own_file
 from zoo.runs import cli, completions
 from zoo.runs.run import open_run
 
@@ -29,23 +40,34 @@ WORKDIR = cli.define_workdir()
 MASK = flags.DEFINE_list(
     "mask",
     None,
-    f"What is hidden: any of {', '.join(MASKS)}; by default the left, or what a conditional model "
-    "is trained to complete.",
+    f"What is hidden: any of {', '.join(MASKS)}; or files of pictures or arrays, in which white, "
+    "or True, is visible. By default the left, or what a conditional model is trained to complete.",
 )
 flags.register_validator(
     "mask",
-    lambda names: names is None or (names and set(names) <= set(MASKS)),
-    f"must be of {'|'.join(MASKS)}.",
+    lambda names: names is None or (names and all(n in MASKS or is_own_file(n) for n in names)),
+    f"must be of {'|'.join(MASKS)}, or files such as mask.png or mask.npy.",
+)
+IMAGE = flags.DEFINE_multi_string(
+    "image", [], "A picture of your own to complete; several times for several. Else test images."
 )
 COVERAGE = flags.DEFINE_float(
     "coverage", None, "Share of the pixels hidden, in (0, 1); by default 0.25 by a box, else 0.5."
 )
-NUM_IMAGES = flags.DEFINE_integer("num_images", 10, "First so many test images.")
+NUM_IMAGES = flags.DEFINE_integer("num_images", 10, "First so many test images, or all.")
 NUM_COMPLETIONS = flags.DEFINE_integer("num_completions", 4, "Independent completions of each.")
 NUM_STEPS = flags.DEFINE_integer(
     "num_steps", None, "Transitions of the chain of each; by default the model's own number."
 )
-SEED = flags.DEFINE_integer("seed", 0, "Seed of the chains and of the random masks.")
+NUM_CHAINS = flags.DEFINE_integer(
+    "num_chains", 1, "Chains of each completion; from two up it is told whether they have mixed."
+)
+SEED = flags.DEFINE_integer(
+    "seed",
+    None,
+    "Seed of the chains and of the random masks, which repeats them; by default a new one, which "
+    "is printed.",
+)
 
 
 def main() -> None:
@@ -57,7 +79,9 @@ def main() -> None:
         num_images=NUM_IMAGES.value,
         num_completions=NUM_COMPLETIONS.value,
         num_steps=NUM_STEPS.value,
+        num_chains=NUM_CHAINS.value,
         seed=SEED.value,
+        images=IMAGE.value,
     )
 
 

@@ -4,7 +4,7 @@
 
 Writes samples.png, a square of expected images, and samples.npz, with the draws `x` and their
 expectations `mean`, [num_samples, height, width, channels], pixels in [0, 1]. A conditional model
-draws completions of the first test image.
+draws completions of the first test image. The seed is printed, and --seed repeats the draws.
 """
 
 import os
@@ -18,7 +18,9 @@ from zoo.runs.run import open_run
 
 WORKDIR = cli.define_workdir()
 NUM_SAMPLES = flags.DEFINE_integer("num_samples", 100, "How many.")
-SEED = flags.DEFINE_integer("seed", 0, "Seed of the draws.")
+SEED = flags.DEFINE_integer(
+    "seed", None, "Seed of the draws, which repeats them; by default a new one, which is printed."
+)
 
 
 def main() -> None:

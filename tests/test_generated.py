@@ -22,7 +22,7 @@ class Method(NamedTuple):
     papers: tuple[Paper, ...]
 
 
-@pytest.mark.parametrize("name", ["README.md", "CITATION.cff", "docs/configs.md"])
+@pytest.mark.parametrize("name", ["README.md", "CITATION.cff", "docs/configs.md", "docs/scores.md"])
 def test_is_fresh(name):
     path = generate.ROOT / name
     assert path.read_text(encoding="utf-8") == generate.generated(generate.ROOT)[path], (

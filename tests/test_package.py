@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import os
 import pathlib
 import re
 import subprocess
@@ -107,11 +108,13 @@ def test_the_wheel_runs_the_main_job(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     venv.create(tmp_path / "venv", with_pip=True)
     programs = tmp_path / "venv" / "bin"
-    subprocess.run([programs / "pip", "install", "--quiet", wheel], check=True)
+    empty = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([programs / "pip", "install", "--quiet", wheel], check=True, env=empty)
 
     def command(*arguments):
         zoo = [programs / "mcmc-zoo", *arguments]
-        return subprocess.run(zoo, check=True, capture_output=True, text=True, cwd=tmp_path).stdout
+        options = {"check": True, "capture_output": True, "text": True, "cwd": tmp_path}
+        return subprocess.run(zoo, **options, env=empty).stdout
 
     assert "inpaint" in command("--help")
     assert "nats per image" in command("train")

@@ -1,5 +1,8 @@
 """Deep latent-variable models trained with Markov chain Monte Carlo, as Keras models."""
 
+from zoo.core import environment  # noqa: F401 (which looks around before the rest is imported)
+
+# isort: split
 from zoo import data, models, parts, scores
 from zoo.core import renamed
 from zoo.core.checks import UsageError

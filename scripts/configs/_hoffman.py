@@ -17,7 +17,8 @@ _SOURCES = {
     "mnist": {"source": "mnist"},
     # Bright ink. TFDS tests on other alphabets than it trains on, so that values are not those of
     # Burda et al. (2016), who split the images of all alphabets at random.
-    "omniglot": {"source": "omniglot", "size": 28, "grey": True, "invert": True},
+    # The size is a text, in whose place "28x32" can stand.
+    "omniglot": {"source": "omniglot", "size": "28", "grey": True, "invert": True},
     "cifar10": {"source": "cifar10"},
 }
 _SIZES = {

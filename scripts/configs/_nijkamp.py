@@ -21,7 +21,7 @@ _SOURCES = {
     "mnist": {"source": "mnist"},
     "svhn": {"source": "svhn_cropped"},
     "cifar10": {"source": "cifar10"},
-    "celeba": {"source": "celeb_a", "size": 32},
+    "celeba": {"source": "celeb_a", "size": "32"},
 }
 _SIZES = {
     "": {"latent_dims": (8, 8, 8), "width": 64, "blocks": "dense"},

@@ -99,6 +99,7 @@ def test_seed_decides_the_weights():
         "blocks must be one of": ((8, 8, 1), (2,), {"blocks": "conv"}),
         "latent_dims must be positive": ((8, 8, 1), (), {}),
         "height and width that 2 divides": ((7, 8, 1), (2,), {"blocks": "convolution"}),
+        "divides; .* images of size 32x48 are": ((33, 50, 1), (2,), {"blocks": "convolution"}),
     }.items(),
 )
 def test_bad_arguments(message, arguments):

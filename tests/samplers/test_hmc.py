@@ -208,8 +208,13 @@ def test_choice_is_made_for_every_chain():
     )
 
 
-def test_what_diverges():
-    info = samplers.transition_info(tf.constant([np.nan, np.inf, -np.inf, 1001, -1001, 999, -999]))
+@pytest.mark.parametrize("compiled", [None, False, True])
+def test_what_diverges(compiled):
+    """In graphs, too, whose optimizer takes "not at most" for "more than", whatever NaN is."""
+    tell = samplers.transition_info
+    if compiled is not None:
+        tell = tf.function(tell, jit_compile=compiled, autograph=False)
+    info = tell(tf.constant([np.nan, np.inf, -np.inf, 1001, -1001, 999, -999]))
     np.testing.assert_array_equal(info.is_divergent, [True] * 5 + [False] * 2)
     np.testing.assert_array_equal(info.energy_error[3:], [1001, 1001, 999, 999])
 

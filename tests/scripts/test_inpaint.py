@@ -5,11 +5,13 @@ import re
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 from programs import digits_config, get_config, make_run, run_here
 
 import zoo
+from zoo.analysis import pictures
 from zoo.data.masks import hidden_mse
-from zoo.runs import manifest
+from zoo.runs import manifest, writers
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +23,15 @@ def workdir(tmp_path_factory, digits):
 
 
 def test_inpaint(workdir, images):
-    flags = ["--num_images=3", "--num_completions=3", "--num_steps=2", "--seed=5"]
+    flags = ["--num_images=3", "--num_completions=3", "--num_steps=7", "--seed=5"]
+    flags += ["--num_chains=2"]
     masks = ["--mask=random,box,pattern", "--coverage=0.3"]
     result = run_here("inpaint", f"--workdir={workdir}", *masks, *flags)
     assert result.returncode == 0, result.stderr
+    assert re.search(
+        r"^warning: inpaint: the chains of \d of 3 images have not", result.stdout, re.M
+    )
+    assert "raise num_steps" in result.stdout
     for name in ("random", "box", "pattern"):
         assert {f"inpainting_{name}.npz", f"inpainting_{name}.png"} <= set(manifest.names(workdir))
         arrays = np.load(workdir / f"inpainting_{name}.npz")
@@ -32,6 +39,7 @@ def test_inpaint(workdir, images):
         np.testing.assert_array_equal(x, images[:3])
         np.testing.assert_array_equal(visible, zoo.data.mask(name, (8, 8, 1), 5, 0.3))
         assert (means == x)[..., visible].all() and (arrays["completions"] == x)[..., visible].all()
+        assert arrays["r_hat"].shape == (3, 3)
         # The error of one completion is that of their mean and their variance together.
         variance = hidden_mse(means.mean(0), means, visible).mean(0)
         assert (variance > 0).all()
@@ -48,7 +56,8 @@ def test_inpaint(workdir, images):
         picture = keras.utils.img_to_array(
             keras.utils.load_img(workdir / f"inpainting_{name}.png", color_mode="grayscale")
         )
-        assert picture.shape[0] / picture.shape[1] == pytest.approx(6 / 3)  # 3 rows beside the 3
+        grid = pictures.image_grid(pictures.inpainting(x, visible, means))
+        assert picture.shape[0] == grid.shape[0] and picture.shape[1] > grid.shape[1]  # with names
 
 
 def test_a_conditional_model_completes_what_it_is_for(tmp_path, digits):
@@ -79,7 +88,7 @@ def test_steps_are_the_models_by_default(workdir, monkeypatch):
     monkeypatch.setattr(zoo.VAE, "inpaint", inpaint)
     result = run_here("inpaint", f"--workdir={workdir}", "--num_images=2", "--num_completions=1")
     assert result.returncode == 0, result.stderr
-    assert asked == [None]
+    assert asked == [None] and "--num_chains=2 and more tell it" in result.stdout
     assert (workdir / "inpainting_left.png").is_file()
 
 
@@ -91,9 +100,42 @@ def test_many_completions_of_one_image_fill_a_square(workdir):
     assert picture.width == picture.height  # nine: the image, what is seen, six, their deviation
 
 
+def test_few_test_images_are_all(tmp_path, images):
+    """Ten are shown where there are ten."""
+    np.savez(tmp_path / "a.npz", x_train=images[:20], x_test=images[:3])
+    config = digits_config(name="VAE")
+    config.data.update(source=f"npz:{tmp_path / 'a.npz'}", batch_size=10)
+    run = make_run(tmp_path / "run", config, zoo.data.load(config.data.source, batch_size=10))
+    result = run_here("inpaint", f"--workdir={tmp_path / 'run'}", "--num_steps=1")
+    assert result.returncode == 0, result.stderr
+    assert "4 completions of 3 images" in result.stdout
+    assert len(writers._test_images(run)) == 3
+
+
+def test_an_own_picture_and_an_own_mask(workdir, tmp_path):
+    """A photo in colours, three times as large, with a mask that was drawn for it."""
+    rng = np.random.default_rng(0)
+    picture = tmp_path / "mine.JPG"
+    Image.fromarray(rng.integers(0, 256, (24, 30, 3), np.uint8)).save(picture, "jpeg")
+    hole = np.full((24, 30), 255, np.uint8)
+    hole[:, :15] = 0
+    Image.fromarray(hole).save(tmp_path / "hole.png")
+    flags = [f"--image={picture}", f"--mask={tmp_path / 'hole.png'}", "--num_steps=1"]
+    result = run_here("inpaint", f"--workdir={workdir}", *flags)
+    assert result.returncode == 0, result.stderr
+    assert "4 completions of 1 images" in result.stdout and "hole: 50.0% hidden" in result.stdout
+    arrays = np.load(workdir / "inpainting_hole.npz")
+    np.testing.assert_array_equal(arrays["visible"], zoo.data.mask("left", (8, 8, 1)))
+    assert arrays["x"].shape == (1, 8, 8, 1) and arrays["x"].std() > 0
+    assert (workdir / "inpainting_hole.png").is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--image=no.png"], "image: there is no file 'no.png'"),
+        (["--mask=no.npy"], "mask: there is no file 'no.npy'"),
+        (["--mask=hole"], "or files such as mask.png or mask.npy"),
         (["--mask=box", "--coverage=1.5"], "coverage must be less than 1; it was 1.5"),
         (["--mask=box", "--coverage=0"], "coverage must be greater than 0; it was 0"),
         (["--mask=box", "--coverage=much"], "coverage"),

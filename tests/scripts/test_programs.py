@@ -40,12 +40,14 @@ def test_evaluate_by_flags(trained, workdir, monkeypatch):
 
     monkeypatch.setattr(scores, "report", report)
     flags = ["--protocol=paper", "--num_chains=3", "--num_images=20", "--seed=7"]
+    flags += ["--skip_failed"]
     result = run_here("evaluate", f"--workdir={workdir}", *flags)
     assert result.returncode == 0, result.stderr
     assert asked == {
         "num_chains": 3,
         "num_images": 20,
         "seed": 7,
+        "skip_failed": True,
         # Of the protocol.
         "num_increments": 10_000,
         "num_leapfrog_steps": 10,
@@ -134,6 +136,19 @@ def test_sample(workdir):
     for name in ("x", "mean"):
         np.testing.assert_array_equal(draws[name], expected[name])
     assert "samples.npz" in manifest.names(workdir)
+
+
+def test_a_new_seed_is_told_and_repeats(workdir):
+    told, drawn = [], []
+    for seed in ([], [], ["--seed={}"]):
+        flags = [flag.format(told[0]) for flag in seed]
+        result = run_here("sample", f"--workdir={workdir}", "--num_samples=2", *flags)
+        assert result.returncode == 0, result.stderr
+        told += re.findall(r"^seed (\d+)$", result.stdout, re.M)
+        drawn.append(np.load(workdir / "samples.npz")["mean"])
+    assert told[0] == told[2] != told[1]
+    np.testing.assert_array_equal(drawn[0], drawn[2])
+    assert not np.array_equal(drawn[0], drawn[1])
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

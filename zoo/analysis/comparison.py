@@ -44,11 +44,16 @@ def check_scored_alike(runs: Sequence[Run], *, seeds: bool = True) -> None:
       seeds: whether their seeds must be the same, too, so that images can be paired.
 
     Raises:
-      UsageError: naming what differs, and in which runs.
+      UsageError: naming what differs, and in which runs; or for images without a finite score.
     """
     first = None
     for run in runs:
-        figures, _ = run.evaluation
+        figures, per_image = run.evaluation
+        if unknown := int((~np.isfinite(per_image)).sum()):
+            raise UsageError(
+                f"workdir: all images must have a finite log-likelihood to be compared; "
+                f"{unknown} of {len(per_image)} in {run.workdir!r} have none."
+            )
         images = scored_images(run)
         num_images = images.pop("num_images")
         scored = {"data": images, "likelihood": run.config.model.get("likelihood")}

@@ -59,10 +59,11 @@ def jacobian(model, *, num_draws: int = 1000, chunk_size: int = 20, seed: Seed =
     """
     check_count(num_draws=num_draws, chunk_size=chunk_size)
     size = num_latents(model)
-    directions = tf.repeat(tf.eye(size)[:, None], chunk_size, axis=1)
+    directions = tf.repeat(tf.eye(size, dtype=model.dtype)[:, None], chunk_size, axis=1)
 
     def add_chunk(start, mean, gram):
-        z = samplers.normal([chunk_size, size], samplers.fold_in(seed, "jacobian", start))
+        key = samplers.fold_in(seed, "jacobian", start)
+        z = samplers.normal([chunk_size, size], key, model.dtype)
         z = tf.repeat(z[None], size, axis=0)
         columns = _directional_derivative(model.expected, z, directions)
         columns = tf.reshape(tf.cast(columns, tf.float64), [size, chunk_size, -1])

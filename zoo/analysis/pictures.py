@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from PIL import Image, ImageDraw, ImageFont
 
 import samplers
+from zoo.core.batches import as_batch
 from zoo.core.checks import UsageError
-from zoo.core.pipeline import as_batch
 from zoo.core.progress import verbosity
 
 
@@ -143,6 +143,7 @@ def completions(
     seed: int = 0,
     num_completions: int = 4,
     num_steps: int | None = None,
+    num_chains: int = 1,
     verbose: bool = False,
 ) -> dict[str, np.ndarray]:
     """Completes images several times, independently.
@@ -154,17 +155,21 @@ def completions(
       seed: of all completions, each of which has its own from it.
       num_completions: of each image.
       num_steps: transitions of each chain; None is the model's own number.
+      num_chains: chains of each completion, by which it is seen whether they agree.
       verbose: whether a progress bar is shown.
 
     Returns:
-      Completions `x` and their expectations `mean`, [num_completions, B, ...event].
+      Completions `x` and their expectations `mean`, [num_completions, B, ...event]; from two chains
+      up also `r_hat`, [num_completions, B].
     """
     bar = keras.utils.Progbar(num_completions, verbose=verbosity(verbose), unit_name="completion")
+    chains = {"num_chains": num_chains} if num_chains > 1 else {}
     outputs = []
     for k in range(num_completions):
-        outputs.append(model.inpaint(x, visible, samplers.fold_in(seed, k), num_steps))
+        outputs.append(model.inpaint(x, visible, samplers.fold_in(seed, k), num_steps, **chains))
         bar.update(k + 1)
-    return {name: np.stack([output[name] for output in outputs]) for name in ("x", "mean")}
+    names = [name for name in ("x", "mean", "r_hat") if name in outputs[0]]
+    return {name: np.stack([output[name] for output in outputs]) for name in names}
 
 
 def inpainting(x: np.ndarray, visible: np.ndarray, completions: np.ndarray) -> np.ndarray:

@@ -191,7 +191,7 @@ def _along_grid(model, x, grid, searches, seed) -> dict[str, np.ndarray]:
         def run(sizes):
             return tf.map_fn(function, sizes, parallel_iterations=1)
 
-        return run(tf.constant(grid, tf.float32)).numpy().astype(np.float64)
+        return run(tf.constant(grid, model.dtype)).numpy().astype(np.float64)
 
     values = {
         name: mapped(lambda size, s=search: s.objective(model, batch, size, seed))

@@ -53,6 +53,11 @@ class Annealing:
             f"{self.start}, {self.num_leapfrog_steps} leapfrog steps"
         )
 
+    @property
+    def num_weights(self) -> int:
+        """S, of every image."""
+        return self.num_chains
+
     def log_weights(self, model, batch: dict, seed: Seed) -> tf.Tensor:
         """Log weights in nats whose mean weight estimates p(x), [S, B]."""
         return self.run(model, batch, seed)[0].log_weights
@@ -129,6 +134,11 @@ class ImportanceSampling:
 
     def __post_init__(self):
         check_count(num_samples=self.num_samples)
+
+    @property
+    def num_weights(self) -> int:
+        """As `Annealing.num_weights`."""
+        return self.num_samples
 
     def log_weights(self, model, batch: dict, seed: Seed) -> tf.Tensor:
         """As `Annealing.log_weights`."""

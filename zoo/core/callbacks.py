@@ -5,7 +5,6 @@ import math
 import keras
 from absl import logging
 
-import samplers
 from zoo.core.pipeline import epoch_variable
 
 
@@ -55,7 +54,7 @@ class StopOnDivergence(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch, self.found = epoch, {}  # the metrics that are not finite, by step
-        self.first_step = int(self.model.optimizer.iterations.numpy())
+        self.first_step = int(self.model.training_step.numpy())
 
     def on_train_batch_end(self, batch, logs=None):
         # Of several steps in several threads the first need not come first.
@@ -68,7 +67,7 @@ class StopOnDivergence(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if not self.found and (broken := _not_finite(logs)):  # of the validation
-            self.found[int(self.model.optimizer.iterations.numpy())] = broken
+            self.found[int(self.model.training_step.numpy())] = broken
         self._stop()
 
     def _stop(self):
@@ -85,7 +84,9 @@ class ScorePreparation(keras.callbacks.Callback):
     """Lets the model estimate what its scores need, before every validation and in the end."""
 
     def on_test_begin(self, logs=None):
-        self.model.prepare_for_scores(samplers.fold_in(self.model.seed, "log normalizer"))
+        prepared = self.model.prepare_for_scores(self.model.score_seed)
+        for variable, value in self.model.prepared_state(prepared):
+            variable.assign(value)
 
     def on_train_end(self, logs=None):
         self.on_test_begin()

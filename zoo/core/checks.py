@@ -1,7 +1,7 @@
 """Checks of what a user passes: one sentence names the argument, what it was, what it may be."""
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import keras
 import numpy as np
@@ -66,6 +66,45 @@ def check_count(**values: int) -> None:
             raise UsageError(f"{name} must be at most {_MOST}; it was {value!r}.")
 
 
+def check_counts(**values: Sequence[int]) -> None:
+    """Refuses what is not a sequence of positive whole numbers, as `check_count` has them.
+
+    Raises:
+      UsageError: naming the first such argument.
+    """
+    for name, value in values.items():
+        if not isinstance(value, list | tuple):
+            raise UsageError(f"{name} must be a list of whole numbers; it was {value!r}.")
+        for number in value:
+            check_count(**{name: number})
+
+
+def check_count_or_0(**values: int) -> None:
+    """Refuses what is not a whole number that programs can count to, from 0 on.
+
+    Raises:
+      UsageError: naming the first such argument.
+    """
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value != 0:
+            check_count(**{name: value})
+
+
+def check_seed(**values: int) -> None:
+    """Refuses what is not a whole number of which seeds can be made.
+
+    Raises:
+      UsageError: naming the first such argument.
+    """
+    for name, value in values.items():
+        is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not is_whole or abs(int(value)) > _LARGEST_SEED:
+            raise UsageError(f"{name} must be a whole number of at most 62 bits; it was {value!r}.")
+
+
+_LARGEST_SEED = 2**62  # networks add to it
+
+
 def check_deterministic(**networks: keras.Model) -> None:
     """Refuses layers that make a chain's density depend on noise, or on the other examples.
 
@@ -73,8 +112,9 @@ def check_deterministic(**networks: keras.Model) -> None:
       UsageError: naming the argument and the layer.
     """
     for name, network in networks.items():
-        for layer in network._flatten_layers(include_self=False):
-            if isinstance(layer, _NOT_DETERMINISTIC):
+        for layer in network._flatten_layers():
+            # Whatever draws noise as Keras does has generators of its seeds.
+            if isinstance(layer, _OF_THE_BATCH) or layer._seed_generators:
                 raise UsageError(
                     f"{name} must not hold batch normalisation, dropout or noise layers, which "
                     f"change the density from call to call; it holds {layer.name!r}."
@@ -85,12 +125,4 @@ def check_deterministic(**networks: keras.Model) -> None:
                 )
 
 
-_NOT_DETERMINISTIC = (
-    keras.layers.BatchNormalization,
-    keras.layers.Dropout,
-    keras.layers.AlphaDropout,
-    keras.layers.GaussianDropout,
-    keras.layers.GaussianNoise,
-    keras.layers.SpatialDropout1D,
-    keras.layers.SpatialDropout2D,
-)
+_OF_THE_BATCH = (keras.layers.BatchNormalization, keras.layers.SpectralNormalization)

@@ -26,6 +26,7 @@ class Field:
 
     rule = "must hold finite numbers"  # the end of a sentence whose subject is the field's name
     purpose = "which the model takes"  # a clause behind the field's name, where it is missing
+    advice = ""  # the end of a sentence on other values, which are not told
 
     def __post_init__(self):
         object.__setattr__(self, "shape", tuple(self.shape))
@@ -74,15 +75,21 @@ class Field:
           UsageError: for another shape or type, no examples, or values that the field does not
             allow.
         """
-        values = self.check_shape(name, values)
+        given = values = self.check_shape(name, values)
         # Integers are looked at before they are cast, where they might wrap.
         values = values.astype("int64" if self.dtype == "int32" else self.dtype)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise UsageError(f"{name} must be finite; it holds NaN or infinite numbers.")
         if not self.allows(tf.constant(values)):
             rule = self.rule.replace("finite ", "")
-            raise UsageError(f"{name} {rule}; they run from {values.min():g} to {values.max():g}.")
+            low, high = values.min(), values.max()
+            hint = self.hint(given.dtype, low, high)
+            raise UsageError(f"{name} {rule}; they run from {low:g} to {high:g}{hint}.")
         return values.astype(self.dtype, copy=False)
+
+    def hint(self, dtype: np.dtype, low: float, high: float) -> str:
+        """What helps where values run from `low` to `high`, if it is clear: a sentence's end."""
+        return ""
 
     def check_shape(self, name: str, values) -> np.ndarray:
         """Checks the shape and the type alone of what a user gives.
@@ -93,7 +100,7 @@ class Field:
         Raises:
           UsageError: for another shape or type, or no examples.
         """
-        values = _as_array(name, values)
+        values = as_array(name, values)
         self.check_type(name, values.dtype)
         leading = int(self.batched)
         batch, shape = values.shape[:leading], values.shape[leading:]
@@ -135,10 +142,16 @@ class PixelField(Field):
     """Images, whose pixels are in [0, 1]; data sets may keep them as bytes."""
 
     rule = "must hold finite pixels in [0, 1]"
+    advice = "; bytes must be divided by 255"
 
     def decode(self, stored):
         values = super().decode(stored)
         return values / 255 if stored.dtype == tf.uint8 else values
+
+    def hint(self, dtype, low, high):
+        if dtype == np.uint8 or (low >= 0 and 127 < high <= 255):
+            return "; divide them by 255"
+        return "; add 1 and divide by 2" if -1 <= low < -0.5 and high <= 1 else ""
 
     def allows(self, values):
         values = tf.reshape(values, [-1])  # whose rank is right, whatever came
@@ -151,10 +164,12 @@ class LabelField(Field):
 
     Attributes:
       num_classes: all labels are below it.
+      class_names: of the classes, by their numbers; () where they have none.
     """
 
     dtype: str = "int32"
     num_classes: int = 0
+    class_names: tuple[str, ...] = ()
 
     @property
     def rule(self) -> str:
@@ -197,83 +212,16 @@ class IndexField(Field):
         return tf.reduce_all((values >= 0) & (values < self.num_examples))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class MaskField(Field):
-    """Masks of what is visible, True = seen.
+def as_array(name: str, values) -> np.ndarray:
+    """Returns what NumPy makes of values.
 
-    Attributes:
-      only: the one mask that a conditional model takes, [...shape]; None for any.
-      called: the name of that mask.
+    Args:
+      name: of the field, which errors name.
+      values: whatever NumPy takes for an array.
+
+    Raises:
+      UsageError: if it takes them for none.
     """
-
-    dtype: str = "bool"
-    only: np.ndarray | None = None
-    called: str | None = None
-
-    @property
-    def rule(self) -> str:
-        """What masks may be."""
-        if self.only is None:
-            return "must be a boolean mask"
-        return f"must be the mask {self.called!r} that the model was trained for"
-
-    def allows(self, values):
-        return tf.constant(True) if self.only is None else tf.reduce_all(values == self.only)
-
-    def check(self, name, values, batch: int = 1):
-        """Checks the masks of examples.
-
-        Args:
-          name: of the field, which errors name.
-          values: a mask for each example, or one for all.
-          batch: the number of examples.
-
-        Returns:
-          Masks as bool [batch, ...shape].
-
-        Raises:
-          UsageError: for another shape or type, or another mask than `only`.
-        """
-        visible = _as_array(name, values)
-        self.check_type(name, visible.dtype)
-        if visible.shape not in (self.shape, (batch, *self.shape)):
-            raise UsageError(
-                f"{name} must have the shape {list(self.shape)} or {[batch, *self.shape]}; "
-                f"it was {list(visible.shape)}."
-            )
-        if not self.allows(tf.constant(visible)):
-            raise UsageError(f"{name} {self.rule}, its `visible_field.only`; it was another.")
-        return np.broadcast_to(visible, (batch, *self.shape))
-
-    def example(self):
-        return super().example() if self.only is None else self.only[None]
-
-
-@dataclasses.dataclass(frozen=True)
-class CountField(Field):
-    """A number of samples or of steps."""
-
-    dtype: str = "int32"
-    batched: bool = False
-
-    rule = "must be greater than 0"
-
-    def allows(self, values):
-        return tf.reduce_all(values > 0)
-
-
-@dataclasses.dataclass(frozen=True)
-class SeedField(Field):
-    """A seed of two int32, as samplers take it."""
-
-    shape: tuple[int, ...] = (2,)
-    dtype: str = "int32"
-    batched: bool = False
-
-    rule = "must be a pair of int32"
-
-
-def _as_array(name, values):
     try:
         return np.asarray(values)
     except (ValueError, TypeError):

@@ -1,15 +1,18 @@
 """The base of models that can be sampled, and the endpoints of their exports."""
 
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
-import samplers
 from samplers.random import Seed
 from zoo.core.abilities import ability
 from zoo.core.checks import UsageError, check_count
-from zoo.core.fields import CountField, Field, SeedField
+from zoo.core.fields import Field
+from zoo.core.request_fields import CountField, SeedField
+from zoo.core.seeds import resolved
 from zoo.core.trainable import TrainableModel
 
 
@@ -29,7 +32,7 @@ class GenerativeModel(TrainableModel):
     """Anything that can be fitted and sampled.
 
     A method defines `_sample(num_samples, seed, given)`, a compiled method that returns the draws
-    `x` and their expectation `mean`.
+    `x` and their expectation `mean`, `flagged`.
     """
 
     @property
@@ -42,16 +45,19 @@ class GenerativeModel(TrainableModel):
         """Draws, [num_samples, ...event], given one example's fields."""
         raise NotImplementedError
 
-    def sample(self, num_samples: int, seed: Seed = 0, **given) -> dict[str, np.ndarray]:
+    def sample(self, num_samples: int, seed: Seed | None = None, **given) -> dict[str, np.ndarray]:
         """Draws from the model.
 
         Args:
           num_samples: of them.
-          seed: int or int32[2].
+          seed: int or int32[2], which repeats the draws; None draws anew, by a seed that
+            `keras.utils.set_random_seed` determines.
           **given: the `sample_fields` of a conditional model, of one example each.
 
         Returns:
-          `x`, the draw, and `mean`, its expectation given the latents: [num_samples, ...event].
+          `x`, the draw, and `mean`, its expectation given the latents, [num_samples, ...event]; and
+          `finite`, whether all their pixels are finite numbers, [num_samples], of which a warning
+          tells, too.
 
         Raises:
           UsageError: for a number that is not positive, or a field that is missing or wrong.
@@ -65,7 +71,7 @@ class GenerativeModel(TrainableModel):
         for name, field in self.sample_fields.items():
             values = given.get(name)
             given[name] = field.check(name, field.default(name, 1) if values is None else values)
-        return to_numpy(self._sample(num_samples, samplers.as_seed(seed), given))
+        return to_numpy("sample", self._sample(num_samples, resolved(seed), given))
 
     def signatures(self) -> dict[str, Endpoint]:
         """The endpoints of an export, by name; the first is also the default of a server."""
@@ -83,6 +89,31 @@ def uncompiled(model, name: str) -> Callable:
     return getattr(type(model), name).method.__get__(model)
 
 
-def to_numpy(outputs: dict) -> dict[str, np.ndarray]:
-    """The same dictionary with arrays in place of tensors."""
-    return {name: value.numpy() for name, value in outputs.items()}
+def flagged(outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Adds `finite` to outputs [B, ...]: whether all numbers of an example are finite, bool [B]."""
+    finite = [
+        tf.reduce_all(tf.math.is_finite(value), tf.range(1, tf.rank(value)))
+        for value in outputs.values()
+    ]
+    return outputs | {"finite": tf.reduce_all(finite, 0)}
+
+
+def to_numpy(what: str, outputs: dict[str, tf.Tensor]) -> dict[str, np.ndarray]:
+    """Makes arrays of what was asked for, and warns of what is not finite.
+
+    Args:
+      what: was asked for, which a warning names.
+      outputs: tensors by name, with `finite` as `flagged` adds it.
+
+    Returns:
+      Arrays by name.
+    """
+    answer = {name: value.numpy() for name, value in outputs.items()}
+    finite = answer["finite"]
+    if not finite.all():
+        warnings.warn(
+            f"{what}: {(~finite).sum()} of {len(finite)} images hold numbers that are NaN or "
+            "infinite; `finite` tells which.",
+            stacklevel=3,
+        )
+    return answer

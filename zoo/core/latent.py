@@ -1,5 +1,6 @@
 """The base of models with latents: inference, completion and scores from a joint density."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -9,7 +10,6 @@ import samplers
 from samplers.random import Seed
 from zoo.core.abilities import ability, defines, follows_from
 from zoo.core.annealing import Annealing, ImportanceSampling
-from zoo.core.pipeline import as_batch
 from zoo.core.requests import AnswersRequests
 
 tfd = tfp.distributions
@@ -37,6 +37,11 @@ class LatentVariableModel(AnswersRequests):
     """
 
     _protocol = None
+
+    @property
+    def selected_by(self):
+        """The bound, or of methods without one the error."""
+        return ("bound", -1.0) if defines(self, "log_weights") else ("mse", 1.0)
 
     @property
     @ability
@@ -114,13 +119,13 @@ class LatentVariableModel(AnswersRequests):
             return False
         return self.prior.reparameterization_type == tfd.FULLY_REPARAMETERIZED
 
-    def infer(self, batch: dict, num_samples: int, seed: Seed):
+    def infer(self, batch: dict, num_samples: int, seed: Seed | None = None):
         """Infers latents as training does; here by the chain of `complete` on all of x.
 
         Args:
           batch: what the model explains, [B, ...] each.
           num_samples: S.
-          seed: int or int32[2].
+          seed: as `sample`: None draws anew. A method's own `infer` is given one, always.
 
         Returns:
           Latents of p(z given x), [S, B, ...], and diagnostics of shape [B] by name.
@@ -128,7 +133,12 @@ class LatentVariableModel(AnswersRequests):
         return self._hmc_from_the_prior(batch, None, num_samples, 100, seed)
 
     def complete(
-        self, batch: dict, visible: tf.Tensor, num_samples: int, num_steps: int, seed: Seed
+        self,
+        batch: dict,
+        visible: tf.Tensor,
+        num_samples: int,
+        num_steps: int,
+        seed: Seed | None = None,
     ):
         """Infers latents given the visible pixels, whatever the encoder.
 
@@ -140,31 +150,72 @@ class LatentVariableModel(AnswersRequests):
           visible: bool, like x.
           num_samples: S.
           num_steps: transitions of the chain.
-          seed: int or int32[2].
+          seed: as `infer`.
 
         Returns:
-          Latents of p(z given the visible pixels), [S, B, ...], and diagnostics of shape [B].
+          Latents of p(z given the visible pixels), [S, B, ...], and diagnostics of shape [B]; from
+          two chains up `r_hat` is among them, which is above 1.05 where they do not agree.
         """
         return self._hmc_from_the_prior(batch, visible, num_samples, num_steps, seed)
 
     def _hmc_from_the_prior(self, batch, visible, num_samples, num_steps, seed):
-        size = tf.shape(batch["x"])[0]
-        z = self.prior.sample([num_samples, size], samplers.fold_in(seed, "prior"))
+        start = self.start_from_the_prior(batch, num_samples, seed, visible)
         result = samplers.hmc(
             lambda z: self.log_joint(batch, z, visible),
-            z,
+            start.state,
             num_steps=num_steps,
             step_size=0.1,
             num_leapfrog_steps=10,
             num_adaptation_steps=num_steps // 2,
+            show=self.shown(batch, num_samples, visible),
             seed=samplers.fold_in(seed, "hmc"),
         )
-        return result.state, chain_diagnostics(result)
+        told = chain_diagnostics(result) | start_diagnostics(start)
+        return result.state, told | agreement(result.halves, num_steps)
+
+    def shown(
+        self, batch: dict, num_samples: int, visible: tf.Tensor | None = None
+    ) -> Callable | None:
+        """What chains show, that it be seen whether they agree: log p(x, z) and E[x given z].
+
+        Args:
+          batch: what the model explains, [B, ...] each.
+          num_samples: S, chains of each example.
+          visible: bool, like x; only these pixels count. None for all.
+
+        Returns:
+          A function of z [S, B, ...]; None of one chain, which nothing can be held against.
+        """
+        if tf.is_tensor(num_samples) or num_samples < 2:
+            return None
+        return lambda z: [self.log_joint(batch, z, visible), self.expected(z)]
+
+    def start_from_the_prior(
+        self, batch: dict, num_samples: int, seed: Seed, visible: tf.Tensor | None = None
+    ) -> samplers.Start:
+        """Draws where chains start that only infer: of p(z), where log p(x, z) is finite.
+
+        Args:
+          batch: what the model explains, [B, ...] each.
+          num_samples: S.
+          seed: int or int32[2].
+          visible: bool, like x; only these pixels count. None for all.
+
+        Returns:
+          The start of chains [S, B].
+        """
+        size = tf.shape(batch["x"])[0]
+        return samplers.finite_start(
+            lambda z: self.log_joint(batch, z, visible),
+            lambda key: self.prior.sample([num_samples, size], key),
+            samplers.fold_in(seed, "prior"),
+        )
 
     # Evaluation.
 
     def test_step(self, data):
-        batch = as_batch(data)
+        share = self.share(data, self.inference_fields)
+        batch = share.batch
         # The mean counts the examples so far, so that seeds need no state of their own.
         seed = self.seed_of("test", self.num_reported("mse"))
         observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
@@ -172,7 +223,7 @@ class LatentVariableModel(AnswersRequests):
         metrics = {"mse": self.squared_error(batch, z)}
         if defines(self, "log_weights"):
             metrics["bound"] = self.log_weights(observed, 1, samplers.fold_in(seed, "bound"))[0]
-        return self._track(metrics)
+        return self.track(share.counted(metrics), share.num_examples)
 
 
 def chain_diagnostics(result: samplers.HMCResult) -> dict[str, tf.Tensor]:
@@ -183,4 +234,20 @@ def chain_diagnostics(result: samplers.HMCResult) -> dict[str, tf.Tensor]:
         "accept_rate": tf.reduce_mean(result.accept_prob, 0),
         "energy_error": tf.reduce_mean(result.energy_error, 0),
         "divergences": tf.cast(tf.reduce_sum(result.num_divergences, 0), result.accept_prob.dtype),
+    }
+
+
+def agreement(halves: samplers.Halves | tuple, num_steps: int) -> dict[str, tf.Tensor]:
+    """How well the chains of each example agree, `r_hat` [B]; nothing where nothing was shown."""
+    return {"r_hat": samplers.split_r_hat(halves, num_steps)} if halves else {}
+
+
+def start_diagnostics(start: samplers.Start) -> dict[str, tf.Tensor]:
+    """What the starts of chains [S, B] tell, [B] each: how many draws were thrown away since
+    log p(x, z) was not finite there, and how many chains found no other and are stuck.
+    """
+    dtype = tf.nest.flatten(start.state)[0].dtype
+    return {
+        "restarts": tf.cast(tf.reduce_sum(start.num_restarts, 0), dtype),
+        "stuck": tf.reduce_sum(tf.cast(start.is_stuck, dtype), 0),
     }

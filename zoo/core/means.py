@@ -1,4 +1,4 @@
-"""The means of what training and test steps report."""
+"""The means of what training and test steps report, and how many examples they are over."""
 
 import keras
 import tensorflow as tf
@@ -20,18 +20,38 @@ class Means(keras.metrics.Metric):
             self.add_variable([_MOST], "zeros", name=table) for table in ("sums", "counts")
         )
 
-    def update_state(self, reported: dict[str, tf.Tensor]) -> None:
-        """Adds numbers, or one for each example of a batch, by name."""
-        sums = [tf.reduce_sum(tf.cast(v, self.dtype)) for v in reported.values()]
-        counts = [tf.cast(tf.size(value), self.dtype) for value in reported.values()]
+    def update_state(self, reported: dict[str, tf.Tensor], num_examples: tf.Tensor) -> None:
+        """Adds what a step reports.
+
+        Args:
+          reported: by name, a number that is a mean over the examples, or one for each of them.
+          num_examples: how many there are.
+        """
+        count = tf.cast(num_examples, self.dtype)
+        sums = []
+        for value in reported.values():
+            value = tf.cast(value, self.dtype)
+            # Of no examples a mean may be anything.
+            whole = (
+                tf.reduce_sum(value) if value.shape.rank else tf.math.multiply_no_nan(value, count)
+            )
+            sums.append(whole)
         places = [[self._place(name)] for name in reported]
-        for table, added in ((self._sums, sums), (self._counts, counts)):
-            table.assign(table + tf.scatter_nd(places, tf.stack(added), [_MOST]))
+        counts = tf.fill([len(places)], count)
+        for table, added in ((self._sums, tf.stack(sums)), (self._counts, counts)):
+            table.assign(table + tf.scatter_nd(places, added, [_MOST]))
 
     def result(self) -> dict[str, tf.Tensor]:
         """The means since the last reset, by name; 0 of a name that was not reported since."""
-        means = tf.math.divide_no_nan(*map(tf.convert_to_tensor, (self._sums, self._counts)))
-        return {name: means[place] for place, name in enumerate(self._names)}
+        return self._means(self._sums, self._counts)
+
+    def result_of_all(self) -> dict[str, tf.Tensor]:
+        """The same over the examples of all replicas, asked on each of them."""
+        tables = [tf.convert_to_tensor(table) for table in (self._sums, self._counts)]
+        replica = tf.distribute.get_replica_context()
+        if replica.num_replicas_in_sync == 1:
+            return self._means(*tables)
+        return self._means(*replica.all_reduce(tf.distribute.ReduceOp.SUM, tables))
 
     def get_state(self) -> dict[str, list]:
         """What the means are made of so far, for `set_state`."""
@@ -50,8 +70,17 @@ class Means(keras.metrics.Metric):
         return {"sums": self._sums, "counts": self._counts}
 
     def count_of(self, name: str) -> tf.Tensor:
-        """How many numbers the mean of a name is over."""
+        """How many examples the mean of a name is over, on this replica."""
         return tf.convert_to_tensor(self._counts)[self._place(name)]
+
+    @property
+    def num_examples(self) -> tf.Tensor:
+        """How many examples the steps since the last reset had, of those with the most."""
+        return tf.reduce_max(tf.convert_to_tensor(self._counts))
+
+    def _means(self, sums, counts):
+        means = tf.math.divide_no_nan(*map(tf.convert_to_tensor, (sums, counts)))
+        return {name: means[place] for place, name in enumerate(self._names)}
 
     def _place(self, name):
         if name not in self._names:

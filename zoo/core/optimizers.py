@@ -1,6 +1,9 @@
 """One optimizer for each parameter group, as one optimizer of Keras."""
 
 import keras
+import tensorflow as tf
+
+from zoo.core.checks import UsageError
 
 
 class GroupOptimizer(keras.optimizers.Optimizer):
@@ -9,32 +12,42 @@ class GroupOptimizer(keras.optimizers.Optimizer):
     A model's file holds the optimizers alone, from which the model makes this one anew.
 
     Args:
-      optimizers: a Keras optimizer for each parameter group, by the group's name.
+      by_group: a Keras optimizer for each parameter group, by the group's name.
       groups: the paths of each group's variables, by the group's name; the model says them.
     """
 
-    def __init__(self, optimizers: dict, groups: dict[str, list[str]], name="group_optimizer"):
+    def __init__(self, by_group: dict, groups: dict[str, list[str]], name="group_optimizer"):
         super().__init__(learning_rate=0.0, name=name)
-        self.optimizers = {k: keras.optimizers.get(v) for k, v in optimizers.items()}
+        self.by_group = {k: keras.optimizers.get(v) for k, v in by_group.items()}
         self.groups = groups
+
+    @property
+    def optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """Those of all groups, whose learning rates callbacks of Keras look for here."""
+        return list(self.by_group.values())
 
     def build(self, variables):
         """Builds each group's optimizer on its variables."""
-        for name, owned in self._by_group(variables).items():
-            self.optimizers[name].build(owned)
+        for name, owned in self._split(variables).items():
+            self.by_group[name].build(owned)
         self.built = True
 
     def apply(self, grads, trainable_variables=None):
         """Lets each group's optimizer apply the gradients of its variables."""
         gradients = {v.path: g for v, g in zip(trainable_variables, grads, strict=True)}
-        for name, owned in self._by_group(trainable_variables).items():
-            self.optimizers[name].apply([gradients[v.path] for v in owned], owned)
+        for name, owned in self._split(trainable_variables).items():
+            self.by_group[name].apply([gradients[v.path] for v in owned], owned)
         self.iterations.assign_add(1)
+
+    def finalize_variable_values(self, var_list):
+        """Lets each group's optimizer end the training of its variables."""
+        for name, owned in self._split(var_list).items():
+            self.by_group[name].finalize_variable_values(owned)
 
     @property
     def variables(self):
         """Those of all groups' optimizers, and the number of updates."""
-        return [*super().variables, *(v for o in self.optimizers.values() for v in o.variables)]
+        return [*super().variables, *(v for o in self.optimizers for v in o.variables)]
 
     def save_own_variables(self, store):
         """Writes all variables, numbered."""
@@ -46,6 +59,96 @@ class GroupOptimizer(keras.optimizers.Optimizer):
         for i, variable in enumerate(self.variables):
             variable.assign(store[str(i)])
 
-    def _by_group(self, variables):
+    def _split(self, variables):
         found = {v.path: v for v in variables}
         return {name: [found[path] for path in paths] for name, paths in self.groups.items()}
+
+
+def group_optimizer(optimizer, groups: dict[str, list]):
+    """Makes one optimizer of what a user gives to `compile`.
+
+    Args:
+      optimizer: an optimizer or its name, or a dictionary of one for each parameter group.
+      groups: the variables of each parameter group, by name.
+
+    Returns:
+      What Keras takes.
+
+    Raises:
+      UsageError: for none, groups that are not those of the model, or one optimizer in two groups.
+    """
+    if not isinstance(optimizer, dict):
+        if optimizer is None:
+            raise UsageError("optimizer must be a Keras optimizer or its name; it was None.")
+        return optimizer
+    if set(optimizer) != set(groups):
+        raise UsageError(
+            f"optimizer must have one for each of the parameter groups {sorted(groups)}; "
+            f"it had {sorted(optimizer)}."
+        )
+    objects = [id(o) for o in optimizer.values() if not isinstance(o, str)]
+    if len(set(objects)) < len(objects):
+        raise UsageError("optimizer must be another object for each group; two had the same.")
+    paths = {name: [v.path for v in owned] for name, owned in groups.items()}
+    return GroupOptimizer(optimizer, paths)
+
+
+def with_scaled_loss(optimizer):
+    """Makes optimizers scale what they lower, as Keras does for gradients in float16.
+
+    Args:
+      optimizer: as `group_optimizer` takes it.
+
+    Returns:
+      The same, each in a `LossScaleOptimizer`, unless it is one.
+    """
+    if isinstance(optimizer, dict):
+        return {group: with_scaled_loss(one) for group, one in optimizer.items()}
+    optimizer = keras.optimizers.get(optimizer)
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return optimizer
+    return keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
+
+
+def check_replicas(optimizer: keras.optimizers.Optimizer, num_replicas: int) -> None:
+    """Refuses what Keras does in a branch, in which the replicas of a process cannot meet.
+
+    Args:
+      optimizer: that of a compiled model.
+      num_replicas: in this process.
+
+    Raises:
+      UsageError: naming the argument.
+    """
+    inner = [getattr(optimizer, "inner_optimizer", None), *getattr(optimizer, "optimizers", ())]
+    for one in filter(None, inner):
+        check_replicas(one, num_replicas)
+    for name in ("gradient_accumulation_steps", "ema_overwrite_frequency"):
+        if num_replicas > 1 and getattr(optimizer, name):
+            raise UsageError(
+                f"optimizer: {name} must be left out on the {num_replicas} replicas of a process; "
+                f"it was {getattr(optimizer, name)}."
+            )
+
+
+def plain_optimizers(optimizer: keras.optimizers.Optimizer):
+    """Returns what `group_optimizer` makes a compiled model's optimizer of again."""
+    # A loaded model's variables have paths of their own.
+    return optimizer.by_group if isinstance(optimizer, GroupOptimizer) else optimizer
+
+
+def scale_losses(
+    optimizer: keras.optimizers.Optimizer, losses: dict[str, tf.Tensor]
+) -> dict[str, tf.Tensor]:
+    """Scales objectives by what an optimizer divides their gradients by.
+
+    Args:
+      optimizer: that of a compiled model.
+      losses: scalars, by parameter group.
+
+    Returns:
+      The scaled ones.
+    """
+    if isinstance(optimizer, GroupOptimizer):
+        return {k: optimizer.by_group[k].scale_loss(loss) for k, loss in losses.items()}
+    return {k: optimizer.scale_loss(loss) for k, loss in losses.items()}

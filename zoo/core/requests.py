@@ -1,6 +1,7 @@
 """What a user asks of a model with latents, and the compiled programs that answer."""
 
 import inspect
+import math
 
 import numpy as np
 import tensorflow as tf
@@ -8,11 +9,15 @@ import tensorflow as tf
 import samplers
 from samplers.random import Seed
 from zoo.core.abilities import defines
+from zoo.core.batches import checked_batch
 from zoo.core.checks import UsageError, check_count
 from zoo.core.compiled import compiled_method
-from zoo.core.fields import CountField, MaskField, SeedField, check_batch
-from zoo.core.generative import Endpoint, GenerativeModel, to_numpy, uncompiled
-from zoo.core.pipeline import as_batch
+from zoo.core.failures import check_weights
+from zoo.core.fields import check_batch
+from zoo.core.generative import Endpoint, GenerativeModel, flagged, to_numpy, uncompiled
+from zoo.core.mixing import check_steps_tell, warn_of_chains
+from zoo.core.request_fields import CountField, MaskField, SeedField
+from zoo.core.seeds import resolved, with_optional_seed
 
 
 class AnswersRequests(GenerativeModel):
@@ -24,10 +29,11 @@ class AnswersRequests(GenerativeModel):
 
     num_completion_steps = 100  # transitions of the chain that completes images, by default
 
-    @property
-    def inference_fields(self) -> dict:
-        """The fields of a batch that inference takes, by name."""
-        return {name: field for name, field in self.fields.items() if not field.training_only}
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        # Those of every method, whatever it is derived from: they need not look at the seed.
+        for name in {"infer", "complete"} & vars(cls).keys():
+            setattr(cls, name, with_optional_seed(vars(cls)[name]))
 
     @property
     def visible_field(self) -> MaskField:
@@ -39,51 +45,72 @@ class AnswersRequests(GenerativeModel):
         """Whether a number of transitions is asked for."""
         return "num_steps" in inspect.signature(type(self).complete).parameters
 
-    def reconstruct(self, x, seed: Seed = 0) -> dict[str, np.ndarray]:
+    def reconstruct(self, x, seed: Seed | None = None) -> dict[str, np.ndarray]:
         """Infers the latents of images and decodes them.
 
         Args:
           x: [B, ...event], pixels in [0, 1]; or a dictionary of the model's fields.
-          seed: int or int32[2].
+          seed: as `sample`: None draws anew.
 
         Returns:
-          `x`, a draw of p(x given z), and `mean`, its expectation: [B, ...event].
+          `x`, a draw of p(x given z), and `mean`, its expectation, [B, ...event]; and `finite`,
+          whether all their pixels are finite numbers, [B], of which a warning tells, too.
 
         Raises:
           UsageError: for what the fields' checks refuse.
         """
-        return to_numpy(self._reconstruct(self._batch(x), samplers.as_seed(seed)))
+        return to_numpy("reconstruct", self._reconstruct(self._batch(x), resolved(seed)))
 
     def inpaint(
-        self, x, visible, seed: Seed = 0, num_steps: int | None = None
+        self,
+        x,
+        visible,
+        seed: Seed | None = None,
+        num_steps: int | None = None,
+        *,
+        num_chains: int = 1,
     ) -> dict[str, np.ndarray]:
         """Completes images from their visible pixels.
 
         Args:
           x: [B, ...event], pixels in [0, 1]; what is hidden is not looked at.
           visible: bool, like `x` or like one image; True = seen.
-          seed: int or int32[2].
+          seed: as `sample`: None draws anew.
           num_steps: transitions of the chain; by default 100, or as many as the model infers with.
             A model that completes in one pass takes none.
+          num_chains: independent chains of each image, by which it is seen whether they agree.
 
         Returns:
-          `x` and `mean` as `reconstruct`, in which the visible pixels are those given.
+          `x`, `mean` and `finite` as `reconstruct`, of the first chain; the visible pixels are
+          those given. From two chains up also `r_hat`, [B]: the larger split R-hat of log p(x, z)
+          and of the expected pixels. Above 1.05 the chains have not mixed, of which a warning
+          tells, too. One chain cannot tell, and there is none.
 
         Raises:
-          UsageError: for what the fields' checks refuse, or a number of steps without a chain.
+          UsageError: for what the fields' checks refuse, or a number of steps or of chains without
+            a chain.
         """
-        steps = {}
+        check_count(num_chains=num_chains)
+        counts = {}
         if self.completes_by_a_chain:
             num_steps = self.num_completion_steps if num_steps is None else num_steps
             check_count(num_steps=num_steps)
-            steps = {"num_steps": tf.constant(num_steps, tf.int32)}
-        elif num_steps is not None:
-            raise UsageError(
-                f"num_steps must be left out: {self.name!r} completes images in one pass; "
-                f"it was {num_steps!r}."
-            )
+            counts = {"num_steps": tf.constant(num_steps, tf.int32)}
+            if num_chains > 1:
+                check_steps_tell(num_steps, num_chains)
+                counts["num_chains"] = num_chains
+        else:
+            left_out = {"num_steps": (num_steps, None), "num_chains": (num_chains, 1)}
+            for name, (value, default) in left_out.items():
+                if value != default:
+                    raise UsageError(
+                        f"{name} must be left out: {self.name!r} completes images in one pass; "
+                        f"it was {value!r}."
+                    )
         batch, visible = self._visible_batch(x, visible)
-        return to_numpy(self._inpaint(batch, visible, samplers.as_seed(seed), **steps))
+        answer = to_numpy("inpaint", self._inpaint(batch, visible, resolved(seed), **counts))
+        warn_of_chains("inpaint", answer.get("r_hat"))
+        return answer
 
     def encode(self, x, seed: Seed = 0) -> dict[str, np.ndarray]:
         """Infers the latents of images, as training does.
@@ -95,14 +122,16 @@ class AnswersRequests(GenerativeModel):
         Returns:
           `z`, a draw of the inference procedure, [B, ...]; and, by models with a posterior that can
           score any z, `q_mean` and `q_stddev` of that (with two stochastic layers, those of the
-          upper one are at the mean of the lower).
+          upper one are at the mean of the lower); and `finite`, as `reconstruct`.
 
         Raises:
           UsageError: for what the fields' checks refuse.
         """
-        return to_numpy(self._encode(self._batch(x), samplers.as_seed(seed)))
+        return to_numpy("encode", self._encode(self._batch(x), resolved(seed)))
 
-    def log_likelihood(self, x, seed: Seed = 0) -> dict[str, np.ndarray]:
+    def log_likelihood(
+        self, x, seed: Seed = 0, *, skip_failed: bool = False
+    ) -> dict[str, np.ndarray]:
         """Estimates log p(x) of every image by the model's own `protocol`.
 
         That is annealed importance sampling, or importance sampling of models with discrete
@@ -111,14 +140,27 @@ class AnswersRequests(GenerativeModel):
         Args:
           x: [B, ...event], pixels in [0, 1]; or a dictionary of the model's fields.
           seed: int or int32[2], of the binarisation, too, where there is one.
+          skip_failed: whether chains whose weights are NaN are left out, and counted.
 
         Returns:
-          `log_likelihood` in nats and `stderr`, its Monte Carlo error over chains: [B].
+          `log_likelihood` in nats, `stderr`, its Monte Carlo error over chains, the
+          `effective_sample_size` of the chains' weights, and the number of `failed_chains`: [B].
 
         Raises:
           UsageError: for what the fields' checks refuse.
+          FloatingPointError: naming the images some of whose weights are NaN, unless `skip_failed`.
         """
-        return to_numpy(self._log_likelihood(self._batch(x), samplers.as_seed(seed)))
+        batch, seed = self._batch(x), resolved(seed)
+        self.prepare_for_scores(self.score_seed)
+        found = self._log_likelihood(batch, seed, skip_failed)
+        found = {name: value.numpy() for name, value in found.items()}
+        check_weights(
+            "log_likelihood",
+            found["failed_chains"],
+            self.protocol.num_weights,
+            skip_failed=skip_failed,
+        )
+        return found
 
     def _batch(self, x):
         batch = check_batch(self.inference_fields, x)
@@ -154,12 +196,14 @@ class AnswersRequests(GenerativeModel):
 
     def call(self, batch):
         """The reconstruction mean, [B, ...event], at a fixed seed."""
+        batch = checked_batch(batch, self.inference_fields)
         seed = samplers.fold_in(self.seed, "call")
-        return uncompiled(self, "_reconstruct")(as_batch(batch), seed)["mean"]
+        return uncompiled(self, "_reconstruct")(batch, seed)["mean"]
 
     def predict_step(self, data):
-        batch = as_batch(data)
-        return self({name: batch[name] for name in self.inference_fields})
+        share = self.share(data, self.inference_fields)
+        mean = self({name: share.batch[name] for name in self.inference_fields})
+        return share.counted({"mean": mean})["mean"]
 
     @compiled_method
     def _sample(self, num_samples, seed, given):
@@ -173,37 +217,52 @@ class AnswersRequests(GenerativeModel):
         return self._decoded(z, seed)
 
     @compiled_method
-    def _inpaint(self, batch, visible, seed, **steps):
+    def _inpaint(self, batch, visible, seed, num_chains=1, **steps):
         # What is hidden must not even enter a gradient.
         batch = batch | {"x": tf.where(visible, batch["x"], 0.0)}
         observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
         key = samplers.fold_in(seed, "infer")
-        z, _ = self.complete(observed, visible, num_samples=1, seed=key, **steps)
-        completed = self._decoded(z, seed)
-        return {name: tf.where(visible, batch["x"], value) for name, value in completed.items()}
+        z, told = self.complete(observed, visible, num_samples=num_chains, seed=key, **steps)
+        completed = self._decoded(tf.nest.map_structure(lambda part: part[:1], z), seed)
+        told = {name: told[name] for name in ("r_hat",) if name in told}
+        return self._merged(visible, batch["x"], completed) | told
 
     @compiled_method
     def _encode(self, batch, seed):
         observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
         z, _ = self.infer(observed, 1, samplers.fold_in(seed, "infer"))
         if not defines(self, "posterior_distribution"):
-            return {"z": z[0]}
+            return flagged({"z": z[0]})
         q = self.posterior_distribution(observed)
         # With two layers, those of z_2 are at the mean of z_1.
-        return {"z": z[0], "q_mean": q.mean(), "q_stddev": q.stddev()}
+        return flagged({"z": z[0], "q_mean": q.mean(), "q_stddev": q.stddev()})
 
     @compiled_method
-    def _log_likelihood(self, batch, seed):
+    def _log_likelihood(self, batch, seed, skip_failed=False):
         observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
         log_weights = self.protocol.log_weights(self, observed, samplers.fold_in(seed, "anneal"))
-        log_mean, stderr = samplers.log_mean_weight(log_weights)
+        weights = samplers.weight_summary(log_weights)
+        told = {
+            "log_likelihood": weights.log_mean,
+            "stderr": weights.stderr,
+            "effective_sample_size": weights.effective_sample_size,
+        }
+        counts = skip_failed | (weights.num_failed == 0)
         dtype = batch["x"].dtype
-        return {"log_likelihood": tf.cast(log_mean, dtype), "stderr": tf.cast(stderr, dtype)}
+        told = {k: tf.cast(tf.where(counts, v, math.nan), dtype) for k, v in told.items()}
+        return told | {"failed_chains": weights.num_failed}
 
     def _decoded(self, z, seed, sample_axis=0):
         pixels = self.likelihood(z)
         draw = pixels.sample(seed=samplers.fold_in(seed, "draw"))
-        return {
-            "x": tf.squeeze(draw, sample_axis),
-            "mean": tf.squeeze(pixels.mean(), sample_axis),
-        }
+        return flagged(
+            {
+                "x": tf.squeeze(draw, sample_axis),
+                "mean": tf.squeeze(pixels.mean(), sample_axis),
+            }
+        )
+
+    @staticmethod
+    def _merged(visible, x, completed):
+        """What `_decoded` made of latents, in which the visible pixels are those of x."""
+        return flagged({name: tf.where(visible, x, completed[name]) for name in ("x", "mean")})

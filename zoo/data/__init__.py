@@ -6,6 +6,7 @@ All files of this folder are imported, which registers the sources.
 import importlib
 import pkgutil
 
+from zoo.data.given import as_data
 from zoo.data.loading import Data, load
 from zoo.data.masks import MASKS, completion_masks, hidden_mse, mask
 from zoo.data.registry import absolute_source, register_source, sources
@@ -18,6 +19,7 @@ __all__ = [
     "MASKS",
     "Data",
     "absolute_source",
+    "as_data",
     "completion_masks",
     "hidden_mse",
     "image_fields",

@@ -5,15 +5,15 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 
 from zoo.data.registry import register_source
-from zoo.data.splits import Splits, collected, preparation
+from zoo.data.splits import Preparation, Splits, collected
 
 
 @register_source("digits")
-def read_digits(*, size: int | None = None, grey: bool = False, invert: bool = False) -> Splits:
+def read_digits(*, prepare: Preparation) -> Splits:
     """Returns 1,297 digits to train on, 200 to choose by and 300 to test on, always the same."""
     digits = load_digits()
     x = tf.data.Dataset.from_tensor_slices((digits.images / 16)[..., None].astype(np.float32))
-    x = collected(x.map(preparation(size, grey, invert)))
+    x = collected(x.map(prepare))
     order = np.random.default_rng(0).permutation(len(x))
     test, validation, train = np.split(order, [300, 500])
     return {

@@ -2,9 +2,11 @@
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from zoo.core.checks import UsageError, check_count
 from zoo.core.fields import Field, IndexField
@@ -45,9 +47,26 @@ class Data:
         """The number of classes of `y`; 0 without."""
         return self.fields["y"].num_classes if "y" in self.fields else 0
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes, by their numbers in `y`; () where these are all there is."""
+        return self.fields["y"].class_names if "y" in self.fields else ()
+
     @functools.cached_property
     def mean_image(self) -> np.ndarray:
-        """The mean of the training images, [...event], over the batches of one epoch."""
+        """The mean of the training images, [...event], over the batches of one epoch.
+
+        Raises:
+          UsageError: where there is no end of them, or nothing but their shape is known.
+        """
+        if self.train is None:
+            raise UsageError(
+                "data must hold images, and not their shape alone: the mean is needed."
+            )
+        if self.train.cardinality() == tf.data.INFINITE_CARDINALITY:
+            raise UsageError(
+                "data must have an end, since their mean is needed; give data.take(n)."
+            )
         return np.mean([batch["x"].numpy().mean(0) for batch in self.train], axis=0)
 
 
@@ -57,7 +76,9 @@ def load(
     batch_size: int = 50,
     seed: int = 0,
     data_dir: str | None = None,
-    size: int | None = None,
+    size: int | str | Sequence[int] | None = None,
+    crop: bool = True,
+    channels: int | None = None,
     grey: bool = False,
     invert: bool = False,
     verbose: bool = True,
@@ -67,12 +88,13 @@ def load(
 
     Sources:
       "digits": scikit-learn's 1,797 handwritten digits of 8 by 8 pixels.
-      "npz:PATH": arrays `x_train`, `x_test` and maybe `y_train`, `y_test`, `x_validation`,
-        `y_validation`: images as bytes, or floats in [0, 1]; [N, height, width] or with channels;
-        labels as integers, -1 of what is not labelled.
-      "images:DIR": PNG, JPEG, GIF or BMP files in folders below DIR, each folder a class. Where DIR
-        has folders `train` and `test`, these are the splits (and maybe `validation`); else a tenth
-        of the files, always the same, is for testing. What is transparent is white.
+      "npz:PATH": arrays `x_train` and maybe `y_train`, `x_test` and so on, or by other names that
+        people use: images as bytes, or floats in [0, 1]; [N, height, width], or with channels,
+        which may come first; labels as integers, -1 of what is not labelled, or as texts.
+      "images:DIR": picture files in folders below DIR, each folder a class. Where DIR has folders
+        `train` and `test`, these are the splits (and maybe `validation`); else a tenth of the
+        files, always the same, is for testing. What is transparent is white. Broken files are
+        skipped, and told.
       "tfds:NAME": an image set of TensorFlow Datasets (TFDS), such as "mnist".
       any other: as "tfds:" and that.
 
@@ -81,11 +103,13 @@ def load(
 
     Args:
       source: one of the above.
-      batch_size: examples in a batch.
+      batch_size: examples in a batch; all training examples, and a warning, where there are fewer.
       seed: of the order of training batches. The splits do not depend on it.
       data_dir: where TFDS keeps prepared data; its own default if None.
-      size: height and width to resize images to, after cutting out the middle square.
-      grey: reduce colours to grey.
+      size: height and width to resize images to: one number, two, or "32x48", height first.
+      crop: cut out the middle in the shape of `size` first; else images are squeezed into it.
+      channels: 1 reduces colours to grey, 3 repeats grey; None keeps what there is.
+      grey: the same as `channels=1`.
       invert: exchange black and white, for ink on paper.
       verbose: whether to show a progress bar for files and TFDS.
       **options: what only this source takes.
@@ -94,12 +118,14 @@ def load(
       The data, with the fields that models need.
 
     Raises:
-      UsageError: for an unknown or broken source, an argument that it does not take, or a batch
-        that is larger than the data.
+      UsageError: for an unknown or broken source, or an argument that it does not take.
     """
     check_count(batch_size=batch_size)
-    given = {"data_dir": data_dir, "size": size, "grey": grey, "invert": invert}
-    options |= {k: value for k, value in given.items() if value is not None and value is not False}
+    given = {"data_dir": data_dir, "size": size, "channels": channels}
+    given |= {"crop": crop, "grey": grey, "invert": invert}
+    # What is as if it were left out needs no source that takes it.
+    defaults = {"crop": True, "grey": False, "invert": False}
+    options |= {k: value for k, value in given.items() if value is not defaults.get(k)}
     splits, fields = read_source(str(source), verbose, options)
     splits = {name: checked(f"{source} {name}", arrays, fields) for name, arrays in splits.items()}
     for name in ("test", "validation"):
@@ -107,9 +133,12 @@ def load(
             splits = held_out(splits, name)
     num_examples = {name: len(arrays["x"]) for name, arrays in splits.items()}
     if batch_size > num_examples["train"]:
-        raise UsageError(
-            f"batch_size must be at most {num_examples['train']}; it was {batch_size}."
+        logging.warning(
+            "data: batches are of all %d training examples, since batch_size was %d.",
+            num_examples["train"],
+            batch_size,
         )
+        batch_size = num_examples["train"]
     batches = functools.partial(pipeline, batch_size=batch_size, fields=fields)
     return Data(
         train=batches(splits["train"], seed=seed, drop_remainder=True),

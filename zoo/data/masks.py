@@ -1,12 +1,15 @@
 """Which pixels of an image are shown, and how well the others are completed."""
 
 import math
+import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 
 from zoo.core.checks import UsageError, check_choice, check_positive
-from zoo.core.fields import MaskField
+from zoo.core.request_fields import MaskField
+from zoo.data.pictures import is_own_file, own_mask
+from zoo.data.splits import Preparation
 
 MASKS = ("left", "right", "top", "bottom", "box", "random", "pattern")
 HALVES = MASKS[:4]
@@ -60,33 +63,57 @@ def completion_masks(
     coverage: float | None = None,
     *,
     default: str = "left",
+    prepare: Preparation | None = None,
 ) -> dict[str, np.ndarray]:
     """Makes the masks that a model is asked to complete images from.
 
     Args:
       model: whose `visible_field` says whether it takes but one.
-      names: as `mask` takes them; None is the only mask that the model takes, or else `default`.
+      names: as `mask` takes them, or files, which `zoo.data.pictures.own_mask` reads; None is the
+        only mask that the model takes, or else `default`.
       seed: of the random masks.
       coverage: as `mask`.
       default: the name of the mask of a model that takes any.
+      prepare: of the pictures that masks in files belong to.
 
     Returns:
-      Masks of visible pixels, bool, like one image, by name.
+      Masks of visible pixels, bool, like one image, by name; those of files by the file's.
 
     Raises:
-      UsageError: as `mask`, or for another mask than the one that the model takes.
+      UsageError: as `mask`, for a broken file, for several masks of one name, or for another mask
+        than the one that the model takes.
     """
     field = model.visible_field
+    names = list(dict.fromkeys(names or []))
     if field.only is None:
-        return {name: mask(name, field.shape, seed, coverage) for name in names or [default]}
+        called = {pathlib.Path(name).stem if is_own_file(name) else name: name for name in names}
+        if len(called) < len(names):
+            raise UsageError(f"mask must have a name for each; it was {','.join(names)}.")
+        return {
+            short: _mask(name, field.shape, seed, coverage, prepare)
+            for short, name in (called or {default: default}).items()
+        }
     if coverage is not None:
         raise UsageError(
             "coverage must be left out for a model that has a mask of its own; "
             f"it was {coverage!r}."
         )
-    for name in names or []:
-        check_choice("mask", name, [field.called])
+    for name in names:
+        if is_own_file(name):
+            field.check(f"mask: {name!r}", own_mask(name, field.shape, prepare))
+        else:
+            check_choice("mask", name, [field.called])
     return {field.called: field.only}
+
+
+def _mask(name, shape, seed, coverage, prepare):
+    if not is_own_file(name):
+        return mask(name, shape, seed, coverage)
+    if coverage is not None:
+        raise UsageError(
+            f"coverage must be left out with the mask {name!r}, a file; it was {coverage!r}."
+        )
+    return own_mask(name, shape, prepare)
 
 
 def hidden_mse(x: np.ndarray, completed: np.ndarray, visible: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The registry of sources: from a kind, such as "npz", to the function that reads it."""
 
+import dataclasses
 import inspect
 import pathlib
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from typing import NamedTuple
 
 from zoo.core.checks import UsageError
 from zoo.core.fields import Field
-from zoo.data.splits import Splits, image_fields
+from zoo.data.splits import Preparation, Splits, image_fields, numbered
 
 _FALLBACK = "tfds"  # the kind of what is written without one
 
@@ -49,9 +50,10 @@ def register_source(
 
     Returns:
       A decorator of the function that reads the source. It takes the path or the name, if there is
-      one, and by keyword those arguments of `load` that it looks at (`size`, `grey`, `invert`,
-      `data_dir`, `verbose`), and others of its own. It returns arrays by split and field; where
-      there is no "test" or "validation", a part of "train" is kept out for it.
+      one, and by keyword those arguments of `load` that it looks at (`data_dir`, `verbose`, and
+      `prepare`, a `Preparation` of all that are for images), and others of its own. It returns
+      arrays by split and field, of which labels `y` may be texts; where there is no "test" or
+      "validation", a part of "train" is kept out for it.
     """
 
     def add(read):
@@ -92,14 +94,24 @@ def read_source(source: str, verbose: bool, options: dict) -> tuple[Splits, dict
     if bool(place) != bool(found.path or found.name):
         raise UsageError(f"data: {kind!r} must be written {sources()[kind]!r}; it was {source!r}.")
     parameters = inspect.signature(found.read).parameters.values()
-    taken = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    own = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    taken = [name for name in own if name != "prepare"] + (_PREPARED if "prepare" in own else [])
     if unknown := sorted(set(options) - set(taken)):
         raise UsageError(
             f"data: {kind!r} does not take {unknown[0]}; it takes {', '.join(sorted(taken))}."
         )
-    known = {"verbose": verbose} if "verbose" in taken else {}
-    splits = found.read(*([place] if place else []), **known, **options)
-    return splits, found.fields(splits)
+    known = {"verbose": verbose} if "verbose" in own else {}
+    if "prepare" in own:
+        known["prepare"] = Preparation(**{k: v for k, v in options.items() if k in _PREPARED})
+        options = {k: v for k, v in options.items() if k not in _PREPARED}
+    splits, class_names = numbered(found.read(*([place] if place else []), **known, **options))
+    fields = found.fields(splits)
+    if class_names and "y" in fields:
+        fields["y"] = dataclasses.replace(fields["y"], class_names=class_names)
+    return splits, fields
+
+
+_PREPARED = [field.name for field in dataclasses.fields(Preparation)]
 
 
 def _parts(source):

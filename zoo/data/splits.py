@@ -1,6 +1,8 @@
 """What all sources share: images prepared one by one, and splits of them."""
 
-from collections.abc import Callable
+import dataclasses
+import re
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -13,44 +15,144 @@ from zoo.core.progress import verbosity
 SPLITS = ("train", "validation", "test")
 Split = dict[str, np.ndarray]  # by field; first axis the examples
 Splits = dict[str, Split]  # by the name of the split
-Prepare = Callable[[tf.Tensor], tf.Tensor]
 
 
-def preparation(size: int | None, grey: bool, invert: bool) -> Prepare:
-    """Makes a function that prepares one image [height, width, channels], of any size.
+def split_of(name: str) -> str | None:
+    """Returns the split that people mean by such a name, in any capitals; None if they mean none.
 
     Args:
-      size: height and width to resize to, after cutting out the middle square; None for none.
-      grey: whether to reduce colours to grey.
-      invert: whether to exchange black and white.
+      name: such as "train", "Training", "val" or "TEST".
+    """
+    return _SPOKEN.get(name.lower())
 
-    Returns:
-      A function to bytes from bytes, and else to floats in [0, 1].
+
+_SPOKEN = {name: name for name in SPLITS} | {
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "dev": "validation",
+    "testing": "test",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Preparation:
+    """What is done to an image before it is kept.
+
+    Attributes:
+      size: height and width to resize to, as `image_size` takes them; None for none.
+      crop: whether the middle in the shape of `size` is cut out first; else all is squeezed in.
+      channels: 1 reduces colours to grey, 3 repeats grey; None keeps what there is.
+      grey: the same as 1 channel.
+      invert: whether black and white are exchanged.
 
     Raises:
-      UsageError: for a size that is no positive whole number.
+      UsageError: for another size or number of channels.
     """
-    if size is not None:
-        check_count(size=size)
 
-    def prepare(image):
+    size: int | str | Sequence[int] | None = None
+    crop: bool = True
+    channels: int | None = None
+    grey: bool = False
+    invert: bool = False
+
+    def __post_init__(self):
+        for name in ("crop", "grey", "invert"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise UsageError(f"{name} must be True or False; it was {getattr(self, name)!r}.")
+        if self.channels not in (None, 1, 3) or isinstance(self.channels, bool):
+            raise UsageError(f"channels must be 1, 3 or left out; it was {self.channels!r}.")
+        if self.grey and self.channels == 3:
+            raise UsageError("channels must be 1 or left out with grey; it was 3.")
+        object.__setattr__(self, "size", image_size(self.size))
+        object.__setattr__(self, "channels", 1 if self.grey else self.channels)
+
+    def __call__(self, image: tf.Tensor) -> tf.Tensor:
+        """Prepares an image.
+
+        Args:
+          image: [height, width, channels], of any size: integers up to the largest of their type,
+            or floats in [0, 1].
+
+        Returns:
+          Bytes if it was of bytes, and else floats in [0, 1].
+        """
         image = tf.convert_to_tensor(image)
         top = float(image.dtype.max) if image.dtype.is_integer else 1.0
         is_bytes = image.dtype == tf.uint8
         image = tf.cast(image, tf.float32)
-        if grey and image.shape[-1] == 3:
+        if self.channels == 1 and image.shape[-1] == 3:
             image = keras.ops.image.rgb_to_grayscale(image)
-        if size is not None:
+        if self.channels == 3 and image.shape[-1] == 1:
+            image = tf.repeat(image, 3, axis=-1)
+        if self.size is not None:
             image = keras.ops.image.resize(
-                image, (size, size), antialias=True, crop_to_aspect_ratio=True
+                image, self.size, antialias=True, crop_to_aspect_ratio=self.crop
             )
             image = tf.clip_by_value(image, 0.0, top)  # rounding can leave the range
-        image = top - image if invert else image
+        image = top - image if self.invert else image
         if is_bytes:
             return tf.cast(tf.round(image), tf.uint8)
         return image / top
 
-    return prepare
+
+def image_size(size: int | str | Sequence[int] | None) -> tuple[int, int] | None:
+    """Reads a height and a width.
+
+    Args:
+      size: one number for both, two, or a text such as "32" or "32x48", height first.
+
+    Returns:
+      Height and width; None for None.
+
+    Raises:
+      UsageError: for anything else.
+    """
+    if size is None:
+        return None
+    sides = size
+    if isinstance(size, str):
+        sides = [int(n) for n in size.lower().split("x") if re.fullmatch(r"\s*[0-9]+\s*", n)]
+        if len(sides) != size.lower().count("x") + 1:
+            sides = []
+    if not isinstance(sides, list | tuple):
+        sides = [sides]
+    if len(sides) not in (1, 2) or (len(sides) == 1 and isinstance(size, list | tuple)):
+        raise UsageError(
+            f"size must be a whole number, or height and width such as '32x48'; it was {size!r}."
+        )
+    for side in sides:
+        check_count(size=side)
+    return int(sides[0]), int(sides[-1])
+
+
+def numbered(splits: Splits) -> tuple[Splits, tuple[str, ...]]:
+    """Numbers classes that are given by their names, in the order of these.
+
+    Args:
+      splits: whose labels `y`, where there are any, may be texts.
+
+    Returns:
+      Splits with integer labels, -1 in those without any, and the names of the classes; () where
+      they were numbers.
+
+    Raises:
+      UsageError: for names in some splits and numbers in others.
+    """
+    labels = {k: a["y"] for k, a in splits.items() if "y" in a}
+    names = {k: y.astype(str) for k, y in labels.items() if y.dtype.kind in "US"}
+    if 0 < len(names) < len(labels):
+        raise UsageError(
+            f"data: y must hold names in all splits or in none; they are in {', '.join(names)}."
+        )
+    if labels:
+        splits = {k: {"y": np.full(len(a["x"]), -1)} | a for k, a in splits.items()}
+    if not names:
+        return splits, ()
+    classes, numbers = np.unique(np.concatenate(list(names.values())), return_inverse=True)
+    parts = np.split(numbers.astype(np.int32), np.cumsum([len(y) for y in names.values()])[:-1])
+    labelled = {k: splits[k] | {"y": y} for k, y in zip(names, parts, strict=True)}
+    return splits | labelled, tuple(map(str, classes))
 
 
 def collected(examples: tf.data.Dataset, size: int | None = None):
@@ -81,13 +183,19 @@ def held_out(splits: Splits, name: str) -> Splits:
 
 
 def image_fields(splits: Splits) -> dict[str, Field]:
-    """Returns the fields of images `x` and, where there are any, labels `y`."""
+    """Returns the fields of images `x` and, where there are any, labels `y`.
+
+    Raises:
+      UsageError: for labels that no int32 can hold.
+    """
     labels = [arrays["y"] for arrays in splits.values() if "y" in arrays]
     # Other types than integers are told by the check of the field.
-    classes = [y.max(initial=-1) for y in labels if y.dtype.kind in "iu"]
+    classes = [int(y.max()) for y in labels if y.size and y.dtype.kind in "iu"]
+    if max(classes, default=0) >= 2**31 - 1:
+        raise UsageError(f"data: y must hold labels below {2**31 - 1}; it holds {max(classes)}.")
     fields = {"x": PixelField(splits["train"]["x"].shape[1:])}
     if labels and max(classes, default=0) >= 0:
-        fields["y"] = LabelField(num_classes=int(max(classes, default=0)) + 1)
+        fields["y"] = LabelField(num_classes=max(classes, default=0) + 1)
     return fields
 
 

@@ -1,20 +1,24 @@
 """Image sets by name, from TensorFlow Datasets (TFDS)."""
 
+import contextlib
+import socket
+import threading
+import urllib.parse
+import urllib.request
+
 import tensorflow as tf
 
 from zoo.core.checks import UsageError, unknown_choice
 from zoo.data.registry import register_source, sources
-from zoo.data.splits import SPLITS, Split, Splits, collected, preparation
+from zoo.data.splits import SPLITS, Preparation, Split, Splits, collected
 
 
 @register_source("tfds", name="NAME")
 def read_tfds(
     name: str,
     *,
+    prepare: Preparation,
     data_dir: str | None = None,
-    size: int | None = None,
-    grey: bool = False,
-    invert: bool = False,
     verbose: bool = True,
 ) -> Splits:
     """Returns the splits of an image set of TFDS, downloaded or as prepared in `data_dir`.
@@ -37,12 +41,13 @@ def read_tfds(
     features = builder.info.features or {}
     if "image" not in features:
         raise UsageError(f"data: TFDS's {name!r} is not a set of images.")
+    if not builder.data_path.exists():
+        _check_host(builder, data_dir)
     try:
         builder.download_and_prepare()
         found = [split for split in SPLITS if split in builder.info.splits]
         if "train" not in found:
             raise UsageError(f"data: TFDS's {name!r} has no training split.")
-        prepare = preparation(size, grey, invert)
         return {split: _tfds_split(builder, split, prepare, verbose) for split in found}
     except UsageError:
         raise
@@ -56,6 +61,40 @@ def read_tfds(
             f"data: TFDS's {name!r} could not be read from data_dir={data_dir!r} "
             f"nor downloaded: {reason}"
         ) from error
+
+
+def _check_host(builder, data_dir):
+    """Refuses to download what cannot be had: TFDS would try again and again for minutes."""
+    url = next(iter(builder.url_infos or ()), None)
+    if url is None or _answers(url):
+        return
+    folder = f" --data_dir={data_dir}" if data_dir else ""
+    raise UsageError(
+        f"data: TFDS's {builder.name!r} is not prepared in {str(builder.data_path)!r}, and its "
+        f"host {urllib.parse.urlsplit(url).hostname} does not answer: where there is a network, "
+        f"`tfds build {builder.info.full_name.rpartition('/')[0]}{folder}` prepares it, and the "
+        "folder can be copied."
+    )
+
+
+def _answers(url: str, seconds: float = 3.0) -> bool:
+    """Returns whether the host of an address answers in time; a proxy is asked nothing."""
+    host = urllib.parse.urlsplit(url)
+    port = host.port or {"http": 80, "ftp": 21}.get(host.scheme, 443)
+    if not host.hostname or urllib.request.getproxies():
+        return True
+    answers, done = [], threading.Event()
+
+    def ask():
+        with contextlib.suppress(OSError):
+            socket.create_connection((host.hostname, port), timeout=seconds).close()
+            answers.append(port)
+        done.set()
+
+    # In a thread that nobody waits for: looking up a name has no time limit.
+    threading.Thread(target=ask, daemon=True).start()
+    done.wait(seconds)
+    return bool(answers)
 
 
 def _tfds_split(builder, split, prepare, verbose) -> Split:

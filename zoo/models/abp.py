@@ -3,8 +3,9 @@
 import keras
 
 import samplers
-from zoo.core.checks import check_count
+from zoo.core.checks import UsageError, check_count
 from zoo.core.registry import Paper, register
+from zoo.data import as_data
 from zoo.models.short_run import ShortRun
 from zoo.parts.persistent_chains import PersistentChains
 
@@ -45,7 +46,7 @@ class ABP(ShortRun):
         check_count(num_examples=num_examples, num_inference_steps=num_inference_steps)
         self.num_inference_steps = num_inference_steps
         start = self.prior.sample(num_examples, samplers.fold_in(self.seed, "chains"))
-        self.chains = PersistentChains(start, name="chains")
+        self.chains = PersistentChains(start, name="chains", dtype=self.dtype)
 
     @property
     def fields(self):
@@ -56,14 +57,21 @@ class ABP(ShortRun):
         """Makes the model of `ShortRun.for_data`, whose chains are for the training data.
 
         Args:
-          data: what `zoo.data.load` returns.
+          data: what `zoo.data.load` returns, or else `zoo.data.as_data` takes.
           **kwargs: as `ShortRun.for_data` and the constructor; `num_examples` is that of `data`,
             unless given.
 
         Returns:
           The model.
         """
-        return super().for_data(data, **{"num_examples": data.num_examples["train"]} | kwargs)
+        data = as_data(data)
+        kwargs = {"num_examples": data.num_examples.get("train")} | kwargs
+        if kwargs["num_examples"] is None:
+            raise UsageError(
+                "num_examples must be given, for how many training examples chains are kept: "
+                "these data do not tell."
+            )
+        return super().for_data(data, **kwargs)
 
     def sample_latents(self, batch, context, seed):
         start = self.chains.at(batch["index"])[None]

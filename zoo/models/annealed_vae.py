@@ -18,7 +18,7 @@ import tensorflow as tf
 import samplers
 from zoo.core import annealing
 from zoo.core.checks import check_choice, check_count
-from zoo.core.latent import Proposal
+from zoo.core.latent import Proposal, start_diagnostics
 from zoo.core.registry import Paper, register
 from zoo.models.vae import VAE
 from zoo.parts.step_size import AcceptanceStepSize
@@ -114,6 +114,7 @@ class AnnealedTraining(VAE):
             min_step_size=min_step_size,
             max_step_size=max_step_size,
             name="adaptation",
+            dtype=self.dtype,
         )
 
     @property
@@ -167,9 +168,15 @@ class AnnealedTraining(VAE):
 
     def infer(self, batch, num_samples, seed):
         """As the base, by draws of q_AIS, each one of K chains by its weight (alg. 2)."""
-        key = samplers.fold_in(seed, "amortise")
-        start = self.propose(batch, num_samples * self.num_samples, key)
-        result = self.anneal(batch, start, samplers.fold_in(seed, "anneal"))
+        features, count = self.encoder(batch["x"]), num_samples * self.num_samples
+        start = samplers.finite_start(
+            lambda z: self.log_joint(batch, z),
+            lambda key: self.posterior_part.propose(features, count, key).z,
+            samplers.fold_in(seed, "amortise"),
+        )
+        q = self.posterior_part.distribution(features)
+        proposal = Proposal(start.state, q.log_prob(start.state), q)
+        result = self.anneal(batch, proposal, samplers.fold_in(seed, "anneal"))
 
         def by_chain(value):  # [K S, ...] -> [K, S, ...]
             return tf.reshape(value, [self.num_samples, num_samples, -1, *value.shape[2:]])
@@ -180,7 +187,7 @@ class AnnealedTraining(VAE):
             tf.math.log(weights),
             samplers.fold_in(seed, "resample"),
         )
-        return z, self._move_diagnostics(result)
+        return z, self._move_diagnostics(result) | start_diagnostics(start)
 
     # Training.
 

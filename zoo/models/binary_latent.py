@@ -9,7 +9,10 @@ import layers
 import samplers
 from samplers.random import Seed
 from samplers.relaxations import Relaxation
-from zoo.core.checks import UsageError, check_count
+from zoo.core.checks import UsageError, check_count, check_counts, check_seed
+from zoo.core.dtypes import density_dtype, networks_of
+from zoo.core.networks import as_network
+from zoo.data import as_data
 from zoo.models.deep_latent import DeepLatentModel
 from zoo.parts.binary_posterior import BinaryPosterior, RelaxedDraw
 from zoo.parts.binary_posteriors import get_binary_posterior
@@ -65,16 +68,24 @@ class BinaryLatentModel(DeepLatentModel):
         self.relaxation = get_relaxation(relaxation)
         self.num_samples = num_samples
         self.posterior_part = get_binary_posterior(
-            posterior, latent_dims=latent_dims, seed=self.seed + 2000, name="posterior"
+            posterior,
+            latent_dims=latent_dims,
+            seed=self.seed + 2000,
+            name="posterior",
+            dtype=self.dtype,
         )
         if self.posterior_part.latent_dims != self.latent_dims:
             raise UsageError(
                 f"posterior must be over latent_dims, {self.latent_dims}; "
                 f"it is over {self.posterior_part.latent_dims}."
             )
+        if self.posterior_part.built:
+            raise UsageError(
+                "posterior must be another object for each model; this one was another's."
+            )
         self.posterior_part.check_relaxation(self.relaxation)
         self.posterior_part.make_state(num_samples, self.seed)
-        self.posterior_part.build((None, *encoder.output_shape[1:]))
+        self.posterior_part.build((None, *self.encoder.output_shape[1:]))
 
     @classmethod
     def for_data(
@@ -89,6 +100,7 @@ class BinaryLatentModel(DeepLatentModel):
         posterior: str | dict | BinaryPosterior = "directed",
         encoder: keras.Model | None = None,
         decoder: keras.Model | None = None,
+        dtype: str | None = None,
         seed: int = 0,
         **kwargs,
     ):
@@ -98,7 +110,7 @@ class BinaryLatentModel(DeepLatentModel):
         that mean.
 
         Args:
-          data: what `zoo.data.load` returns.
+          data: what `zoo.data.load` returns, or else `zoo.data.as_data` takes.
           latent_dims: units of both sides of the RBM.
           hidden: units of each hidden layer, in both networks (in reverse order in the decoder).
           activation: of the hidden layers, the last of which are the features.
@@ -109,44 +121,50 @@ class BinaryLatentModel(DeepLatentModel):
             `data`, unless it says `num_examples`.
           encoder: used instead, if given.
           decoder: used instead, if given.
+          dtype: as `VAE.for_data`.
           seed: of the initial weights, of training and of default draws.
           **kwargs: as the constructor.
 
         Returns:
           The model.
         """
+        data = as_data(data)
+        check_seed(seed=seed)
         check_latent_dims(latent_dims)
-        for units in hidden:
-            check_count(hidden=units)
-        likelihood = get_likelihood(likelihood)
+        check_counts(hidden=hidden)
+        likelihood = get_likelihood(likelihood, density_dtype(dtype))
         shared = {"activation": activation, "layer_normalisation": layer_normalisation}
-        encoder = encoder or layers.mlp(
-            data.shape,
-            hidden,
-            None,
-            input_mean=data.mean_image,
-            seed=seed,
-            name="encoder",
-            **shared,
-        )
-        decoder = decoder or layers.mlp(
-            (sum(latent_dims),),
-            tuple(reversed(hidden)),
-            data.shape,
-            output_bias=likelihood.outputs_for_mean(data.mean_image),
-            seed=seed + 1000,
-            name="decoder",
-            **shared,
-        )
+        with networks_of(dtype):
+            encoder = encoder or layers.mlp(
+                data.shape,
+                hidden,
+                None,
+                input_mean=data.mean_image,
+                seed=seed,
+                name="encoder",
+                **shared,
+            )
+            decoder = decoder or layers.mlp(
+                (sum(latent_dims),),
+                tuple(reversed(hidden)),
+                data.shape,
+                output_bias=likelihood.outputs_for_mean(data.mean_image),
+                seed=seed + 1000,
+                name="decoder",
+                **shared,
+            )
+        encoder = as_network("encoder", encoder, data.shape)
+        decoder = as_network("decoder", decoder, (sum(latent_dims),))
         posterior = get_binary_posterior(
             posterior,
             latent_dims=latent_dims,
             num_examples=data.num_examples.get("train"),
             seed=seed + 2000,
             name="posterior",
+            dtype=density_dtype(dtype),
         )
         shared = {"latent_dims": latent_dims, "likelihood": likelihood, "posterior": posterior}
-        return cls(encoder, decoder, seed=seed, **shared, **kwargs)
+        return cls(encoder, decoder, seed=seed, dtype=dtype, **shared, **kwargs)
 
     @property
     def fields(self):
@@ -161,7 +179,7 @@ class BinaryLatentModel(DeepLatentModel):
         Returns:
           Parameters of q(z given x).
         """
-        return self.posterior_part(self.encoder(x))
+        return self.posterior_part(self.features(x))
 
     def infer(self, batch, num_samples, seed):
         """As the base, by draws of q(z given x), [S, B, n]; there is no chain to tell of."""

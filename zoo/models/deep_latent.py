@@ -7,9 +7,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import layers
-from zoo.core.checks import UsageError, check_count, check_deterministic
+from zoo.core.checks import UsageError, check_count, check_counts, check_seed
+from zoo.core.dtypes import density_dtype, networks_of
 from zoo.core.fields import PixelField
 from zoo.core.latent import LatentVariableModel
+from zoo.core.networks import as_network, check_unshared
 from zoo.parts.likelihoods import Likelihood, get_likelihood
 from zoo.parts.priors import standard_normal
 
@@ -23,10 +25,13 @@ class DeepLatentModel(LatentVariableModel):
       decoder: Keras model from latents [N, K] to [N, ...event]: what the likelihood asks for.
       likelihood: a name, a dictionary or an object, as `get_likelihood` takes it.
       encoder: of the methods that have one.
-      **kwargs: `seed`, of training and of default draws.
+      **kwargs: `seed`, of training and of default draws, and `dtype`, of densities, weights and
+        states: "float32" or "float64".
 
     Raises:
-      UsageError: if the decoder holds batch normalisation or dropout, or for another likelihood.
+      UsageError: if the networks are not of known shapes, hold batch normalisation or dropout or
+        share layers, if the decoder ends in another activation than the likelihood takes, or for
+        another likelihood.
     """
 
     def __init__(
@@ -37,19 +42,21 @@ class DeepLatentModel(LatentVariableModel):
         encoder: keras.Model | None = None,
         **kwargs,
     ):
+        decoder = as_network("decoder", decoder)
         event_shape = tuple(decoder.output_shape[1:])
-        super().__init__(fields={"x": PixelField(event_shape)}, **kwargs)
+        dtype = density_dtype(kwargs.pop("dtype", None))
+        super().__init__(fields={"x": PixelField(event_shape, dtype)}, dtype=dtype, **kwargs)
         if encoder is not None:
-            check_deterministic(encoder=encoder)
-            self.encoder = encoder
-            if encoder.input_shape[1:] != event_shape:
+            self.encoder = as_network("encoder", encoder, event_shape)
+            if self.encoder.input_shape[1:] != event_shape:
                 raise UsageError(
-                    f"decoder must give {encoder.input_shape[1:]}, the encoder's input; "
+                    f"decoder must give {self.encoder.input_shape[1:]}, the encoder's input; "
                     f"it gives {event_shape}."
                 )
-        check_deterministic(decoder=decoder)
+            check_unshared(encoder=self.encoder, decoder=decoder)
         self.decoder = decoder
-        self.observation_model = get_likelihood(likelihood)
+        self.observation_model = get_likelihood(likelihood, dtype)
+        self.observation_model.check_decoder(decoder)
         self.latent_dim = decoder.input_shape[-1]
         self.built = True
 
@@ -59,6 +66,17 @@ class DeepLatentModel(LatentVariableModel):
         decoded = layers.latent_dims(self.decoder)
         above = self.latent_dim - sum(decoded)  # latents that the decoder does not see
         return (above, *decoded) if above else decoded
+
+    def features(self, x: tf.Tensor) -> tf.Tensor:
+        """Encodes images.
+
+        Args:
+          x: as the model explains them, [B, ...event].
+
+        Returns:
+          The encoder's outputs, [B, F].
+        """
+        return layers.fold(self.encoder, x, len(self.fields["x"].shape))
 
     def decode(self, z: tf.Tensor) -> tf.Tensor:
         """Decodes latents.
@@ -98,7 +116,7 @@ class DeepLatentGaussianModel(DeepLatentModel):
     @property
     def prior(self) -> tfd.Distribution:
         """N(0, I) over [K]."""
-        return standard_normal(self.latent_dim)
+        return standard_normal(self.latent_dim, self.dtype)
 
 
 def variables_of(*parts) -> list:
@@ -113,7 +131,7 @@ def variables_of(*parts) -> list:
     return [v for part in parts if part is not None for v in part.trainable_variables]
 
 
-def top_down(data, latent_dims, width, blocks, hierarchical, seed) -> layers.TopDown:
+def top_down(data, latent_dims, width, blocks, hierarchical, dtype, seed) -> layers.TopDown:
     """Makes a top-down generator for data, with a user's mistakes told as such.
 
     Args:
@@ -122,6 +140,7 @@ def top_down(data, latent_dims, width, blocks, hierarchical, seed) -> layers.Top
       width: units, or channels, of the features.
       blocks: "dense" or "convolution".
       hierarchical: whether latents are independent and injected between the levels.
+      dtype: the network's policy; None for that of Keras.
       seed: of the initial weights.
 
     Returns:
@@ -131,17 +150,18 @@ def top_down(data, latent_dims, width, blocks, hierarchical, seed) -> layers.Top
       UsageError: for a value out of its range, or blocks that do not fit the data.
     """
     check_count(width=width)
-    for size in latent_dims:
-        check_count(latent_dims=size)
+    check_counts(latent_dims=latent_dims)
+    check_seed(seed=seed)
     try:
-        return layers.TopDown(
-            data.shape,
-            latent_dims,
-            width=width,
-            blocks=blocks,
-            hierarchical=hierarchical,
-            seed=seed,
-            name="decoder",
-        )
+        with networks_of(dtype):
+            return layers.TopDown(
+                data.shape,
+                latent_dims,
+                width=width,
+                blocks=blocks,
+                hierarchical=hierarchical,
+                seed=seed,
+                name="decoder",
+            )
     except ValueError as error:
         raise UsageError(str(error)) from None

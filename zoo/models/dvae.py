@@ -7,7 +7,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import samplers
-from zoo.core.checks import check_count
+from zoo.core.checks import check_count_or_0
+from zoo.core.latent import agreement, start_diagnostics
 from zoo.core.registry import Paper, register
 from zoo.models.binary_latent import BinaryLatentModel
 from zoo.models.deep_latent import variables_of
@@ -74,8 +75,7 @@ class DVAE(BinaryLatentModel):
         **kwargs,
     ):
         super().__init__(encoder, decoder, latent_dims=latent_dims, **kwargs)
-        if warmup_steps:
-            check_count(warmup_steps=warmup_steps)
+        check_count_or_0(warmup_steps=warmup_steps)
         self.warmup_steps = warmup_steps
         self.rbm_prior = RBMPrior(
             latent_dims,
@@ -84,12 +84,13 @@ class DVAE(BinaryLatentModel):
             particles=particles,
             seed=self.seed,
             name="rbm_prior",
+            dtype=self.dtype,
         )
 
     @property
     def prior(self) -> tfd.Distribution:
         """p(z) over [n1 + n2], z1 and then z2, as normalised as log Z is known."""
-        return self.rbm_prior.distribution
+        return self.rbm_prior.distribution(self.latent_dim)
 
     @property
     def prior_rbm(self) -> samplers.RBM:
@@ -109,9 +110,15 @@ class DVAE(BinaryLatentModel):
         (Metropolis within Gibbs: Mattei and Frellsen 2018).
         """
         x = batch["x"]
-        z = self._start(batch, num_samples, visible, samplers.fold_in(seed, "start"))
+        start = samplers.finite_start(
+            lambda z: self.log_joint(batch, z, visible),
+            lambda key: self._start(batch, num_samples, visible, key),
+            samplers.fold_in(seed, "start"),
+        )
 
-        def transition(i, z, accepted):
+        show = self.shown(batch, num_samples, visible)
+
+        def transition(i, z, accepted, halves):
             key = samplers.fold_in(seed, "transition", i)
             pixels = self.likelihood(z).sample(seed=samplers.fold_in(key, "pixels"))
             whole = tf.where(visible, x, pixels)
@@ -121,25 +128,31 @@ class DVAE(BinaryLatentModel):
                 self.parameters_of(rows), flat, samplers.fold_in(key, "move")
             )
             log_ratio += self.log_joint({"x": rows}, new) - self.log_joint({"x": rows}, flat)
-            u = samplers.uniform(tf.shape(log_ratio), samplers.fold_in(key, "accept"))
+            u = samplers.uniform(tf.shape(log_ratio), samplers.fold_in(key, "accept"), x.dtype)
             accept = tf.math.log(u) < log_ratio
             new = tf.reshape(tf.where(accept[..., None], new, flat), tf.shape(z))
-            accepted += tf.reduce_mean(
-                tf.reshape(tf.cast(accept, tf.float32), [num_samples, -1]), 0
-            )
-            return i + 1, tf.ensure_shape(new, z.shape), accepted
+            accepted += tf.reduce_mean(tf.reshape(tf.cast(accept, x.dtype), [num_samples, -1]), 0)
+            new = tf.ensure_shape(new, z.shape)
+            if show is not None:
+                halves = samplers.add_to_halves(halves, show(new), i, num_steps)
+            return i + 1, new, accepted, halves
 
-        _, z, accepted = tf.while_loop(
+        halves = () if show is None else samplers.no_halves(show(start.state))
+        _, z, accepted, halves = tf.while_loop(
             lambda i, *_: i < num_steps,
             transition,
-            (0, z, tf.zeros([tf.shape(x)[0]])),
+            (0, start.state, tf.zeros([tf.shape(x)[0]], x.dtype), halves),
             parallel_iterations=1,
         )
-        return z, {"accept_rate": accepted / tf.cast(num_steps, tf.float32)}
+        rate = {"accept_rate": accepted / tf.cast(num_steps, x.dtype)}
+        return z, rate | start_diagnostics(start) | agreement(halves, num_steps)
 
     def _start(self, batch, num_samples, visible, seed):
         candidates = self.prior.sample([_NUM_CANDIDATES, 1], samplers.fold_in(seed, "prior"))
         log_likelihood = self.log_prob_where(batch, candidates, visible)
+        # Of any number of logits that are NaN, one would be drawn as if it were the best.
+        worst = tf.constant(log_likelihood.dtype.min, log_likelihood.dtype)
+        log_likelihood = tf.where(tf.math.is_finite(log_likelihood), log_likelihood, worst)
         chosen = tf.random.stateless_categorical(
             tf.transpose(log_likelihood), num_samples, samplers.fold_in(seed, "choice")
         )
@@ -161,14 +174,15 @@ class DVAE(BinaryLatentModel):
         log_likelihood = self.likelihood(draw.zeta).log_prob(batch["x"])
         kl = draw.log_q - self._log_prior(draw)
         log_weights = log_likelihood - self.warmup * kl
-        bound = samplers.log_mean_exp(log_weights)
         metrics = {"log_normalizer": self.rbm_prior.log_normalizer}
-        if self.posterior_part.normalised:
-            metrics |= {"bound": tf.reduce_mean(bound), "kl": tf.reduce_mean(kl)}
+        if self.posterior_part.normalised:  # whatever the warm-up
+            metrics |= {"bound": tf.reduce_mean(log_likelihood - kl), "kl": tf.reduce_mean(kl)}
         if self.num_samples == 1:
             return {"bound": -tf.reduce_mean(log_weights)}, metrics
         shares = tf.stop_gradient(tf.nn.softmax(log_weights, 0))
         metrics["effective_sample_size"] = samplers.effective_sample_size(shares)
+        if self.posterior_part.normalised:
+            metrics["importance_weighted_bound"] = samplers.log_mean_exp(log_likelihood - kl)
         # Only the part of log w that q is in has a score term, which squares the share.
         doubly = self.warmup * shares**2 + (1 - self.warmup) * shares
         weighted = {"inference": doubly, "generation": shares}
@@ -203,9 +217,12 @@ class DVAE(BinaryLatentModel):
         return self.rbm_prior.next_state(seed) + super().next_state(statistics)
 
     def prepare_for_scores(self, seed):
-        """As the base: the prior's log Z, which training needs no value of, is estimated anew."""
+        """As the base: the prior's log Z, unless it is known at these weights and by this seed."""
         estimate = self.rbm_prior.estimate_log_normalizer(seed, jit_compile=self.compile_chains)
         return {"log_normalizer": estimate.mean, "log_normalizer_stddev": estimate.stddev}
+
+    def prepared_state(self, prepared):
+        return [(self.rbm_prior.log_normalizer, prepared["log_normalizer"])]
 
     def get_config(self):
         prior = self.rbm_prior.get_config()
@@ -221,6 +238,6 @@ _NUM_MEAN_FIELD_STEPS = 5
 def _mean_field(rbm):
     """Means of both sides of an RBM for each row, without a gradient."""
     held = samplers.RBM(*map(tf.stop_gradient, rbm))
-    start = tf.fill(tf.shape(held.bias1), 0.5)
+    start = tf.fill(tf.shape(held.bias1), tf.constant(0.5, held.bias1.dtype))
     mean1, mean2 = samplers.mean_field(held, start, _NUM_MEAN_FIELD_STEPS)
     return tf.stop_gradient(mean1), tf.stop_gradient(mean2)

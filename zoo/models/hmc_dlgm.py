@@ -5,7 +5,7 @@ import tensorflow as tf
 
 import samplers
 from zoo.core.checks import check_count, check_positive
-from zoo.core.latent import chain_diagnostics
+from zoo.core.latent import chain_diagnostics, start_diagnostics
 from zoo.core.registry import Paper, register
 from zoo.models.vae import VAE
 from zoo.parts.step_size import AcceptanceStepSize
@@ -81,6 +81,7 @@ class HMCDLGM(VAE):
             min_step_size=min_step_size,
             max_step_size=max_step_size,
             name="adaptation",
+            dtype=self.dtype,
         )
 
     @property
@@ -91,7 +92,9 @@ class HMCDLGM(VAE):
     @property
     def num_leapfrog_steps(self) -> tf.Tensor:
         """ceil(trajectory / eps_0), at most `max_num_leapfrog_steps`."""
-        steps = tf.cast(tf.math.ceil(self.chain["trajectory"] / self.step_size), tf.int32)
+        steps = tf.math.ceil(self.chain["trajectory"] / self.step_size)
+        # Bounded before the cast, too: of more than an int32 holds that makes negative numbers.
+        steps = tf.cast(tf.minimum(steps, 2.0**30), tf.int32)
         return tf.minimum(steps, self.chain["max_num_leapfrog_steps"])
 
     def refine(self, batch, features, z, seed) -> samplers.HMCResult:
@@ -117,11 +120,15 @@ class HMCDLGM(VAE):
 
     def infer(self, batch, num_samples, seed):
         """As the base, by draws of q(z given x) that the chain has refined, [S, B, K]."""
-        features = self.encoder(batch["x"])
+        features = self.features(batch["x"])
         seeds = samplers.fold_in(seed, "amortise"), samplers.fold_in(seed, "refine")
-        proposal = self.posterior_part.propose(features, num_samples, seeds[0])
-        result = self.refine(batch, features, proposal.z, seeds[1])
-        return result.state, chain_diagnostics(result)
+        start = samplers.finite_start(
+            lambda z: self.log_joint(batch, z),
+            lambda key: self.posterior_part.propose(features, num_samples, key).z,
+            seeds[0],
+        )
+        result = self.refine(batch, features, start.state, seeds[1])
+        return result.state, chain_diagnostics(result) | start_diagnostics(start)
 
     # Training.
 

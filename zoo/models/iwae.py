@@ -125,6 +125,7 @@ class IWAE(VAE):
             bound=tf.cast(samplers.log_mean_exp(log_weights), z.dtype),
         )
         return weighed, {
+            "bound": tf.cast(tf.reduce_mean(log_weights, 0), z.dtype),
             "importance_weighted_bound": weighed.bound,
             "effective_sample_size": samplers.effective_sample_size(weighed.shares),
         }

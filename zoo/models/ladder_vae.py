@@ -7,8 +7,11 @@ import keras
 import tensorflow as tf
 
 import layers
-from zoo.core.checks import UsageError, check_count, check_positive
+from zoo.core.checks import UsageError, check_count_or_0, check_positive
+from zoo.core.dtypes import networks_of
+from zoo.core.networks import as_network
 from zoo.core.registry import Paper, register
+from zoo.data import as_data
 from zoo.models.deep_latent import top_down
 from zoo.models.vae import VAE
 from zoo.parts.likelihoods import Likelihood
@@ -62,17 +65,17 @@ class LadderVAE(VAE):
         for name in ("posterior", "prior", "shear"):
             if name in kwargs:
                 raise UsageError(f"{name} must be left out: a ladder VAE has its own.")
+        decoder = as_network("decoder", decoder)
         super().__init__(
             encoder,
             decoder,
             likelihood=likelihood,
-            posterior=LadderPosterior(decoder, name="posterior"),
+            posterior=LadderPosterior(decoder, name="posterior", dtype=kwargs.get("dtype")),
             prior="standard_normal",
             shear=False,
             **kwargs,
         )
-        if warmup_steps:
-            check_count(warmup_steps=warmup_steps)
+        check_count_or_0(warmup_steps=warmup_steps)
         self.warmup_steps = warmup_steps
 
     @classmethod
@@ -87,13 +90,14 @@ class LadderVAE(VAE):
         initial_stddev: float = math.exp(-2),
         encoder: keras.Model | None = None,
         decoder: keras.Model | None = None,
+        dtype: str | None = None,
         seed: int = 0,
         **kwargs,
     ):
         """Makes the model with `ShortRun.for_data`'s generator and an encoder that mirrors it.
 
         Args:
-          data: what `zoo.data.load` returns.
+          data: what `zoo.data.load` returns, or else `zoo.data.as_data` takes.
           latent_dims: numbers of latents of the layers, the top one first.
           width: units, or channels, of the generator's features.
           blocks: "dense" or "convolution".
@@ -101,23 +105,28 @@ class LadderVAE(VAE):
           initial_stddev: of the encoder's Gaussians, as `layers.bottom_up`.
           encoder: used instead, if given.
           decoder: used instead, if given.
+          dtype: as `VAE.for_data`.
           seed: of the initial weights, of training and of default draws.
           **kwargs: as the constructor.
 
         Returns:
           The model.
         """
+        data = as_data(data)
         check_positive(initial_stddev=initial_stddev)
-        decoder = decoder or top_down(data, latent_dims, width, blocks, hierarchical, seed)
-        encoder = encoder or layers.bottom_up(
-            data.shape,
-            layers.latent_dims(decoder),
-            width=width,
-            blocks=blocks,
-            initial_stddev=initial_stddev,
-            seed=seed,
-        )
-        return cls(encoder, decoder, seed=seed, **kwargs)
+        decoder = decoder or top_down(data, latent_dims, width, blocks, hierarchical, dtype, seed)
+        decoder = as_network("decoder", decoder, (sum(latent_dims),))
+        with networks_of(dtype):
+            encoder = encoder or layers.bottom_up(
+                data.shape,
+                layers.latent_dims(decoder),
+                width=width,
+                blocks=blocks,
+                initial_stddev=initial_stddev,
+                seed=seed,
+            )
+        encoder = as_network("encoder", encoder, data.shape)
+        return cls(encoder, decoder, seed=seed, dtype=dtype, **kwargs)
 
     # Training.
 

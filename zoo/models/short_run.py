@@ -4,13 +4,17 @@ import dataclasses
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 import layers
 import samplers
 from zoo.core.checks import UsageError, check_count, check_positive
+from zoo.core.latent import agreement, start_diagnostics
+from zoo.core.networks import as_network
 from zoo.core.registry import Paper, register
+from zoo.data import as_data
 from zoo.models.deep_latent import DeepLatentGaussianModel, top_down, variables_of
 from zoo.parts.gaussians import SequentialGaussian, diagonal_gaussian
 from zoo.parts.likelihoods import Likelihood
@@ -54,8 +58,8 @@ class ShortRun(DeepLatentGaussianModel):
       num_steps: K.
       step_size: s, the standard deviation of a step's noise, or one for each of the steps;
         `samplers.langevin_step_size` gives it for other conventions.
-      step_size_search: how the step size is learned: a `StepSizeSearch`, or a dictionary
-        of its attributes; None keeps it.
+      step_size_search: how the step size is learned: a `StepSizeSearch`, its method, or a
+        dictionary of its attributes; None keeps it.
       centred: whether chains move the latents z_l of a layered decoder, and not the noise e_l of
         z_l = mu_l + sigma_l e_l. The posterior is the same, what K steps make of it is not.
       **kwargs: `seed`.
@@ -71,7 +75,7 @@ class ShortRun(DeepLatentGaussianModel):
         likelihood: str | dict | Likelihood = "gaussian",
         num_steps: int = 25,
         step_size: float | Sequence[float] = 0.1,
-        step_size_search: dict | StepSizeSearch | None = None,
+        step_size_search: str | dict | StepSizeSearch | None = None,
         centred: bool = False,
         **kwargs,
     ):
@@ -95,7 +99,7 @@ class ShortRun(DeepLatentGaussianModel):
             initializer="zeros",
             trainable=False,
         )
-        self.step_size.assign(tf.broadcast_to(step_size, self.step_size.shape))
+        self.step_size.assign(np.broadcast_to(step_size, self.step_size.shape))
         if self.search.method != "fixed":
             if several and self.search.method == "grid":
                 raise UsageError("step_size_search: a grid is for one step size, not one per step.")
@@ -116,26 +120,30 @@ class ShortRun(DeepLatentGaussianModel):
         blocks: str = "dense",
         hierarchical: bool = False,
         decoder: keras.Model | None = None,
+        dtype: str | None = None,
         seed: int = 0,
         **kwargs,
     ):
         """Makes the model with a top-down generator for `data`, unless a decoder is given.
 
         Args:
-          data: what `zoo.data.load` returns.
+          data: what `zoo.data.load` returns, or else `zoo.data.as_data` takes.
           latent_dims: numbers of latents of the layers, the top one first.
           width: units, or channels, of the generator's features.
           blocks: "dense" or "convolution".
           hierarchical: whether latents are independent and injected between the levels.
           decoder: used instead, if given.
+          dtype: as `VAE.for_data`.
           seed: of the initial weights, of training and of default draws.
           **kwargs: as the constructor.
 
         Returns:
           The model.
         """
-        decoder = decoder or top_down(data, latent_dims, width, blocks, hierarchical, seed)
-        return cls(decoder, seed=seed, **kwargs)
+        data = as_data(data)
+        decoder = decoder or top_down(data, latent_dims, width, blocks, hierarchical, dtype, seed)
+        decoder = as_network("decoder", decoder, (sum(latent_dims),))
+        return cls(decoder, seed=seed, dtype=dtype, **kwargs)
 
     @property
     def num_completion_steps(self):
@@ -153,7 +161,7 @@ class ShortRun(DeepLatentGaussianModel):
                 lambda mean, stddev: choose(diagonal_gaussian(mean, stddev)),
             )
 
-        like = tf.zeros([self.latent_dim])
+        like = tf.zeros([self.latent_dim], self.dtype)
         return SequentialGaussian(walk, layers.latent_dims(self.decoder), like)
 
     def decode(self, z):
@@ -163,19 +171,23 @@ class ShortRun(DeepLatentGaussianModel):
         return layers.descend(self.decoder, lambda mean, stddev: next(parts))
 
     def infer(self, batch, num_samples, seed):
-        """As the base, by the last states of chains from the prior, which report nothing."""
-        return self._from_the_prior(batch, num_samples, self.num_inference_steps, seed), {}
+        """As the base, by the last states of chains from the prior."""
+        return self._from_the_prior(batch, num_samples, self.num_inference_steps, seed)
 
     def complete(self, batch, visible, num_samples, num_steps, seed):
         """As the base, by the chains of `infer` on the visible pixels alone."""
-        return self._from_the_prior(batch, num_samples, num_steps, seed, visible), {}
+        show = self.shown(batch, num_samples, visible)
+        return self._from_the_prior(batch, num_samples, num_steps, seed, visible, show)
 
-    def _from_the_prior(self, batch, num_samples, num_steps, seed, visible=None):
-        size = tf.shape(batch["x"])[0]
-        start = self.prior.sample([num_samples, size], samplers.fold_in(seed, "prior"))
-        return self.langevin(batch, start, num_steps, samplers.fold_in(seed, "langevin"), visible)
+    def _from_the_prior(self, batch, num_samples, num_steps, seed, visible=None, show=None):
+        start = self.start_from_the_prior(batch, num_samples, seed, visible)
+        key, halves = samplers.fold_in(seed, "langevin"), ()
+        z = self.langevin(batch, start.state, num_steps, key, visible, show)
+        if show is not None:
+            z, halves = z
+        return z, start_diagnostics(start) | agreement(halves, num_steps)
 
-    def langevin(self, batch, start, num_steps, seed, visible=None) -> tf.Tensor:
+    def langevin(self, batch, start, num_steps, seed, visible=None, show=None):
         """Runs chains on log p(x, z).
 
         Args:
@@ -184,15 +196,17 @@ class ShortRun(DeepLatentGaussianModel):
           num_steps: of each.
           seed: int or int32[2].
           visible: bool, like x; only these pixels count. None for all.
+          show: as `samplers.langevin`.
 
         Returns:
-          Their last states, [S, B, K].
+          Their last states, [S, B, K]; and the moments of what is shown, if anything is.
         """
         return samplers.langevin(
             lambda z: self.log_joint(batch, z, visible),
             start,
             num_steps=num_steps,
             step_size=tf.convert_to_tensor(self.step_size),
+            show=show,
             seed=seed,
         )
 
@@ -203,11 +217,18 @@ class ShortRun(DeepLatentGaussianModel):
         return {"generation": variables_of(self.decoder, self.observation_model)}
 
     def sample_latents(self, batch, context, seed):
-        return self._from_the_prior(batch, 1, self.num_steps, seed), {}
+        size = tf.shape(batch["x"])[0]
+        start = self.prior.sample([1, size], samplers.fold_in(seed, "prior"))
+        key = samplers.fold_in(seed, "langevin")
+        return self.langevin(batch, start, self.num_steps, key), {}
 
     def objectives(self, batch, context, latents, seed):
         log_joint = tf.reduce_mean(self.log_joint(batch, latents))
-        metrics = {"log_joint": log_joint, "step_size": tf.reduce_mean(self.step_size)}
+        metrics = {
+            "log_joint": log_joint,
+            "mse": self.squared_error(batch, latents),
+            "step_size": tf.reduce_mean(self.step_size),
+        }
         return {"generation": -log_joint}, metrics
 
     def state_statistics(self, batch, latents, diagnostics):
@@ -219,16 +240,23 @@ class ShortRun(DeepLatentGaussianModel):
         found = tf.cond(
             self._search_is_due,
             lambda: self.search.statistics(self, batch, step_size, seed),
-            lambda: tf.zeros(shape),
+            lambda: tf.zeros(shape, self.dtype),
         )
-        return {"step_size": tf.ensure_shape(found, shape)[None]}
+        num_images = tf.minimum(tf.shape(batch["x"])[0], self.search.num_images)
+        return {
+            "step_size": tf.ensure_shape(found, shape)[None],
+            "num_images": tf.cast(num_images, step_size.dtype)[None],
+        }
 
     def next_state(self, statistics):
         if self.search.method == "fixed":
             return []
         old = [tf.convert_to_tensor(v) for v in (self.step_size, self.step_size_moments)]
         count = self.training_step // self.search.interval
-        new = self.search.improved(*old, tf.reduce_mean(statistics["step_size"], 0), count)
+        # A mean over the images of all replicas, of which each told that of its own.
+        weights = statistics["num_images"] / tf.reduce_sum(statistics["num_images"])
+        found = tf.tensordot(weights, statistics["step_size"], 1)
+        new = self.search.improved(*old, found, count)
         step_size, moments = (
             tf.where(self._search_is_due, n, o) for n, o in zip(new, old, strict=True)
         )

@@ -1,15 +1,18 @@
 """Structured output prediction with binary latents: half an image given the other half."""
 
+import math
+
 import numpy as np
 import tensorflow as tf
 
 import samplers
 from zoo import data
-from zoo.core.checks import check_count, check_positive
+from zoo.core.checks import check_count_or_0, check_positive
 from zoo.core.compiled import compiled_method
-from zoo.core.fields import MaskField, PixelField
+from zoo.core.fields import PixelField
 from zoo.core.generative import uncompiled
 from zoo.core.registry import register
+from zoo.core.request_fields import MaskField
 from zoo.models.binary_latent import BinaryLatentModel
 from zoo.models.dvae import VAHDAT_2020
 from zoo.parts.binary_posterior import check_separate
@@ -55,8 +58,7 @@ class StructuredPrediction(BinaryLatentModel):
     ):
         super().__init__(encoder, decoder, **kwargs)
         check_positive(entropy_weight=entropy_weight)
-        if entropy_steps:
-            check_count(entropy_steps=entropy_steps)
+        check_count_or_0(entropy_steps=entropy_steps)
         check_separate(self.relaxation, "where the bits' entropy counts")
         self.mask = mask
         self.visible = data.mask(mask, self.fields["x"].shape, self.seed)
@@ -80,7 +82,7 @@ class StructuredPrediction(BinaryLatentModel):
 
     def squared_error(self, batch, z):
         """As the base, over the hidden pixels alone."""
-        error = tf.where(self.visible, 0.0, tf.square(self.expected(z)[0] - batch["x"]))
+        error = tf.where(~self.visible, tf.square(self.expected(z)[0] - batch["x"]), 0.0)
         return tf.reduce_sum(error, tf.range(1, self.visible.ndim + 1)) / self._num_hidden
 
     def bits_per_dim(self, log_likelihood):
@@ -94,7 +96,7 @@ class StructuredPrediction(BinaryLatentModel):
 
     @property
     def sample_fields(self):
-        return {"x_visible": PixelField(self.fields["x"].shape, batched=False)}
+        return {"x_visible": PixelField(self.fields["x"].shape, self.dtype, batched=False)}
 
     @property
     def visible_field(self):
@@ -109,8 +111,7 @@ class StructuredPrediction(BinaryLatentModel):
         x = tf.where(self.visible, given["x_visible"], 0.0)
         observed = self.preprocess({"x": x[None]}, samplers.fold_in(seed, "observe"))
         z, _ = self.infer(observed, num_samples, samplers.fold_in(seed, "infer"))
-        completed = self._decoded(z, seed, sample_axis=1)
-        return {name: tf.where(self.visible, x, value) for name, value in completed.items()}
+        return self._merged(self.visible, x, self._decoded(z, seed, sample_axis=1))
 
     @compiled_method
     def _reconstruct(self, batch, seed):
@@ -127,15 +128,18 @@ class StructuredPrediction(BinaryLatentModel):
         # q is not in the weights: their shares are not squared, and the entropy stands apart.
         draw = self.relaxed_draw(context, latents, seed, closed_form=True)
         log_likelihood = self.log_prob_where(batch, draw.zeta, ~self.visible)
-        bound = tf.reduce_mean(samplers.log_mean_exp(log_likelihood))
+        climbed = tf.reduce_mean(samplers.log_mean_exp(log_likelihood))
         entropy = -tf.reduce_mean(draw.log_q)
-        metrics = {"bound": bound}
+        metrics = {"bound": climbed}
         if self.posterior_part.normalised:
             metrics |= {"entropy": entropy}
         if self.num_samples > 1:
+            # The mean of log p by the shares of p, which leaves the sums of what is climbed alone.
+            gap = -tf.reduce_mean(tf.nn.log_softmax(log_likelihood, 0)) - math.log(self.num_samples)
+            metrics |= {"bound": climbed - gap, "importance_weighted_bound": climbed}
             shares = tf.nn.softmax(log_likelihood, 0)
             metrics["effective_sample_size"] = samplers.effective_sample_size(shares)
-        return {"bound": -bound - self.warmdown * entropy}, metrics
+        return {"bound": -climbed - self.warmdown * entropy}, metrics
 
     @property
     def warmdown(self) -> tf.Tensor:

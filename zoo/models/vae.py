@@ -9,9 +9,12 @@ import tensorflow_probability as tfp
 
 import layers
 from samplers.random import Seed
-from zoo.core.checks import UsageError, check_count
+from zoo.core.checks import UsageError, check_count, check_count_or_0, check_counts, check_seed
+from zoo.core.dtypes import networks_of
 from zoo.core.latent import Proposal
+from zoo.core.networks import as_network, check_unshared
 from zoo.core.registry import Paper, register
+from zoo.data import as_data
 from zoo.models.deep_latent import DeepLatentGaussianModel, variables_of
 from zoo.parts.likelihoods import Likelihood
 from zoo.parts.part import Part
@@ -76,12 +79,20 @@ class VAE(DeepLatentGaussianModel):
         **kwargs,
     ):
         super().__init__(decoder, likelihood=likelihood, encoder=encoder, **kwargs)
-        self.posterior_part, self.prior_part = get_posterior(posterior), get_prior(prior)
-        self.shear = layers.Shear(name="shear") if shear else None
+        self.posterior_part = get_posterior(posterior, self.dtype)
+        self.prior_part = get_prior(prior, self.dtype)
+        self.shear = layers.Shear(name="shear", dtype=self.dtype) if shear else None
         if shear:
             self.shear.build((None, self.latent_dim))
-        self.latent_dim = self.posterior_part.check_encoder(encoder, self.latent_dim)
-        self.prior_part.check_latents(self.latent_dim, decoder.input_shape[-1])
+        decoded = self.latent_dim
+        self.latent_dim = self.posterior_part.check_encoder(self.encoder, decoded)
+        self.prior_part.check_latents(self.latent_dim, decoded)
+        check_unshared(
+            encoder=self.encoder,
+            decoder=self.decoder,
+            posterior=self.posterior_part,
+            prior=self.prior_part,
+        )
 
     @classmethod
     def for_data(
@@ -95,6 +106,7 @@ class VAE(DeepLatentGaussianModel):
         upper_hidden: Sequence[int] = (100, 100),
         encoder: keras.Model | None = None,
         decoder: keras.Model | None = None,
+        dtype: str | None = None,
         seed: int = 0,
         **kwargs,
     ):
@@ -104,7 +116,7 @@ class VAE(DeepLatentGaussianModel):
         in the decoder's output bias, a VAE can stay at the prior for hundreds of epochs.
 
         Args:
-          data: what `zoo.data.load` returns.
+          data: what `zoo.data.load` returns, or else `zoo.data.as_data` takes.
           latent_dim: number of latents K.
           hidden: units of each hidden layer, in both networks (in reverse order in the decoder).
           activation: of the hidden layers.
@@ -112,6 +124,8 @@ class VAE(DeepLatentGaussianModel):
           upper_hidden: units of each hidden layer between the two stochastic ones.
           encoder: used instead, if given.
           decoder: used instead, if given.
+          dtype: of networks and densities: "float32" or "float64"; or "mixed_float16" or
+            "mixed_bfloat16", of networks alone. None for the policy of Keras.
           seed: of the initial weights, of training and of default draws.
           **kwargs: as the constructor.
 
@@ -121,45 +135,46 @@ class VAE(DeepLatentGaussianModel):
         Raises:
           UsageError: as the constructor, or for a value out of its range.
         """
+        data = as_data(data)
+        check_seed(seed=seed)
         check_count(latent_dim=latent_dim)
-        for units in hidden:
-            check_count(hidden=units)
+        check_counts(hidden=hidden, upper_hidden=upper_hidden)
+        check_count_or_0(upper_latent_dim=upper_latent_dim)
 
         def networks(shape, latent_dim, hidden, decoded_shape, seed, prefix=""):
-            encoder = layers.mlp(
-                shape,
-                hidden,
-                (2 * latent_dim,),
-                activation=activation,
-                output_bias=np.repeat([0.0, -2.0], latent_dim),
-                seed=seed,
-                name=f"{prefix}encoder",
-            )
-            decoder = layers.mlp(
-                (latent_dim,),
-                tuple(reversed(hidden)),
-                decoded_shape,
-                activation=activation,
-                seed=seed + 1000,
-                name=f"{prefix}decoder",
-            )
+            with networks_of(dtype):
+                encoder = layers.mlp(
+                    shape,
+                    hidden,
+                    (2 * latent_dim,),
+                    activation=activation,
+                    output_bias=np.repeat([0.0, -2.0], latent_dim),
+                    seed=seed,
+                    name=f"{prefix}encoder",
+                )
+                decoder = layers.mlp(
+                    (latent_dim,),
+                    tuple(reversed(hidden)),
+                    decoded_shape,
+                    activation=activation,
+                    seed=seed + 1000,
+                    name=f"{prefix}decoder",
+                )
             return encoder, decoder
 
         made = networks(data.shape, latent_dim, hidden, data.shape, seed)
-        encoder, decoder = encoder or made[0], decoder or made[1]
+        encoder = as_network("encoder", encoder or made[0], data.shape)
+        decoder = as_network("decoder", decoder or made[1], (latent_dim,))
         if upper_latent_dim and kwargs.keys() & {"posterior", "prior"}:
             raise UsageError("upper_latent_dim makes posterior and prior; give it, or them.")
         if upper_latent_dim:
-            check_count(upper_latent_dim=upper_latent_dim)
-            for units in upper_hidden:
-                check_count(upper_hidden=units)
             size = decoder.input_shape[-1]
             upper_encoder, upper_decoder = networks(
                 (size,), upper_latent_dim, upper_hidden, (2 * size,), seed + 2000, "upper_"
             )
-            kwargs["posterior"] = TwoLayerPosterior(upper_encoder, name="posterior")
-            kwargs["prior"] = LayeredPrior(upper_decoder, name="prior")
-        return cls(encoder, decoder, seed=seed, **kwargs)
+            kwargs["posterior"] = TwoLayerPosterior(upper_encoder, name="posterior", dtype=dtype)
+            kwargs["prior"] = LayeredPrior(upper_decoder, name="prior", dtype=dtype)
+        return cls(encoder, decoder, seed=seed, dtype=dtype, **kwargs)
 
     @property
     def prior(self) -> tfd.Distribution:
@@ -168,7 +183,7 @@ class VAE(DeepLatentGaussianModel):
 
     def posterior_distribution(self, batch: dict) -> tfd.Distribution:
         """As the base, of the encoder's features."""
-        return self.posterior_part.distribution(self.encoder(batch["x"]))
+        return self.posterior_part.distribution(self.features(batch["x"]))
 
     def decode(self, z: tf.Tensor) -> tf.Tensor:
         """As the base, at A z (of the lower layer, with two)."""
@@ -177,7 +192,7 @@ class VAE(DeepLatentGaussianModel):
 
     def propose(self, batch: dict, num_samples: int, seed: Seed) -> Proposal:
         """As the base, by draws of q(z given x)."""
-        return self.posterior_part.propose(self.encoder(batch["x"]), num_samples, seed)
+        return self.posterior_part.propose(self.features(batch["x"]), num_samples, seed)
 
     def infer(self, batch, num_samples, seed):
         """As the base, by draws of q(z given x), [S, B, K]; there is no chain to tell of."""
@@ -198,7 +213,7 @@ class VAE(DeepLatentGaussianModel):
         }
 
     def amortise(self, batch, seed):
-        features = self.encoder(batch["x"])
+        features = self.features(batch["x"])
         proposal = self.posterior_part.propose(features, 1, seed)
         return {"features": features, "proposal": proposal}
 

@@ -10,7 +10,7 @@ import samplers
 from samplers.random import Seed
 from samplers.relaxations import Relaxation
 from zoo.core.abilities import ability
-from zoo.core.checks import UsageError
+from zoo.core.checks import UsageError, check_seed
 from zoo.core.fields import Field
 from zoo.core.latent import Proposal
 from zoo.parts.part import Part
@@ -53,11 +53,14 @@ class BinaryPosterior(Part):
 
     def __init__(self, latent_dims: Sequence[int], *, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
+        check_seed(seed=seed)
         self.latent_dims, self.seed = tuple(latent_dims), seed
 
     def _dense(self, inputs, units, index):
         head = keras.layers.Dense(
-            units, kernel_initializer=keras.initializers.GlorotUniform(self.seed + index)
+            units,
+            kernel_initializer=keras.initializers.GlorotUniform(self.seed + index),
+            dtype=self.dtype,
         )
         head.build((None, inputs))
         return head

@@ -93,9 +93,10 @@ class DirectedPosterior(BinaryPosterior):
         above = [tf.repeat(features[None], num_samples, axis=0)]
         logits = []
         for i, head in enumerate(self.heads):
-            logits.append(layers.fold(head, tf.concat(above, -1)))
-            u = samplers.fast_uniform(tf.shape(logits[-1]), samplers.fold_in(seed, i))
-            above.append(choose(logits[-1], u))
+            group = layers.fold(head, tf.concat(above, -1))
+            u = samplers.fast_uniform(tf.shape(group), samplers.fold_in(seed, i), group.dtype)
+            logits.append(group)
+            above.append(choose(group, u))
         return tf.concat(above[1:], -1), tf.concat(logits, -1)
 
     def get_config(self):

@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 
 import samplers
 from zoo.core.checks import UsageError, check_count, check_positive
+from zoo.core.networks import output_range
 from zoo.parts.logistic_levels import LogisticLevels
 from zoo.parts.part import Part, make_part
 
@@ -20,9 +21,13 @@ class Likelihood(Part):
 
     Attributes:
       levels: grey levels that a pixel can have; None where it is a real number.
+      outputs: what it takes of a decoder, a noun.
+      reach: from where to where a decoder's outputs must be able to go; None for no matter.
     """
 
     levels: int | None = None
+    outputs = "outputs"
+    reach: tuple[float, float] | None = None
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -39,6 +44,25 @@ class Likelihood(Part):
           A tensor of the same shape.
         """
         return x
+
+    def check_decoder(self, decoder: keras.Model) -> None:
+        """Refuses a decoder whose last activation keeps outputs from where they must go.
+
+        Args:
+          decoder: of known shapes.
+
+        Raises:
+          UsageError: naming the layer and what to do.
+        """
+        if self.reach is None:
+            return
+        low, high, layer = output_range(decoder)
+        if low > self.reach[0] or high < self.reach[1]:
+            raise UsageError(
+                f"decoder must give {self.outputs} for the likelihood {type(self).__name__}; the "
+                f"activation of its layer {layer!r} gives only numbers from {low:g} to {high:g}: "
+                "give that layer activation=None."
+            )
 
     def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
         """Makes the law of independent pixels.
@@ -97,6 +121,8 @@ class Bernoulli(Likelihood):
     """
 
     levels = 2
+    outputs = "logits"
+    reach = (-5.0, 5.0)  # probabilities of less than a percent
 
     def preprocess(self, x, seed):
         """Draws binary images from grey levels; binary images stay what they are."""
@@ -119,6 +145,9 @@ class _LocationScale(Likelihood):
       scale: of the noise; where it starts, if it is learned.
       learn_scale: whether the scale is trained with the decoder.
     """
+
+    outputs = "means in [-1, 1]"
+    reach = (-1.0, 1.0)
 
     def __init__(self, scale: float = 0.1, learn_scale: bool = False, **kwargs):
         super().__init__(**kwargs)
@@ -193,7 +222,7 @@ class Gaussian(_LocationScale):
     def scheduled_state(self, step):
         if self.annealed_from is None:
             return []
-        done = tf.minimum(tf.cast(step, tf.float32) / self.annealing_steps, 1.0)
+        done = tf.minimum(tf.cast(step, self.dtype) / self.annealing_steps, 1.0)
         scale = self.annealed_from + done * (self.initial_scale - self.annealed_from)
         return [(self.log_scale, tf.math.log(scale))]
 
@@ -250,11 +279,12 @@ LIKELIHOODS = {
 }
 
 
-def get_likelihood(likelihood: str | dict | Likelihood) -> Likelihood:
+def get_likelihood(likelihood: str | dict | Likelihood, dtype: str | None = None) -> Likelihood:
     """Makes a likelihood by its name or by a dictionary of its `name` and arguments.
 
     Args:
       likelihood: such a name or dictionary, or an object.
+      dtype: of the model.
 
     Returns:
       The object that was given, or a new one.
@@ -262,4 +292,4 @@ def get_likelihood(likelihood: str | dict | Likelihood) -> Likelihood:
     Raises:
       UsageError: for an unknown name, or arguments that it does not take.
     """
-    return make_part("likelihood", LIKELIHOODS, likelihood)
+    return make_part("likelihood", LIKELIHOODS, likelihood, dtype=dtype)

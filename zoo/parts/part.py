@@ -7,10 +7,19 @@ from collections.abc import Mapping
 import keras
 
 from zoo.core.checks import UsageError, check_choice
+from zoo.core.dtypes import density_dtype
 
 
 class Part(keras.layers.Layer):
-    """A part of a model: a Keras layer whose arguments may be Keras objects themselves."""
+    """A part of a model: a Keras layer whose arguments may be Keras objects themselves.
+
+    Args:
+      dtype: as that of a model, whose densities it computes.
+      **kwargs: `name`.
+    """
+
+    def __init__(self, *, dtype: str | keras.DTypePolicy | None = None, **kwargs):
+        super().__init__(dtype=density_dtype(dtype), **kwargs)
 
     @classmethod
     def from_config(cls, config):
@@ -49,9 +58,13 @@ def make_part(kind: str, choices: Mapping[str, type], part, **known):
       The object that was given, or a new one.
 
     Raises:
-      UsageError: for an unknown name, or arguments that the class does not take.
+      UsageError: for an unknown name, arguments that the class does not take, or an object of
+        another type of numbers.
     """
     if not isinstance(part, _SAID_BY_CONFIGS):
+        dtype = known.get("dtype") or getattr(part, "dtype", None)
+        if getattr(part, "dtype", dtype) != dtype:
+            raise UsageError(f"{kind} must be of the model's dtype, {dtype}; it is {part.dtype}.")
         return part
     arguments = dict(part) if isinstance(part, Mapping) else {} if part is None else {"name": part}
     default = next(iter(choices)) if len(choices) == 1 else None

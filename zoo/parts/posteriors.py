@@ -7,8 +7,9 @@ import tensorflow_probability as tfp
 import layers
 import samplers
 from samplers.random import Seed
-from zoo.core.checks import UsageError, check_deterministic
+from zoo.core.checks import UsageError
 from zoo.core.latent import Proposal
+from zoo.core.networks import as_network
 from zoo.parts.gaussians import SequentialGaussian, diagonal_gaussian, gaussian_of
 from zoo.parts.part import Part, make_part
 
@@ -65,7 +66,8 @@ class GaussianPosterior(Part):
           Draws [S, B, K] with their density.
         """
         q = self.distribution(features)
-        noise = samplers.normal([num_samples, tf.shape(features)[0], q.event_shape[0]], seed)
+        shape = [num_samples, tf.shape(features)[0], q.event_shape[0]]
+        noise = samplers.normal(shape, seed, features.dtype)
         z = self._transform(q, noise)
         return Proposal(z, q.log_prob(z), q)
 
@@ -124,7 +126,7 @@ class TwoLayerPosterior(_LayeredPosterior):
 
     def __init__(self, upper_encoder: keras.Model, **kwargs):
         super().__init__(**kwargs)
-        check_deterministic(upper_encoder=upper_encoder)
+        upper_encoder = as_network("upper_encoder", upper_encoder)
         self.upper_encoder = upper_encoder
         self.built = True
 
@@ -203,11 +205,12 @@ class LadderPosterior(_LayeredPosterior):
 POSTERIORS = {"mean_field": MeanFieldPosterior}
 
 
-def get_posterior(posterior: str | dict | Part) -> Part:
+def get_posterior(posterior: str | dict | Part, dtype: str | None = None) -> Part:
     """Makes a posterior by its name or by a dictionary of its `name` and arguments.
 
     Args:
       posterior: such a name or dictionary, or an object.
+      dtype: of the model.
 
     Returns:
       The object that was given, or a new one.
@@ -215,4 +218,4 @@ def get_posterior(posterior: str | dict | Part) -> Part:
     Raises:
       UsageError: for an unknown name, or arguments that it does not take.
     """
-    return make_part("posterior", POSTERIORS, posterior)
+    return make_part("posterior", POSTERIORS, posterior, dtype=dtype)

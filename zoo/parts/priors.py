@@ -5,23 +5,26 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import layers
-from zoo.core.checks import UsageError, check_deterministic
+from zoo.core.checks import UsageError
+from zoo.core.networks import as_network
 from zoo.parts.gaussians import SequentialGaussian, diagonal_gaussian, gaussian_of
 from zoo.parts.part import Part, make_part
 
 tfd = tfp.distributions
 
 
-def standard_normal(latent_dim: int) -> tfd.Distribution:
+def standard_normal(latent_dim: int, dtype: str = "float32") -> tfd.Distribution:
     """Makes N(0, I).
 
     Args:
       latent_dim: K.
+      dtype: of the latents.
 
     Returns:
       The distribution, whose event shape is [K].
     """
-    return tfd.Sample(tfd.Normal(0.0, 1.0), latent_dim)
+    zero, one = tf.constant(0.0, dtype), tf.constant(1.0, dtype)
+    return tfd.Sample(tfd.Normal(zero, one), latent_dim)
 
 
 class GaussianPrior(Part):
@@ -38,7 +41,7 @@ class GaussianPrior(Part):
           UsageError: if the prior is over other latents, or leaves the decoder others.
         """
         self.distribution(latent_dim)
-        seen = self.lowest(tf.zeros([1, latent_dim])).shape[-1]
+        seen = self.lowest(tf.zeros([1, latent_dim], self.dtype)).shape[-1]
         if seen != decoder_inputs:
             raise UsageError(
                 f"prior must leave the decoder its {decoder_inputs} inputs; of the posterior's "
@@ -76,7 +79,7 @@ class StandardNormalPrior(GaussianPrior):
     """The prior p(z) = N(0, I), over any number of latents."""
 
     def distribution(self, latent_dim):
-        return standard_normal(latent_dim)
+        return standard_normal(latent_dim, self.dtype)
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -92,7 +95,7 @@ class LayeredPrior(GaussianPrior):
 
     def __init__(self, upper_decoder: keras.Model, **kwargs):
         super().__init__(**kwargs)
-        check_deterministic(upper_decoder=upper_decoder)
+        upper_decoder = as_network("upper_decoder", upper_decoder)
         self.upper_decoder = upper_decoder
         upper, lower = upper_decoder.input_shape[-1], upper_decoder.output_shape[-1] // 2
         self.layer_sizes = (lower, upper)
@@ -104,7 +107,7 @@ class LayeredPrior(GaussianPrior):
                 f"prior must be over as many latents as the posterior, {latent_dim}; "
                 f"it is over {' + '.join(map(str, self.layer_sizes))}."
             )
-        upper = tf.zeros([self.layer_sizes[1]])
+        upper = tf.zeros([self.layer_sizes[1]], self.dtype)
 
         def walk(choose):
             z = choose(diagonal_gaussian(upper, tf.ones_like(upper)))
@@ -123,11 +126,12 @@ class LayeredPrior(GaussianPrior):
 PRIORS = {"standard_normal": StandardNormalPrior}
 
 
-def get_prior(prior: str | dict | Part) -> Part:
+def get_prior(prior: str | dict | Part, dtype: str | None = None) -> Part:
     """Makes a prior by its name or by a dictionary of its `name` and arguments.
 
     Args:
       prior: such a name or dictionary, or an object.
+      dtype: of the model.
 
     Returns:
       The object that was given, or a new one.
@@ -135,4 +139,4 @@ def get_prior(prior: str | dict | Part) -> Part:
     Raises:
       UsageError: for an unknown name, or arguments that it does not take.
     """
-    return make_part("prior", PRIORS, prior)
+    return make_part("prior", PRIORS, prior, dtype=dtype)

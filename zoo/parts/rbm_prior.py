@@ -11,7 +11,8 @@ import tensorflow_probability as tfp
 
 import samplers
 from samplers.random import Seed
-from zoo.core.checks import UsageError, check_choice, check_count
+from zoo.core.checks import UsageError, check_choice, check_count, check_counts, check_seed
+from zoo.core.preparation import CachedEstimate
 from zoo.parts.part import Part
 
 tfd = tfp.distributions
@@ -38,6 +39,10 @@ class RBMPrior(Part):
     move after every training step (Vahdat et al. 2020, section 4; Tieleman 2008). Parameters start
     at 0, where log Z is n log 2.
 
+    What log Z is follows from the parameters. Scores take it from an estimate by annealing, which
+    is kept with the parameters that it belongs to, and in no file (`estimate_log_normalizer`).
+    `log_normalizer` is what training keeps of it from step to step, for the value of its bound.
+
     Args:
       latent_dims: units of both sides.
       num_particles: of them.
@@ -60,6 +65,7 @@ class RBMPrior(Part):
         super().__init__(**kwargs)
         check_latent_dims(latent_dims)
         check_count(num_particles=num_particles, num_sweeps=num_sweeps)
+        check_seed(seed=seed)
         self.rule = check_choice("particles", particles, PARTICLES)
         self.latent_dims, self.num_sweeps = tuple(latent_dims), num_sweeps
         self.num_particles, self.seed = num_particles, seed
@@ -73,9 +79,10 @@ class RBMPrior(Part):
         state["particles2"] = (num_particles, n2)
         self.log_normalizer, *self.particles = self._add(state, trainable=False)
         self.log_normalizer.assign((n1 + n2) * np.log(2))
+        self._estimate = CachedEstimate(self.parameters)
         for i, side in enumerate(self.particles):
             u = samplers.uniform(side.shape, samplers.fold_in(seed, "particles", i))
-            side.assign(tf.cast(u < 0.5, tf.float32))
+            side.assign(tf.cast(u < 0.5, self.dtype))
         self.built = True
 
     def _add(self, shapes, trainable):
@@ -89,13 +96,28 @@ class RBMPrior(Part):
         """The RBM of these parameters, differentiable in them."""
         return samplers.RBM(*map(tf.convert_to_tensor, self.parameters))
 
-    @property
-    def distribution(self) -> tfd.Distribution:
-        """p(z) over vectors [n1 + n2], z1 and then z2."""
-        return _RBMDistribution(self.rbm, tf.convert_to_tensor(self.log_normalizer))
+    def distribution(self, latent_dim: int) -> tfd.Distribution:
+        """Makes p(z), as normalised as `estimate_log_normalizer` knew it at these parameters.
+
+        Args:
+          latent_dim: n1 + n2.
+
+        Returns:
+          The distribution over vectors [n1 + n2], z1 and then z2.
+
+        Raises:
+          UsageError: for another number of latents.
+        """
+        if latent_dim != sum(self.latent_dims):
+            raise UsageError(
+                f"prior must be over as many latents as the posterior, {latent_dim}; "
+                f"it is over {' + '.join(map(str, self.latent_dims))}."
+            )
+        log_normalizer = self._estimate.or_else(tf.convert_to_tensor(self.log_normalizer))
+        return _RBMDistribution(self.rbm, log_normalizer)
 
     def log_normalizer_surrogate(self) -> tf.Tensor:
-        """Returns log Z as it is stored, with the gradient that the particles give it."""
+        """Returns log Z as training keeps it, with the gradient that the particles give it."""
         particles = map(tf.convert_to_tensor, self.particles)
         mean = tf.reduce_mean(self.rbm.log_density(*particles))
         return mean - tf.stop_gradient(mean) + tf.convert_to_tensor(self.log_normalizer)
@@ -131,7 +153,10 @@ class RBMPrior(Part):
         num_increments: int = 1000,
         jit_compile: bool = True,
     ) -> LogNormalizer:
-        """Estimates log Z by annealed importance sampling, and stores it.
+        """Estimates log Z by annealed importance sampling, unless it is known.
+
+        It is kept until the parameters change, or are taken from a file, or another seed is asked
+        for: so the estimate is a function of the parameters and of these arguments alone.
 
         Args:
           seed: int or int32[2].
@@ -142,11 +167,15 @@ class RBMPrior(Part):
         Returns:
           The estimate with its standard error.
         """
+        seed = samplers.as_seed(seed)
+        key = (*seed.numpy().tolist(), num_chains, num_increments)
+        if (known := self._estimate.find(key)) is not None:
+            return known
         betas = samplers.linear_schedule(num_increments)
-        log_weights = _annealing(jit_compile)(self.rbm, num_chains, betas, samplers.as_seed(seed))
-        mean, stddev = samplers.log_mean_weight(log_weights)
-        self.log_normalizer.assign(tf.cast(mean, tf.float32))
-        return LogNormalizer(float(mean), float(stddev))
+        log_weights = _annealing(jit_compile)(self.rbm, num_chains, betas, seed)
+        mean, stddev = map(float, samplers.log_mean_weight(log_weights))
+        self._estimate.store(mean, key, LogNormalizer(mean, stddev))
+        return LogNormalizer(mean, stddev)
 
     def get_config(self):
         return super().get_config() | {
@@ -216,8 +245,7 @@ def check_latent_dims(latent_dims: Sequence[int]) -> None:
     Raises:
       UsageError: for anything but two positive whole numbers.
     """
-    for units in latent_dims:
-        check_count(latent_dims=units)
+    check_counts(latent_dims=latent_dims)
     if len(latent_dims) != 2:
         raise UsageError(
             f"latent_dims must be two numbers, the units of both sides; it was {latent_dims!r}."

@@ -45,6 +45,11 @@ class AcceptanceStepSize(Part):
         for name in ("target_accept", "adaptation_rate"):
             if self.rule[name] >= 1:
                 raise UsageError(f"{name} must be less than 1; it was {self.rule[name]!r}.")
+        if min_step_size > max_step_size:
+            raise UsageError(
+                f"min_step_size must be at most max_step_size, {max_step_size!r}; "
+                f"it was {min_step_size!r}."
+            )
         if not min_step_size <= step_size <= max_step_size:
             raise UsageError(
                 f"step_size must be from min_step_size, {min_step_size!r}, to max_step_size, "

@@ -59,6 +59,8 @@ class StepSizeSearch:
         check_choice("log_det", self.log_det, LOG_DETS)
         check_count(interval=self.interval, num_images=self.num_images, num_chains=self.num_chains)
         check_positive(learning_rate=self.learning_rate, clip=self.clip)
+        if not isinstance(self.grid, list | tuple):
+            raise UsageError(f"grid must be a list of step sizes; it was {self.grid!r}.")
         if not self.grid:
             raise UsageError("grid must hold at least one step size; it was empty.")
         for size in self.grid:
@@ -126,7 +128,9 @@ class StepSizeSearch:
             return tf.reduce_mean(self.objective(model, batch, size, seed))
 
         # One after the other, so that memory does not grow with the grid.
-        return tf.map_fn(mean_objective, tf.constant(self.grid), parallel_iterations=1)
+        return tf.map_fn(
+            mean_objective, tf.constant(self.grid, step_size.dtype), parallel_iterations=1
+        )
 
     def improved(
         self, step_size: tf.Tensor, moments: tf.Tensor, statistics: tf.Tensor, count: tf.Tensor
@@ -144,8 +148,10 @@ class StepSizeSearch:
         """
         if self.method == "grid":
             # Not a number is the worst of all.
-            statistics = tf.where(tf.math.is_finite(statistics), statistics, tf.float32.max)
-            return tf.gather(tf.constant(self.grid), tf.argmin(statistics)), moments
+            statistics = tf.where(tf.math.is_finite(statistics), statistics, statistics.dtype.max)
+            return tf.gather(
+                tf.constant(self.grid, step_size.dtype), tf.argmin(statistics)
+            ), moments
         # Where steps fold the space, its gradient has no variance: one outlier would stop Adam.
         statistics = tf.where(tf.math.is_finite(statistics), statistics, 0.0)
         statistics = tf.clip_by_value(statistics, -self.clip, self.clip)
@@ -158,16 +164,17 @@ class StepSizeSearch:
         return step_size * tf.exp(-change), tf.stack([first, second])
 
 
-def get_step_size_search(search: dict | StepSizeSearch | None) -> StepSizeSearch:
-    """Makes a search by a dictionary of its attributes.
+def get_step_size_search(search: str | dict | StepSizeSearch | None) -> StepSizeSearch:
+    """Makes a search by its method or by a dictionary of its attributes.
 
     Args:
-      search: such a dictionary, an object, or None for "fixed".
+      search: such a method or dictionary, an object, or None for "fixed".
 
     Returns:
       The object that was given, or a new one.
 
     Raises:
-      UsageError: for attributes that it does not have.
+      UsageError: for an unknown method, or attributes that it does not have.
     """
+    search = {"method": search} if isinstance(search, str) else search
     return make_part("step_size_search", {"search": StepSizeSearch}, search)

@@ -102,7 +102,8 @@ class UndirectedPosterior(BinaryPosterior):
             raise UsageError("num_examples must be given, of the training data; it was missing.")
         shape = (self.num_examples, num_samples, self.latent_dims[0])
         u = samplers.uniform(shape, samplers.fold_in(seed, "chains"))
-        self.chains = PersistentChains(tf.cast(u < 0.5, tf.float32), name="chains")
+        start = tf.cast(u < 0.5, self.dtype)
+        self.chains = PersistentChains(start, name="chains", dtype=self.dtype)
 
     def check_relaxation(self, relaxation):
         check_separate(relaxation, "for an undirected posterior")
@@ -136,7 +137,7 @@ class UndirectedPosterior(BinaryPosterior):
         """As the base: sides 2, 1 and 2 are drawn, each given the other."""
         z1, z2 = tf.split(z, self.latent_dims, axis=-1)
         new1, _ = samplers.gibbs(rbm, z1, num_sweeps=1, seed=samplers.fold_in(seed, "sweep"))
-        u = samplers.fast_uniform(tf.shape(z2), samplers.fold_in(seed, "last"))
+        u = samplers.fast_uniform(tf.shape(z2), samplers.fold_in(seed, "last"), z2.dtype)
         new2 = bernoulli(rbm.logits2(new1), u)
         log_ratio = rbm.log_density(z1, z2) - rbm.log_density(new1, new2)
         return tf.concat([new1, new2], -1), log_ratio

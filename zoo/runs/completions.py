@@ -1,26 +1,35 @@
 """Samples and completions that are asked of a run's model, with their pictures."""
 
-from collections.abc import Sequence
+import contextlib
+import warnings
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from zoo import data
 from zoo.analysis import pictures
 from zoo.core.checks import UsageError, check_count
+from zoo.core.seeds import new_seed
 from zoo.data.masks import hidden_mse
+from zoo.data.pictures import own_image, own_preparation
 from zoo.runs.run import Run
 from zoo.runs.writers import write_arrays, write_picture
 from zoo.scores.chunks import collect
 
 
-def write_samples(run: Run, num_samples: int, seed: int) -> None:
+def write_samples(run: Run, num_samples: int, seed: int | None) -> None:
     """Writes samples.png and samples.npz; a conditional model completes the first test image.
 
     Args:
       run: with a fitted model.
       num_samples: of the draws.
-      seed: of the draws.
+      seed: of the draws; None takes a new one. It is printed.
     """
+    check_count(num_samples=num_samples)
+    seed = _told_seed(seed)
     x = collect(run.model, run.data.test, 1) if run.model.sample_fields else None
-    draws = pictures.samples(run.model, x, num_samples, seed)
+    with _told_warnings():
+        draws = pictures.samples(run.model, x, num_samples, seed)
     write_arrays(run, "samples.npz", draws)
     write_picture(run, "samples.png", pictures.square(draws["mean"]))
 
@@ -33,37 +42,50 @@ def write_inpainting(
     num_images: int,
     num_completions: int,
     num_steps: int | None,
-    seed: int,
+    num_chains: int,
+    seed: int | None,
+    images: Sequence[str] = (),
 ) -> None:
     """Writes inpainting_MASK.png and inpainting_MASK.npz for each mask, and prints its errors.
 
     Args:
       run: with a fitted model.
-      masks: names, as `zoo.data.completion_masks` takes them.
+      masks: names or files, as `zoo.data.completion_masks` takes them.
       coverage: the share of the pixels hidden; None is each mask's own.
-      num_images: the first so many test images are completed.
+      num_images: the first so many test images are completed; all, where there are fewer.
       num_completions: of each image.
       num_steps: transitions of each chain; None is the model's own number.
-      seed: of the chains and of the random masks.
+      num_chains: chains of each completion, by which it is seen whether they agree.
+      seed: of the chains and of the random masks; None takes a new one. It is printed.
+      images: paths of pictures that are completed instead of test images.
 
     Raises:
       UsageError: before anything is computed, for arguments that are out of bounds, or a coverage
         so small that a mask hides nothing.
     """
-    check_count(num_images=num_images, num_completions=num_completions)
+    check_count(num_images=num_images, num_completions=num_completions, num_chains=num_chains)
     if num_steps is not None:
         check_count(num_steps=num_steps)
-    shown = data.completion_masks(run.model, masks, seed, coverage)
+    seed = _told_seed(seed)
+    shape, prepare = run.model.fields["x"].shape, None
+    if images:
+        prepare = own_preparation(shape, run.config.data)
+        x = np.stack([own_image(path, prepare) for path in images])
+    shown = data.completion_masks(run.model, masks, seed, coverage, prepare=prepare)
     for name, visible in shown.items():
         if visible.all():
             raise UsageError(f"coverage must be larger: the mask {name!r} hides no pixel.")
-    x = collect(run.model, run.data.test, num_images)
+    if not images:
+        x = collect(run.model, run.data.test, min(num_images, run.data.num_examples["test"]))
     steps = "the model's own number of" if num_steps is None else num_steps
     print(f"{num_completions} completions of {len(x)} images, {steps} transitions each")
+    if num_chains == 1 and run.model.completes_by_a_chain:
+        print("whether chains have mixed is not known of one; --num_chains=2 and more tell it")
     for name, visible in shown.items():
-        drawn = pictures.completions(
-            run.model, x, visible, seed, num_completions, num_steps, verbose=True
-        )
+        with _told_warnings():
+            drawn = pictures.completions(
+                run.model, x, visible, seed, num_completions, num_steps, num_chains, verbose=True
+            )
         arrays = {
             "x": x,
             "visible": visible,
@@ -72,6 +94,7 @@ def write_inpainting(
             "hidden_mse": hidden_mse(x, drawn["mean"], visible),
             "hidden_mse_of_mean": hidden_mse(x, drawn["mean"].mean(0), visible),
         }
+        arrays |= {name: drawn[name] for name in ("r_hat",) if name in drawn}
         print(
             f"{name}: {1 - visible.mean():.1%} hidden; mean squared error there, pixels in [0, 1]: "
             f"{arrays['hidden_mse_of_mean'].mean():.4f} of the completions' mean, "
@@ -83,3 +106,19 @@ def write_inpainting(
         if len(x) == 1:  # a column of its own would be long and thin
             picture, names = pictures.square(picture[:, 0]), ()
         write_picture(run, f"inpainting_{name}.png", picture, names)
+
+
+def _told_seed(seed):
+    seed = new_seed() if seed is None else seed
+    print(f"seed {seed}")
+    return seed
+
+
+@contextlib.contextmanager
+def _told_warnings() -> Iterator[None]:
+    """A context whose warnings are printed as sentences, each once, without lines of code."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for sentence in dict.fromkeys(str(w.message) for w in found if w.category is UserWarning):
+        print(f"warning: {sentence}")

@@ -71,11 +71,14 @@ class Run:
             scores = json.loads(path.read_text())
             values = np.loadtxt(table, delimiter=",", skiprows=1, usecols=1, ndmin=1)
             mean = scores["log_likelihood"]
+            if mean is None:
+                raise ValueError(f"its log_likelihood in {path.name} is unknown")
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise UsageError(
                 f"workdir: {self.workdir!r} has no evaluation to read: {error}."
             ) from None
-        if len(values) != scores["num_images"] or not np.isclose(mean, values.mean()):
+        left = values[~np.isnan(values)]  # all, but for images that were left out
+        if len(values) != scores["num_images"] or not np.isclose(mean, left.mean()):
             raise UsageError(f"workdir: {path.name} and {table.name} of {self.workdir!r} differ.")
         return scores, values
 

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import pathlib
+import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -61,10 +62,17 @@ def file_names() -> list[str]:
 
 
 def write_files(run: Run) -> None:
-    """Writes all that a training leaves: what the registered functions write of such a model."""
+    """Writes all that a training leaves: what the registered functions write of such a model.
+
+    Of scores that are not numbers, and are not to be left out, it is said that they were not
+    written.
+    """
     for writer in _WRITERS:
         if all(defines(run.model, name) for name in writer.needs):
-            writer.write(run)
+            try:
+                writer.write(run)
+            except FloatingPointError as error:  # the others are not lost for it
+                print(f"error: {' and '.join(writer.files)} not written: {error}", file=sys.stderr)
 
 
 @register_writer(MODEL)
@@ -110,6 +118,8 @@ def write_evaluation(run: Run, changed: dict | None = None) -> None:
         if name in found:
             value = "-" if found[name] is None else f"{found[name]:.4f}"
             print(f"  {name:<26}{value:>10}  {unit}")
+    for sentence in found.get("warnings", ()):
+        print(f"warning: {sentence}")
 
 
 def _digest(run, settings):
@@ -162,4 +172,4 @@ def write_arrays(run: Run, name: str, arrays: dict[str, np.ndarray]) -> None:
 
 
 def _test_images(run):
-    return collect(run.model, run.data.test, 10)
+    return collect(run.model, run.data.test, min(10, run.data.num_examples["test"]))

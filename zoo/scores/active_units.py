@@ -8,6 +8,7 @@ import tensorflow as tf
 import samplers
 from zoo.core.abilities import defines
 from zoo.core.checks import UsageError, check_count, check_positive
+from zoo.core.failures import check_figures
 from zoo.scores.chunks import collect_batch, in_chunks, preprocessed
 
 
@@ -76,6 +77,7 @@ def active_units(
     Raises:
       UsageError: for a model without such a posterior, data that it does not take, or an argument
         out of its range.
+      FloatingPointError: naming the images whose means are NaN.
     """
     if not defines(model, "posterior_distribution"):
         raise UsageError(f"model must have an encoder's posterior; {model.name!r} has not.")
@@ -124,7 +126,9 @@ def active_units(
 
         def add_draw(i, state, total):
             # Trajectories of one length may all come back to where they started (Neal 2011).
-            jitter = samplers.uniform(step_size.shape[:-1], samplers.fold_in(key, "jitter", i))
+            jitter = samplers.uniform(
+                step_size.shape[:-1], samplers.fold_in(key, "jitter", i), step_size.dtype
+            )
             shorter = step_size * (0.5 + 0.5 * jitter[..., None])
             draw = samplers.fold_in(key, "draw", i)
             state = hmc(state, shorter, draw, num_steps=num_steps).state
@@ -141,6 +145,7 @@ def active_units(
 
     title = f"Active units: {size} images, {num_chains} chains, {num_draws} draws"
     encoder, *halves = in_chunks(run, (batch, np.arange(size)), chunk_size, title, verbose)
+    check_figures("active_units", sum(m.sum(0) for m in (encoder, *halves)), skip_failed=None)
     variances = _covariance(encoder, encoder), _covariance(*halves)
     return ActiveUnits(*variances, *(int((v > threshold).sum()) for v in variances))
 

@@ -8,8 +8,9 @@ import tensorflow as tf
 import samplers
 from zoo.core.annealing import Annealing
 from zoo.core.checks import UsageError, check_count
+from zoo.core.failures import check_weights
 from zoo.scores import estimates
-from zoo.scores.chunks import collect_batch, in_chunks, preprocessed
+from zoo.scores.chunks import collect_batch, in_chunks, prepare, preprocessed
 from zoo.scores.estimates import LogLikelihood
 from zoo.scores.registry import Scoring, register_score
 
@@ -23,6 +24,7 @@ class BDMC(NamedTuple):
       gap: upper - lower, which bounds the error of both.
       gap_stderr: its standard error over images.
       protocol: what was run, in words.
+      failed_chains: how many were left out, whose weights were NaN.
     """
 
     lower: float
@@ -30,6 +32,7 @@ class BDMC(NamedTuple):
     gap: float
     gap_stderr: float
     protocol: str
+    failed_chains: int = 0
 
 
 @register_score(
@@ -37,18 +40,25 @@ class BDMC(NamedTuple):
     | {
         "bdmc_gap": "nats, on simulated images",
         "bdmc_gap_stderr": "nats, over simulated images",
+        "effective_chains": "of so many, mean over images",
+        "pareto_k": "of annealed weights, mean over images; above 0.7 is bad",
     },
     needs=("can_be_annealed",),
     rank=2,
 )
 def annealed_scores(scoring: Scoring) -> dict:
     """The log-likelihood by annealing, and the gap that bounds its error on simulated images."""
-    common = {"chunk_size": scoring.chunk_size, "seed": scoring.seed, "verbose": scoring.verbose}
-    settings = common | scoring.annealing
+    settings = scoring.common | {"verbose": scoring.verbose} | scoring.annealing
     estimate = log_likelihood(scoring.model, scoring.batch, **settings)
     bounds = bidirectional(scoring.model, num_images=scoring.num_simulated, **settings)
-    figures = estimates.figures_of(scoring.model, estimate)
-    return figures | {"bdmc_gap": bounds.gap, "bdmc_gap_stderr": bounds.gap_stderr}
+    scoring.warnings.extend(estimate.warnings)
+    return estimates.figures_of(scoring.model, estimate) | {
+        "failed_chains": estimate.failed_chains + bounds.failed_chains,
+        "bdmc_gap": bounds.gap,
+        "bdmc_gap_stderr": bounds.gap_stderr,
+        "effective_chains": estimate.effective_sample_size,
+        "pareto_k": estimates.mean_shape(estimate.pareto_k),
+    }
 
 
 def log_likelihood(
@@ -58,6 +68,7 @@ def log_likelihood(
     num_images: int | None = None,
     chunk_size: int = 100,
     seed: int = 0,
+    skip_failed: bool = False,
     verbose: bool = True,
     **protocol,
 ) -> LogLikelihood:
@@ -71,6 +82,8 @@ def log_likelihood(
       num_images: the first so many images are scored; all by default.
       chunk_size: images at a time.
       seed: int.
+      skip_failed: whether chains whose weights are NaN are left out, and counted. Weights of 0,
+        where a chain met a density of 0, count as they are.
       verbose: whether a progress bar is shown.
       **protocol: `num_chains`, `num_increments`, `num_leapfrog_steps`, `start` (by
         default the model's own) and `schedule`, as `zoo.core.annealing.Annealing`.
@@ -81,24 +94,33 @@ def log_likelihood(
     Raises:
       UsageError: for data that the model does not take, an argument out of its range, or a model
         that cannot be annealed.
+      FloatingPointError: naming the images some of whose weights are NaN, unless `skip_failed`.
     """
     batch = collect_batch(model, data, num_images)
     check_count(chunk_size=chunk_size)
     annealing = _annealing(model, protocol)
+    prepare(model, seed)
     batch = preprocessed(model, batch, seed)
 
     @tf.function(jit_compile=model.compile_chains, autograph=False)
     def run(batch, index):
         forward, _ = annealing.run(model, batch, samplers.fold_in(seed, "anneal", index[0]))
-        return samplers.log_mean_weight(forward.log_weights), tf.reduce_mean(
+        return samplers.weight_summary(forward.log_weights), tf.reduce_mean(
             forward.accept_prob, [0, 1]
         )
 
     size = len(batch["x"])
     title = f"AIS: {size} images, {annealing}"
-    estimate, accept_prob = in_chunks(run, (batch, np.arange(size)), chunk_size, title, verbose)
+    weights, accept_prob = in_chunks(run, (batch, np.arange(size)), chunk_size, title, verbose)
     return estimates.log_likelihood_of(
-        estimate, accept_rate=float(accept_prob.mean()), protocol=str(annealing)
+        weights,
+        what="log_likelihood",
+        num_chains=annealing.num_chains,
+        chains="chains",
+        remedy="num_increments",
+        skip_failed=skip_failed,
+        accept_rate=float(accept_prob.mean()),
+        protocol=str(annealing),
     )
 
 
@@ -108,6 +130,7 @@ def bidirectional(
     num_images: int = 100,
     chunk_size: int = 100,
     seed: int = 0,
+    skip_failed: bool = False,
     verbose: bool = True,
     **protocol,
 ) -> BDMC:
@@ -122,6 +145,8 @@ def bidirectional(
       num_images: so many images are simulated.
       chunk_size: images at a time.
       seed: int.
+      skip_failed: whether chains whose weights are NaN are left out, and counted. Weights of 0,
+        where a chain met a density of 0, count as they are.
       verbose: whether a progress bar is shown.
       **protocol: as `log_likelihood`.
 
@@ -130,9 +155,11 @@ def bidirectional(
 
     Raises:
       UsageError: for an argument out of its range, or a model that cannot be annealed.
+      FloatingPointError: as `log_likelihood`.
     """
     check_count(num_images=num_images, chunk_size=chunk_size)
     annealing = _annealing(model, protocol)
+    prepare(model, seed)
 
     @tf.function(jit_compile=model.compile_chains, autograph=False)
     def simulate():
@@ -143,18 +170,24 @@ def bidirectional(
     def run(z, x, index):
         key = samplers.fold_in(seed, "anneal", index[0])
         forward, backward = annealing.run(model, {"x": x}, key, exact=z)
-        lower = samplers.log_mean_weight(forward.log_weights).log_mean
-        return lower, -samplers.log_mean_weight(backward.log_weights).log_mean
+        return [samplers.weight_summary(way.log_weights) for way in (forward, backward)]
 
     z, x = (t.numpy() for t in simulate())
     title = f"BDMC: {num_images} simulated images, {annealing}"
-    lower, upper = in_chunks(run, (z, x, np.arange(num_images)), chunk_size, title, verbose)
+    ways = in_chunks(run, (z, x, np.arange(num_images)), chunk_size, title, verbose)
+    num_failed = sum(weights.num_failed for weights in ways)
+    num_chains = len(ways) * annealing.num_chains
+    check_weights("bidirectional", num_failed, num_chains, skip_failed=skip_failed)
+    lower, upper = ways[0].log_mean, -ways[1].log_mean
+    left = ~np.isnan(upper - lower)  # all, unless all chains of an image failed
+    lower, upper = lower[left], upper[left]
     return BDMC(
         lower=float(lower.mean()),
         upper=float(upper.mean()),
         gap=float((upper - lower).mean()),
         gap_stderr=float(samplers.standard_error(upper - lower)),
         protocol=str(annealing),
+        failed_chains=int(num_failed.sum()),
     )
 
 

@@ -13,10 +13,10 @@ import tensorflow as tf
 import samplers
 from samplers.random import Seed
 from zoo.core import signals
+from zoo.core.batches import as_batch
 from zoo.core.checks import UsageError, check_positive
 from zoo.core.fields import check_batch
 from zoo.core.files import atomic_write
-from zoo.core.pipeline import as_batch
 from zoo.core.progress import verbosity
 
 
@@ -69,6 +69,19 @@ def collect_batch(model, data, num_images: int | None = None) -> dict[str, np.nd
     if num_images is not None and size < num_images:
         raise UsageError(f"num_images must be at most {size}, all of them; it was {num_images}.")
     return {name: value[:num_images] for name, value in batch.items()}
+
+
+def prepare(model, seed: Seed) -> dict[str, float]:
+    """Lets a model estimate what its scores need, such as log Z, unless it is known.
+
+    Args:
+      model: that is scored.
+      seed: int or int32[2], of the score.
+
+    Returns:
+      What the model tells of it.
+    """
+    return model.prepare_for_scores(samplers.fold_in(seed, "prepare"))
 
 
 def preprocessed(model, batch: dict[str, np.ndarray], seed: Seed) -> dict[str, np.ndarray]:

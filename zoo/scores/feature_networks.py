@@ -149,10 +149,8 @@ def classifier_features(
     logits = keras.layers.Dense(data.num_classes, kernel_initializer=_initializer(seed, 3))
     classifier = keras.Sequential([hidden, logits])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    classifier.compile("adam", loss, metrics=["accuracy"])
-    train, test = (
-        split.map(lambda batch: (batch["x"], batch["y"])) for split in (data.train, data.test)
-    )
+    classifier.compile("adam", loss, weighted_metrics=["accuracy"])
+    train, test = (split.map(_labelled) for split in (data.train, data.test))
     if verbose:
         print(f"Features: training a classifier of {data.num_classes} classes", flush=True)
     classifier.fit(
@@ -160,6 +158,12 @@ def classifier_features(
     )
     _, accuracy = classifier.evaluate(test, verbose=0)
     return FeatureNetwork("frechet_small", hidden, data.shape, accuracy)
+
+
+def _labelled(batch):
+    """Images, labels and weights, of which what is not labelled has 0."""
+    labelled = batch["y"] >= 0
+    return batch["x"], tf.where(labelled, batch["y"], 0), tf.cast(labelled, tf.float32)
 
 
 def _initializer(seed, layer):

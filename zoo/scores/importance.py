@@ -8,7 +8,7 @@ import tensorflow as tf
 import samplers
 from zoo.core.checks import check_count
 from zoo.scores import estimates
-from zoo.scores.chunks import collect_batch, in_chunks, preprocessed
+from zoo.scores.chunks import collect_batch, in_chunks, prepare, preprocessed
 from zoo.scores.estimates import LogLikelihood
 from zoo.scores.registry import Scoring, register_score
 
@@ -21,6 +21,7 @@ _SAMPLES_AT_A_TIME = 100  # of every image of a chunk, so that memory does not g
         "bound": "nats per image, one sample of the encoder",
         "importance_weighted_bound": "nats per image, many samples of the encoder",
         "effective_sample_size": "of so many, mean over images",
+        "importance_pareto_k": "of the encoder's weights, mean over images; above 0.7 is bad",
     },
     needs=("log_weights",),
     rank=3,
@@ -28,15 +29,22 @@ _SAMPLES_AT_A_TIME = 100  # of every image of a chunk, so that memory does not g
 def importance_scores(scoring: Scoring) -> dict:
     """Bounds by one and by many samples, which estimate log p(x) where nothing is annealed."""
     model, batch = scoring.model, scoring.batch
-    common = {"chunk_size": scoring.chunk_size, "seed": scoring.seed}
-    bound = importance_weighted_bound(model, batch, **common)
+    bound = importance_weighted_bound(model, batch, **scoring.common)
     weighted = importance_weighted_bound(
-        model, batch, num_samples=scoring.num_importance_samples, verbose=scoring.verbose, **common
+        model,
+        batch,
+        num_samples=scoring.num_importance_samples,
+        verbose=scoring.verbose,
+        **scoring.common,
+    )
+    scoring.warnings.extend(
+        told.replace("num_samples", "num_importance_samples") for told in weighted.warnings
     )
     return estimates.figures_of(model, weighted) | {
         "bound": bound.mean,
         "importance_weighted_bound": weighted.mean,
         "effective_sample_size": weighted.effective_sample_size,
+        "importance_pareto_k": estimates.mean_shape(weighted.pareto_k),
     }
 
 
@@ -48,6 +56,7 @@ def importance_weighted_bound(
     num_images: int | None = None,
     chunk_size: int = 100,
     seed: int = 0,
+    skip_failed: bool = False,
     verbose: bool = False,
 ) -> LogLikelihood:
     """The bound log mean exp of `num_samples` of the model's own log weights (Burda et al. 2016).
@@ -62,6 +71,7 @@ def importance_weighted_bound(
       num_images: the first so many images are scored; all by default.
       chunk_size: images at a time.
       seed: int, also of the binarisation of grey levels.
+      skip_failed: whether draws whose weights are NaN are left out, and counted.
       verbose: whether a progress bar is shown.
 
     Returns:
@@ -70,9 +80,11 @@ def importance_weighted_bound(
 
     Raises:
       UsageError: for data that the model does not take, or an argument out of its range.
+      FloatingPointError: naming the images some of whose weights are NaN, unless `skip_failed`.
     """
     check_count(num_samples=num_samples, chunk_size=chunk_size)
     batch = preprocessed(model, collect_batch(model, data, num_images), seed)
+    prepare(model, seed)
     num_rounds = -(-num_samples // _SAMPLES_AT_A_TIME)
     per_round = -(-num_samples // num_rounds)
 
@@ -88,17 +100,18 @@ def importance_weighted_bound(
             parallel_iterations=1,
         )
         log_weights = tf.reshape(log_weights, [num_rounds * per_round, -1])[:num_samples]
-        log_weights = tf.cast(log_weights, tf.float64)
-        return samplers.log_mean_weight(log_weights), samplers.effective_sample_size(
-            tf.nn.softmax(log_weights, 0)
-        )
+        return samplers.weight_summary(log_weights)
 
     size = len(batch["x"])
     title = f"Importance-weighted bound: {size} images, {num_samples} samples"
-    estimate, sizes = in_chunks(run, (batch, np.arange(size)), chunk_size, title, verbose)
+    weights = in_chunks(run, (batch, np.arange(size)), chunk_size, title, verbose)
     return estimates.log_likelihood_of(
-        estimate,
+        weights,
+        what="importance_weighted_bound",
+        num_chains=num_samples,
+        chains="samples",
+        remedy="num_samples",
+        skip_failed=skip_failed,
         accept_rate=math.nan,
         protocol=f"{num_samples} samples of the model's proposal",
-        effective_sample_size=float(sizes.mean()),
     )

@@ -1,7 +1,5 @@
 """How well inferred latents reconstruct images, and how often the chain that infers them moves."""
 
-import math
-
 import numpy as np
 import tensorflow as tf
 
@@ -18,7 +16,7 @@ from zoo.scores.registry import Scoring, register_score
     needs=("infer", "squared_error"),
 )
 def reconstruction_scores(scoring: Scoring) -> dict:
-    """The mean acceptance probability (NaN without a chain) and the mean squared error."""
+    """The mean acceptance probability (none without a chain) and the mean squared error."""
     model, seed = scoring.model, scoring.seed
     explained = preprocessed(model, scoring.batch, seed)
 
@@ -26,10 +24,9 @@ def reconstruction_scores(scoring: Scoring) -> dict:
     def run(batch, explained, index):
         key = samplers.fold_in(seed, "report", index[0])
         z, diagnostics = model.infer(explained, 1, samplers.fold_in(key, "infer"))
-        error = model.squared_error(batch, z)
-        return diagnostics.get("accept_rate", tf.fill(tf.shape(error), math.nan)), error
+        told = {k: v for k, v in diagnostics.items() if k == "accept_rate"}
+        return told | {"reconstruction_mse": model.squared_error(batch, z)}
 
     index = np.arange(len(scoring.batch["x"]))
     arrays = scoring.batch, explained, index
-    accept_rate, error = in_chunks(run, arrays, scoring.chunk_size, "", verbose=False)
-    return {"accept_rate": accept_rate, "reconstruction_mse": error}
+    return {"accept_rate": None} | in_chunks(run, arrays, scoring.chunk_size, "", verbose=False)

@@ -9,7 +9,7 @@ import numpy as np
 from zoo.core.abilities import defines
 from zoo.core.trainable import TrainableModel
 
-Figures = dict[str, float | str | np.ndarray | None]
+Figures = dict[str, float | str | list[str] | np.ndarray | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,9 @@ class Scoring:
       num_importance_samples: draws of the proposal for each image.
       chunk_size: examples at a time.
       seed: int, of everything random.
+      skip_failed: whether what is NaN is left out, and counted.
       verbose: whether progress bars are shown.
+      warnings: what scores add sentences to, on what cannot be trusted.
     """
 
     model: TrainableModel
@@ -36,7 +38,18 @@ class Scoring:
     num_importance_samples: int
     chunk_size: int
     seed: int
+    skip_failed: bool
     verbose: bool
+    warnings: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def common(self) -> dict:
+        """Arguments that all scores over chunks of images take."""
+        return {
+            "chunk_size": self.chunk_size,
+            "seed": self.seed,
+            "skip_failed": self.skip_failed,
+        }
 
 
 class Score(NamedTuple):

@@ -54,6 +54,7 @@ def concrete_functions(model: GenerativeModel) -> dict[str, tf.types.experimenta
     Returns:
       A function for each of its `signatures`, by name, which takes its inputs by name.
     """
+    model.prepare_for_scores(model.score_seed)
     functions = {}
     for name, endpoint in model.signatures().items():
         specs = [field.spec(key) for key, field in endpoint.inputs.items()]

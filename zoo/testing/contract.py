@@ -50,7 +50,7 @@ def trains(specimen: Specimen) -> None:
 
 
 def reports_what_its_methods_return(specimen: Specimen) -> None:
-    """Metrics are those of `objectives` and of the diagnostics, and nothing beside them."""
+    """Metrics are those of `objectives` and of the diagnostics, and the loss that follows."""
     model, batch = specimen.reset(), specimen.batch
     seed = samplers.as_seed(1)
     context = model.amortise(batch, seed)
@@ -58,6 +58,7 @@ def reports_what_its_methods_return(specimen: Specimen) -> None:
     objectives, metrics = model.objectives(batch, context, latents, seed)
     _require(set(objectives) == set(model.parameter_groups), "each group must have an objective")
     names = {*metrics, *diagnostics, *(f"{group}_objective" for group in objectives)}
+    names |= {"loss"} if model.selected_by[0] in names else set()
     reported = set(specimen.fit(model).history)
     _require(reported == names, f"fit must report {sorted(names)}; it was {sorted(reported)}")
 
@@ -97,6 +98,8 @@ def evaluates_without_a_trace(specimen: Specimen) -> None:
     again = model.evaluate(specimen.test, batch_size=10, verbose=0, return_dict=True)
     _require(first == again, "two evaluations must give equal metrics")
     _require(all(map(np.isfinite, first.values())), "metrics must be finite")
+    name, factor = model.selected_by
+    _require(first.get("loss") == factor * first[name], "the loss must be what selects models")
     # What scores need beforehand, such as log Z, is not a part of training.
     _require(same(before, values(model)), "an evaluation must change no variable")
 
@@ -115,10 +118,11 @@ def answers_by_seed(specimen: Specimen) -> None:
         for name in ("x", "mean"):
             _require(one[name].shape == x.shape, f"{name} must be shaped like the images")
             _require(np.isfinite(one[name]).all(), f"{name} must be finite")
+            _require(one["finite"].all(), "finite numbers must be said to be so")
             _require(np.array_equal(one[name], two[name]), "equal seeds must give equal answers")
         _require(not np.array_equal(one["x"], other["x"]), "other seeds must give other draws")
     completed = model.inpaint(x, visible, 0, **steps)
-    for value in completed.values():
+    for value in (completed["x"], completed["mean"]):
         kept = np.array_equal(value[:, visible], x[:, visible])
         _require(kept, "visible pixels must come back as they were")
         _require(not np.array_equal(value[:, ~visible], x[:, ~visible]), "hidden ones must be new")

@@ -5,16 +5,8 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo.core.fields import (
-    CountField,
-    Field,
-    IndexField,
-    LabelField,
-    MaskField,
-    PixelField,
-    SeedField,
-    check_batch,
-)
+from zoo.core.fields import Field, IndexField, LabelField, PixelField, check_batch
+from zoo.core.request_fields import CountField, MaskField, SeedField
 
 IMAGES, LABELS = PixelField((2, 3)), LabelField(num_classes=3)
 ONE = PixelField((2, 3), batched=False)
@@ -92,13 +84,31 @@ def test_masks():
             assert checked.shape == (4, 2, 3) and checked.dtype == bool
             assert (checked == visible).all() and field.allows(tf.constant(checked))
     for given, message in (
-        (visible.astype(int), "must be a boolean mask; its dtype was int"),
+        (visible.astype(str), "must be a boolean mask; its dtype was <U5"),
+        (visible * 7, "must be a boolean mask, or hold 0 and 1, or 0 and 255; .* from 0 to 7"),
+        (visible * 0.5, "must be a boolean mask, or hold 0 and 1, or 0 and 255; .* from 0 to 0.5"),
         (visible[:1], r"must have the shape \[2, 3\] or \[4, 2, 3\]; it was \[1, 3\]"),
         (~visible, "must be the mask 'bottom' that the model was trained for"),
     ):
         with pytest.raises(zoo.UsageError, match=message):
             HALF.check("visible", given, 4)
     assert not HALF.allows(tf.constant(~visible))
+
+
+@pytest.mark.parametrize("scale", [True, np.uint8(1), np.uint8(255), np.int64(255), 1.0])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_masks_as_people_have_them(scale, channels):
+    """Of bytes or of numbers; without channels, or with one for all."""
+    shape = (4, 5, channels)
+    plane = np.arange(20).reshape(4, 5) % 3 == 0
+    expected = np.broadcast_to(plane[..., None], (2, *shape))
+    for given in (plane, plane[..., None], np.stack([plane] * 2), expected[0], expected):
+        checked = MaskField(shape).check("visible", given * scale, 2)
+        assert checked.dtype == bool
+        np.testing.assert_array_equal(checked, expected)
+    for given in (plane.T, plane[..., None, None], np.stack([plane] * 3), plane[0]):
+        with pytest.raises(zoo.UsageError, match="visible must have the shape"):
+            MaskField(shape).check("visible", given * scale, 2)
 
 
 @pytest.mark.parametrize(

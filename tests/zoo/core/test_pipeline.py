@@ -6,13 +6,15 @@ import tensorflow as tf
 
 import zoo
 from zoo.core.fields import IndexField, LabelField, PixelField
-from zoo.core.pipeline import as_pipeline, epoch_variable, pipeline, pipeline_errors
+from zoo.core.given import Given
+from zoo.core.pipeline import epoch_variable, pipeline
 
 FIELDS = {
     "x": PixelField((2, 3)),
     "y": LabelField(num_classes=3),
     "index": IndexField(num_examples=9),
 }
+GIVEN = Given(FIELDS)
 X = np.linspace(0, 1, 54).reshape(9, 2, 3)
 Y = np.array([0, 1, 2, -1, -1, 0, 1, 2, -1])
 ELEMENTS = {"x": X, "y": Y, "index": np.arange(9)}
@@ -53,7 +55,7 @@ def test_index_goes_with_its_example():
 
 def test_arrays_become_batches_of_the_fields():
     for x, y in ((X, Y), ({"x": X, "y": Y}, None), (ELEMENTS | {"other": "text"}, None)):
-        dataset = as_pipeline(x, y, FIELDS, 4)
+        dataset = GIVEN.batches(x, y, 4)
         assert dataset.cardinality() == 3
         batch = gathered(dataset)
         assert {name: values.dtype.name for name, values in batch.items()} == {
@@ -63,7 +65,7 @@ def test_arrays_become_batches_of_the_fields():
         }
         for name, values in ELEMENTS.items():
             np.testing.assert_array_equal(batch[name], values.astype(batch[name].dtype))
-    shuffled = as_pipeline(X, Y, FIELDS, 4, seed=1, training=True)
+    shuffled = GIVEN.batches(X, Y, 4, seed=1, training=True)
     assert shuffled.cardinality() == 2, "full batches alone"
     batch = gathered(shuffled)
     assert not np.array_equal(batch["index"], np.arange(8))
@@ -72,7 +74,7 @@ def test_arrays_become_batches_of_the_fields():
 
 def test_numbers_of_examples_that_a_user_gives_are_kept():
     given = ELEMENTS | {"index": np.arange(9)[::-1]}
-    batch = gathered(as_pipeline(given, None, FIELDS, 3, training=True))
+    batch = gathered(GIVEN.batches(given, None, 3, training=True))
     np.testing.assert_array_equal(batch["index"], given["index"])
 
 
@@ -92,7 +94,7 @@ def test_numbers_of_examples_that_a_user_gives_are_kept():
 )
 def test_what_arrays_may_not_be(x, y, options, message):
     with pytest.raises(zoo.UsageError, match=message):
-        as_pipeline(x, y, FIELDS, **options)
+        GIVEN.batches(x, y, **options)
 
 
 def elements(*names, **changes):
@@ -109,10 +111,10 @@ def generated(**changes):
 
 def test_pipelines_give_the_fields_and_what_else_they_bring():
     pairs = tf.data.Dataset.from_tensor_slices((X, Y)).batch(4)
-    assert set(gathered(as_pipeline(pairs, None, FIELDS))) == {"x", "y"}
+    assert set(gathered(GIVEN.batches(pairs, None))) == {"x", "y"}
     more = elements().map(lambda e: e | {"other": e["x"]})
     for dataset in (more, generated()):
-        checked = as_pipeline(dataset, None, FIELDS, training=True)
+        checked = GIVEN.batches(dataset, None, training=True)
         assert checked.element_spec["x"].shape[1:] == (2, 3)
         batch = gathered(checked)
         assert set(batch) == set(dataset.element_spec)
@@ -124,11 +126,11 @@ def test_pipelines_give_the_fields_and_what_else_they_bring():
     ("dataset", "message"),
     [
         (elements().take(0), "x must hold at least one batch; the pipeline was empty"),
-        (elements("y"), r"x must be a key of the pipeline's batches; they had \['y'\]"),
+        (elements("y"), r"x must be a key of the batches; they had \['y'\]"),
         (elements("x", "y"), "x must give dictionaries with index, each example's number"),
         (elements("x", "index"), "x must give dictionaries with y, which the model takes"),
-        (elements().unbatch(), r"x must have the shape \[N, 2, 3\]; the pipeline's was \[2, 3\]"),
-        (elements(x=X[..., 0]), r"x must have the shape \[N, 2, 3\]; the pipeline's was \[None, 2"),
+        (elements().unbatch(), r"x must have the shape \[N, 2, 3\]; the batches' was \[2, 3\]"),
+        (elements(x=X[..., 0]), r"x must have the shape \[N, 2, 3\]; the batches' was \[None, 2"),
         (elements(x=X.astype(str)), "x must hold numbers; its dtype was object"),
         (elements(y=Y + 0.5), "y must hold whole numbers; its dtype was float64"),
         (elements(x=255 * X), r"x must hold finite pixels in \[0, 1\]; the pipeline gave others"),
@@ -140,16 +142,16 @@ def test_pipelines_give_the_fields_and_what_else_they_bring():
     ],
 )
 def test_what_pipelines_may_not_give(dataset, message):
-    with pytest.raises(zoo.UsageError, match=message), pipeline_errors(FIELDS):
-        gathered(as_pipeline(dataset, None, FIELDS, training=True))
+    with pytest.raises(zoo.UsageError, match=message), GIVEN.errors():
+        gathered(GIVEN.batches(dataset, None, training=True))
 
 
 def test_a_pipeline_has_a_batch_size_of_its_own():
     with pytest.raises(zoo.UsageError, match="batch_size must be left out for a pipeline"):
-        as_pipeline(elements(), None, FIELDS, 4)
+        GIVEN.batches(elements(), None, 4)
 
 
 def test_other_errors_of_a_pipeline_stay_what_they_are():
     broken = elements().map(lambda e: e | {"x": tf.debugging.check_numerics(e["x"] / 0, "mine")})
-    with pytest.raises(tf.errors.InvalidArgumentError, match="mine"), pipeline_errors(FIELDS):
-        gathered(as_pipeline(broken, None, FIELDS))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="mine"), GIVEN.errors():
+        gathered(GIVEN.batches(broken, None))

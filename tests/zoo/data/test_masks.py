@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.core.fields import MaskField
+from zoo.core.request_fields import MaskField
 from zoo.data.masks import HALVES, MASKS, completion_masks, hidden_mse, mask
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (9, 14, 3)]

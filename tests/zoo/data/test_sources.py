@@ -2,6 +2,10 @@
 
 import os
 import pathlib
+import socket
+import threading
+import time
+import urllib.request
 from unittest import mock
 
 import numpy as np
@@ -83,6 +87,7 @@ def test_named_image_sets(name, options, shape, splits):
     with (
         tfds.testing.mock_data(num_examples=20),
         mock.patch.object(tfds.core.DatasetInfo, "splits", known),
+        mock.patch("zoo.data.tfds._answers", return_value=True),
     ):
         data = zoo.data.load(name, batch_size=5, **options)
     assert data.shape == shape
@@ -91,6 +96,39 @@ def test_named_image_sets(name, options, shape, splits):
     assert (data.num_classes > 0) == (name != "celeb_a")
     x = next(iter(data.train))["x"].numpy()
     assert x.shape == (5, *shape) and x.min() >= 0 and x.max() <= 1 and x.std() > 0
+
+
+def no_host(*arguments, **options):
+    raise socket.gaierror("Name or service not known")
+
+
+def a_slow_one(*arguments, **options):
+    threading.Event().wait(60)
+
+
+@pytest.mark.parametrize("connect", [no_host, a_slow_one])
+@pytest.mark.parametrize(
+    ("name", "set_name"),
+    [("mnist", "mnist"), ("tfds:cifar10", "cifar10"), ("mnist:3.*.*", "mnist")],
+)
+def test_what_is_not_prepared_is_told_at_once(name, set_name, connect, tmp_path, monkeypatch):
+    monkeypatch.setattr(socket, "create_connection", connect)
+    monkeypatch.setattr(urllib.request, "getproxies", dict)
+    monkeypatch.setattr(zoo.data.tfds._answers, "__defaults__", (0.2,))
+    message = (
+        f"TFDS's '{set_name}' is not prepared in .*, and its host .* does not answer: .*"
+        f"`tfds build {set_name} --data_dir={tmp_path}` prepares it"
+    )
+    started = time.monotonic()
+    with pytest.raises(zoo.UsageError, match=message):
+        zoo.data.load(name, data_dir=tmp_path, verbose=False)
+    assert time.monotonic() - started < 5
+
+
+def test_what_needs_no_network_asks_for_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(socket, "create_connection", no_host)
+    data = zoo.data.load("tiny_ink", data_dir=tmp_path, batch_size=4, verbose=False)
+    assert data.num_examples["train"] == 32
 
 
 REAL = os.environ.get("TFDS_DATA_DIR", "")
@@ -186,7 +224,7 @@ def test_splits_without_classes(tmp_path):
             Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / name / f"{j}.png")
     data = zoo.data.load(f"images:{tmp_path}", batch_size=2)
     assert data.num_classes == 0 and data.num_examples["test"] == 5
-    (tmp_path / "val").mkdir()
+    (tmp_path / "extra").mkdir()
     with pytest.raises(zoo.UsageError, match="no other beside them but validation"):
         zoo.data.load(f"images:{tmp_path}", batch_size=2)
 
@@ -229,7 +267,7 @@ def test_what_sources_refuse(folder, tmp_path_factory):
     for message, source in {
         "cannot read .*no.npz': No such file": lambda: f"npz:{other / 'no.npz'}",
         "text.npz' is not a whole npz file": lambda: f"npz:{other / 'text.npz'}",
-        "must hold x_train and x_test; it lacks .'x_test'": lambda: saved(x_test=None),
+        "must hold x_train, .*; it holds y_train": lambda: saved(x_train=None),
         "must be finite": lambda: saved(x_train=np.full((20, 8, 6), np.nan)),
         r"must hold pixels in \[0, 1\]; they run from -1": lambda: saved(
             x_train=-np.ones((20, 8, 6))
@@ -248,9 +286,9 @@ def test_what_sources_refuse(folder, tmp_path_factory):
         "y of .* test must hold whole numbers; its dtype was float64": lambda: saved(
             y_test=np.zeros(10)
         ),
-        "is not a whole npz file: Object arrays": lambda: saved(x_test=np.array([None] * 3)),
-        "must have one shape, or size": lambda: f"images:{folder}",
-        "a.png' is not a whole image": lambda: f"images:{broken}",
+        "x of .* is kept as Python objects": lambda: saved(x_test=np.array([None] * 3)),
+        "must have one size; they were 8 by": lambda: f"images:{folder}",
+        "holds no whole image; 'a.png' is none": lambda: f"images:{broken}",
         "must hold image files": lambda: f"images:{other / 'empty'}",
         "there is no folder": lambda: f"images:{other / 'nowhere'}",
         "'imdb_reviews' is not a set of images": lambda: "imdb_reviews",

@@ -260,3 +260,10 @@ def test_posterior_by_name_is_that_part():
     copy = zoo.DVAE.from_config(model.get_config())
     assert copy.get_config() == model.get_config()
     np.testing.assert_array_equal(copy.posterior_part.chains.states, part.chains.states)
+
+
+def test_a_posterior_belongs_to_one_model():
+    posterior = DirectedPosterior(LATENT_DIMS)
+    small(posterior)
+    with pytest.raises(zoo.UsageError, match="posterior must be another object for each model"):
+        small(posterior)

@@ -27,18 +27,28 @@ def trained(images, scope, monkeypatch):
     with scope:
         model = zoo.HMCDLGM.for_data(facts, latent_dim=4, hidden=(16,), likelihood="gaussian")
         model.compile(keras.optimizers.SGD(1e-4), jit_compile=False)
-    history = model.fit(images, batch_size=10, epochs=2, verbose=0).history
-    return model, history
+    # The last batch is one image, so that a replica has none.
+    pipeline = tf.data.Dataset.from_tensor_slices(images[:21]).batch(10)
+    history = model.fit(pipeline, epochs=2, verbose=0).history
+    scores = [model.evaluate(images[:n], batch_size=2, verbose=0, return_dict=True) for n in (1, 3)]
+    scores.append(model.test_on_batch(images[:3], return_dict=True))
+    return model, history, scores, model.predict(images[:3], batch_size=2, verbose=0)
 
 
 def test_same_step_as_one_replica(images, monkeypatch):
-    one, one_history = trained(images, tf.distribute.get_strategy().scope(), monkeypatch)
-    two, two_history = trained(images, two_replicas().scope(), monkeypatch)
+    one, one_history, one_scores, one_means = trained(
+        images, tf.distribute.get_strategy().scope(), monkeypatch
+    )
+    two, two_history, two_scores, two_means = trained(images, two_replicas().scope(), monkeypatch)
     assert two.distribute_strategy.num_replicas_in_sync == 2
     for a, b in zip(one.variables, two.variables, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7, err_msg=a.path)
     for name, values in one_history.items():
         np.testing.assert_allclose(values, two_history[name], rtol=1e-4, err_msg=name)
+    for scores, others in zip(one_scores, two_scores, strict=True):
+        for name, value in scores.items():
+            np.testing.assert_allclose(value, others[name], rtol=1e-4, err_msg=name)
+    np.testing.assert_allclose(one_means, two_means, rtol=1e-4)
     fresh = zoo.HMCDLGM.from_config(one.get_config())
     assert not np.allclose(one.trainable_variables[0], fresh.trainable_variables[0])
 

@@ -82,7 +82,7 @@ def test_chains_are_the_closed_form():
     ("old", "new"),
     [
         ("self.log_joint(batch, z, visible)", 'self.likelihood(z).log_prob(batch["x"])'),
-        ("self.prior.sample([num_samples, size], ", "0 * self.prior.sample([num_samples, size], "),
+        ("(batch, start.state, num_steps", "(batch, 0 * start.state, num_steps"),
     ],
     ids=["prior forgotten", "starts at zero"],
 )
@@ -151,7 +151,7 @@ def test_there_is_no_encoder_to_ask():
     for ability in ("posterior_distribution", "propose", "log_weights"):
         assert not defines(model, ability)
     assert model.can_be_annealed and model.protocol.start == "prior"
-    assert set(model.encode(X.numpy())) == {"z"}
+    assert set(model.encode(X.numpy())) == {"z", "finite"}
 
 
 # The search for a step size.
@@ -229,6 +229,10 @@ def test_every_step_can_have_its_own_size():
     assert zoo.ShortRun.from_config(model.get_config()).search == model.search
 
 
+def test_a_search_is_made_by_its_method():
+    assert step_size_search.get_step_size_search("grid") == StepSizeSearch("grid")
+
+
 def test_one_outlier_does_not_stop_the_search():
     search = StepSizeSearch("gradient")
     step_size, moments = tf.constant(0.1), tf.zeros([2])
@@ -251,6 +255,7 @@ def test_bad_arguments_are_told(digits):
             "step_size_search": {"method": "grid"},
         },
         "step_size_search does not take every; it takes": {"step_size_search": {"every": 2}},
+        "method: unknown value 'gird'; did you mean 'grid'": {"step_size_search": "gird"},
         "entropy: unknown value 'margin'; did": {"step_size_search": {"entropy": "margin"}},
         "num_chains must be at least 2": {"step_size_search": {"entropy": "marginal"}},
         "blocks must be one of dense, convolution": {"blocks": "convolutions"},
@@ -259,3 +264,13 @@ def test_bad_arguments_are_told(digits):
     }.items():
         with pytest.raises(zoo.UsageError, match=message):
             zoo.ShortRun.for_data(digits, **tiny | arguments)
+
+
+def test_searches_of_two_replicas_count_by_their_images():
+    """What the first finds best wins where it has most of the images, and else what the second."""
+    search = {"method": "grid", "grid": (0.1, 0.2), "interval": 1}
+    model = of_images(step_size_search=search)
+    for num_images, best in (([24.0, 1.0], 0.1), ([3.0, 1.0], 0.2), ([0.0, 1.0], 0.2)):
+        statistics = {"step_size": [[1.0, 2.0], [4.0, 0.0]], "num_images": num_images}
+        told = {name: tf.constant(value) for name, value in statistics.items()}
+        np.testing.assert_allclose(model.next_state(told)[0][1], best)

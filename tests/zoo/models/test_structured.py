@@ -141,6 +141,7 @@ def test_refusals():
         "num_steps must be left out: .* completes images in one pass": lambda: model.inpaint(
             X, VISIBLE, num_steps=3
         ),
+        "num_chains must be left out: .* it was 2": lambda: model.inpaint(X, VISIBLE, num_chains=2),
         "x_visible must be given": lambda: model.sample(1),
         "x_visible must have the shape": lambda: model.sample(1, x_visible=X),
         "relaxation must be .* it was 'power'": lambda: make(relaxation="power"),

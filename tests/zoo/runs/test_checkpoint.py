@@ -240,7 +240,7 @@ def test_divergence_names_the_step_the_term_and_the_checkpoint(digits, images, t
     checkpoints = zoo.Checkpoints(tmp_path)
     with pytest.raises(
         FloatingPointError,
-        match="epoch 3, step 48: bound, elbo_objective not finite.*is '.*epoch-000002.npz'",
+        match="epoch 3, step 48: bound, elbo_objective, loss not finite.*is '.*epoch-000002.npz'",
     ):
         callbacks = [Spoil(47), checkpoints]
         model.fit(images[:40], batch_size=2, epochs=4, callbacks=callbacks, verbose=0)

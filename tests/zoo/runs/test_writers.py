@@ -45,6 +45,23 @@ def test_a_new_kind_of_file_needs_no_edit_elsewhere(registered, tmp_path):
     assert manifest.names(run.workdir) == ["config.json", "count.json"]
 
 
+def test_a_score_that_is_no_number_does_not_cost_the_other_files(registered, tmp_path, capsys):
+    run = make_run(tmp_path / "run", digits_config(name="VAE"))
+    run.model = Silent()
+
+    @registered("evaluation.json")
+    def write_evaluation(run):
+        raise FloatingPointError("1 of 2 images is NaN.")
+
+    @registered("count.json")
+    def write_count(run):
+        manifest.claim(run.workdir, "count.json").write_text("3")
+
+    writers.write_files(run)
+    assert (tmp_path / "run" / "count.json").is_file()
+    assert capsys.readouterr().err == "error: evaluation.json not written: 1 of 2 images is NaN.\n"
+
+
 def test_a_model_that_can_only_be_trained_leaves_itself():
     """Its scores, too, but no samples, reconstructions nor completions."""
     needed = {name: writer.needs for writer in writers._WRITERS for name in writer.files}
@@ -58,7 +75,7 @@ def test_a_model_that_can_only_be_trained_leaves_itself():
 
 def test_an_evaluation_is_read_as_it_was_written(tmp_path, monkeypatch, digits, capsys):
     run = make_run(tmp_path / "run", digits_config(name="VAE", num_images=2))
-    scores = {"log_likelihood": -2.0, "bound": None, "num_images": 2}
+    scores = {"log_likelihood": -2.0, "bound": None, "num_images": 2, "warnings": ["raise it."]}
     asked = {}
 
     def report(model, data, **protocol):
@@ -73,6 +90,7 @@ def test_an_evaluation_is_read_as_it_was_written(tmp_path, monkeypatch, digits, 
     told = capsys.readouterr().out
     assert "  log_likelihood               -2.0000  nats per image\n" in told
     assert "  bound                              -  nats per image, one sample" in told
+    assert told.endswith("warning: raise it.\n")
     found, per_image = open_run(run.workdir).evaluation
     assert found == scores and per_image.tolist() == [-1.5, -2.5]
     assert manifest.names(run.workdir)[1:] == ["evaluation.json", "log_likelihood.csv"]

@@ -27,7 +27,8 @@ def test_errors_are_those_from_the_closed_form(model):
     assert abs(errors.mean()) < 4 * found.chain_stderr
     assert errors.std() / 300**0.5 == pytest.approx(found.chain_stderr, rel=0.2)
     assert found.stderr == pytest.approx(found.per_image.std(ddof=1) / 300**0.5)
-    assert 0.5 < found.accept_rate < 1
+    assert 0.5 < found.accept_rate < 1 and found.warnings == ()
+    assert np.isfinite(found.pareto_k).all() and found.effective_sample_size.mean() > 8
     assert found.protocol == "32 chains, 20 sigmoid increments from the posterior, 2 leapfrog steps"
 
 

@@ -36,6 +36,22 @@ def test_the_initial_weights_are_a_function_of_the_seed(digits, images, monkeypa
     assert not np.allclose(one, other)
 
 
+def test_what_is_not_labelled_does_not_count(digits):
+    """Whatever images have no label, the classifier that is trained is the same."""
+    half = tf.range(50) < 25
+
+    def unlabelled(noise):
+        def change(batch):
+            x = tf.where(half[:, None, None, None], batch["x"], noise)
+            return batch | {"x": x, "y": tf.where(half, batch["y"], -1)}
+
+        return dataclasses.replace(digits, train=digits.train.map(change))
+
+    one, other = (trained(unlabelled(noise), num_batches=5) for noise in (0.0, 0.7))
+    x = next(iter(digits.test))["x"]
+    np.testing.assert_allclose(one(x), other(x), rtol=1e-5, atol=1e-6)
+
+
 def test_what_a_classifier_refuses(digits, classifier):
     for data in (
         dataclasses.replace(digits, fields={"x": digits.fields["x"]}),

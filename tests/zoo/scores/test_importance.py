@@ -25,7 +25,7 @@ def test_many_samples_estimate_the_log_likelihood(model):
     errors = found.per_image - LAW.log_likelihood(X)
     assert abs(errors.mean()) < 4 * found.chain_stderr < 0.1
     assert errors.std() / 300**0.5 == pytest.approx(found.chain_stderr, rel=0.2)
-    assert 75 < found.effective_sample_size < 150 and math.isnan(found.accept_rate)
+    assert 75 < found.effective_sample_size.mean() < 150 and math.isnan(found.accept_rate)
     assert found.protocol == "150 samples of the model's proposal"
 
 
@@ -37,7 +37,7 @@ def test_one_sample_gives_the_bound(model):
     kl = 0.5 * (np.linalg.slogdet(covariance)[1] - np.linalg.slogdet(factorised)[1])
     gap = LAW.log_likelihood(X) - found.per_image
     assert abs(gap.mean() - kl) < 4 * gap.std() / 300**0.5 and kl > 4 * gap.std() / 300**0.5
-    assert found.effective_sample_size == 1 and math.isnan(found.chain_stderr)
+    assert (found.effective_sample_size == 1).all() and math.isnan(found.chain_stderr)
 
 
 @pytest.mark.parametrize("arguments", [{"num_samples": 0}, {"chunk_size": 1.5}])

@@ -36,6 +36,7 @@ def figures(model, **settings):
 
 
 SETTINGS = {"num_images": 4, "num_simulated": 100, "num_importance_samples": 5000, "seed": 0}
+SETTINGS |= {"warnings": []}
 
 
 def test_scores_apply_by_abilities():

@@ -20,6 +20,11 @@ KEYS = {  # of evaluation.json
     "bound",
     "importance_weighted_bound",
     "effective_sample_size",
+    "importance_pareto_k",
+    "effective_chains",
+    "pareto_k",
+    "failed_chains",
+    "warnings",
     "num_importance_samples",
     "accept_rate",
     "reconstruction_mse",
@@ -43,6 +48,8 @@ def test_real_latents():
     assert figures["log_likelihood_stderr"] == pytest.approx(per_image.std(ddof=1) / 40**0.5)
     assert figures["importance_weighted_bound"] == pytest.approx(exact.mean(), abs=0.1)
     assert abs(figures["bdmc_gap"]) < 4 * figures["bdmc_gap_stderr"] < 0.5
+    assert figures["pareto_k"] is None and 1 < figures["effective_chains"] <= 4
+    assert figures["importance_pareto_k"] < 0.7 and figures["failed_chains"] == 0
     assert figures["bound"] < figures["importance_weighted_bound"]
     assert 1 < figures["effective_sample_size"] < 50 and 0 < figures["accept_rate"] <= 1
     # The decoder at posterior draws: their mean's residual, and their spread about it.
@@ -73,6 +80,8 @@ def test_bits(of_bits, images):
     assert {k for k, v in figures.items() if v is None} == {
         "bdmc_gap",
         "bdmc_gap_stderr",
+        "effective_chains",
+        "pareto_k",
         "accept_rate",
     }
     assert figures["log_likelihood"] == figures["importance_weighted_bound"] == per_image.mean()
@@ -86,4 +95,5 @@ def test_bits(of_bits, images):
 def test_the_table_has_a_unit_for_each_number_that_is_not_a_setting(of_bits):
     figures = of_bits[1][0]
     settings = {"num_importance_samples", "num_images", "num_simulated", "protocol", "seed"}
+    settings |= {"warnings"}
     assert set(scores.units()) == set(figures) - settings

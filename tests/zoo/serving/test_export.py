@@ -1,7 +1,6 @@
 """Exports of a model that takes inputs of every kind, and what they refuse by name."""
 
 import sys
-import types
 
 import numpy as np
 import pytest
@@ -9,8 +8,9 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 import zoo
-from zoo.core.fields import CountField, LabelField, MaskField, PixelField, SeedField
+from zoo.core.fields import LabelField, PixelField
 from zoo.core.generative import Endpoint
+from zoo.core.request_fields import CountField, MaskField, SeedField
 from zoo.serving import concrete_functions
 
 INPUTS = {
@@ -27,6 +27,10 @@ class Model:
 
     def __init__(self):
         self.scale, self.traced = tf.Variable(2.0), []
+        self.score_seed, self.prepared = 0, []
+
+    def prepare_for_scores(self, seed):
+        self.prepared.append(seed)
 
     def signatures(self):
         def draw(num_samples, seed):
@@ -75,7 +79,7 @@ def test_endpoints_are_traced_once(tmp_path):
     """Which takes most of the time of an export."""
     model = Model()
     zoo.export(model, tmp_path / "export")
-    assert model.traced == ["draw", "complete"]
+    assert model.traced == ["draw", "complete"] and model.prepared == [0]
 
 
 @pytest.mark.parametrize("source", ["file", "process"])
@@ -172,7 +176,9 @@ def test_an_input_of_a_single_example_is_checked(tmp_path):
     endpoint = Endpoint(
         lambda x: {"x": x + tf.zeros([2, 3])}, {"x": PixelField((2, 3), batched=False)}
     )
-    zoo.export(types.SimpleNamespace(signatures=lambda: {"sample": endpoint}), tmp_path / "export")
+    model = Model()
+    model.signatures = lambda: {"sample": endpoint}
+    zoo.export(model, tmp_path / "export")
     sample = tf.saved_model.load(str(tmp_path / "export")).signatures["sample"]
     x = tf.constant(RIGHT["x"][0], tf.float32)
     np.testing.assert_array_equal(sample(x=x)["x"], x)

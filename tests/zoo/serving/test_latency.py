@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo.core.fields import CountField, PixelField, SeedField
+from zoo.core.fields import PixelField
 from zoo.core.generative import Endpoint
+from zoo.core.request_fields import CountField, SeedField
 from zoo.serving import latencies, latency, warmup_requests
 
 FIELDS = {

@@ -1,0 +1,88 @@
+"""Every method in double precision, and with networks in half precision."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import samplers
+import zoo
+from zoo.core import registry
+from zoo.testing.specimen import Specimen
+
+SPECIMENS = {
+    name if variant is None else f"{name}, {variant}": (method.cls, variant)
+    for name, method in registry.methods().items()
+    for variant in (None, *method.variants)
+}
+
+
+CASES = [(name, "float64") for name in SPECIMENS] + [
+    (name, "mixed_bfloat16") for name in ("VAE", "ShortRun", "DVAE, undirected")
+]
+
+
+@pytest.mark.parametrize(("name", "policy"), CASES)
+def test_densities_and_answers_are_in_the_type_of_the_weights(name, policy):
+    """A float64 step and a float32 step agree; half precision stays in the networks."""
+    specimen = Specimen(*SPECIMENS[name])
+    dtype = "float64" if policy == "float64" else "float32"
+    x, seed = {k: v[:4] for k, v in specimen.train.items()}, tf.constant([1, 2])
+    faster = {"num_inference_steps": 3} if name == "ABP" else {}
+    single, model = specimen.build(**faster), specimen.build(dtype=policy, **faster)
+    for there, here in zip(single.variables, model.variables, strict=True):
+        here.assign(tf.cast(there, here.dtype))
+    batch = {k: tf.constant(v) for k, v in x.items()}
+    z = samplers.uniform([2, 4, model.latent_dim], seed)
+    expected = single.log_prob_where(batch, z, True)
+    batch["x"] = tf.cast(batch["x"], dtype)
+    found = model.log_prob_where(batch, tf.cast(z, dtype), True)
+    logs = tf.function(model.train_step, autograph=False)(batch)
+    answers = model.sample(1, **specimen.given) | model.reconstruct(x)
+    kinds = {tf.as_dtype(v.dtype).name for v in model.variables} - {"int64"}
+    assert kinds == {dtype}
+    assert {tf.as_dtype(value.dtype).name for value in (found, *answers.values())} == {dtype}
+    assert all(map(np.isfinite, logs.values()))
+    rtol = 1e-4 if policy == "float64" else 0.05
+    np.testing.assert_allclose(found, expected, rtol=rtol)
+    computed = {layer.compute_dtype for layer in model.decoder._flatten_layers()}
+    assert policy.removeprefix("mixed_") in computed
+
+
+def test_the_types_of_keras_are_taken():
+    before, data = keras.config.dtype_policy(), zoo.data.load("digits", verbose=False)
+    try:
+        keras.config.set_dtype_policy("float64")
+        model = zoo.VAE.for_data(data, latent_dim=2, hidden=(4,))
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert {v.dtype for v in model.trainable_variables} == {"float64"} == {model.dtype}
+    assert zoo.VAE.from_config(model.get_config()).dtype == "float64"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int32", "double", 64])
+def test_other_types_are_refused(dtype):
+    data = zoo.data.load("digits", verbose=False)
+    with pytest.raises(zoo.UsageError, match="dtype must be 'float32', 'float64', 'mixed_float16'"):
+        zoo.VAE.for_data(data, latent_dim=2, hidden=(4,), dtype=dtype)
+
+
+def test_a_part_of_another_type_is_refused():
+    data = zoo.data.load("digits", verbose=False)
+    likelihood = zoo.likelihoods.Gaussian(dtype="float64")
+    with pytest.raises(zoo.UsageError, match="likelihood must be of the model's dtype, float32"):
+        zoo.VAE.for_data(data, latent_dim=2, hidden=(4,), likelihood=likelihood)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", {"elbo": "sgd"}, keras.optimizers.SGD(1.0)])
+def test_gradients_in_half_precision_are_scaled(optimizer):
+    """As Keras does it; a float16 gradient of a small objective would be 0."""
+    data = zoo.data.load("digits", batch_size=20, verbose=False)
+    model = zoo.VAE.for_data(data, latent_dim=2, hidden=(4,), dtype="mixed_float16")
+    model.compile(optimizer, jit_compile=False)
+    scaled = getattr(model.optimizer, "by_group", {"elbo": model.optimizer})["elbo"]
+    assert type(scaled) is keras.optimizers.LossScaleOptimizer
+    before = model.decoder.get_weights()
+    model.fit(data.train.take(3), verbose=0)
+    assert np.isfinite(model.decoder.get_weights()[0]).all()
+    assert not np.array_equal(model.decoder.get_weights()[0], before[0])

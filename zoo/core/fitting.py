@@ -1,0 +1,315 @@
+"""What users of Keras call of every model: `fit` and its kind, checked by the model's fields."""
+
+import contextlib
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from zoo.core import recovering
+from zoo.core.batches import as_batch, check_no_weights, checked_batch
+from zoo.core.callbacks import (
+    ChainHealth,
+    EpochSetter,
+    RecoveryPoint,
+    ScorePreparation,
+    StopOnDivergence,
+)
+from zoo.core.checks import UsageError
+from zoo.core.fields import Field
+from zoo.core.given import Given, split_arrays
+from zoo.core.means import Means
+from zoo.core.optimizers import (
+    check_replicas,
+    group_optimizer,
+    plain_optimizers,
+    with_scaled_loss,
+)
+from zoo.core.pipeline import epoch_variable
+from zoo.core.replicas import Share, is_multi_worker, share_of
+
+
+class FittedModel(keras.Model):
+    """A Keras model whose batches are dictionaries of checked fields; `TrainableModel` is its heir.
+
+    Whatever way a batch comes, by `fit`, `evaluate`, `predict`, `train_on_batch` and its kind or an
+    own loop over `train_step`, one place checks it (`zoo.core.batches`).
+
+    Logs have a `loss`, which is lower for better models and has no factor of a warm-up in it: minus
+    the `bound`, in nats per example; of methods without a density `mse`, the mean squared error of
+    a pixel. It is what callbacks of Keras monitor by default, `val_loss` as well. In training it is
+    left out where the step does not know the bound.
+    """
+
+    # What a step reports that selects models, and by which factor it becomes a loss.
+    selected_by = ("bound", -1.0)
+
+    def compile(self, optimizer="adam", jit_compile="auto", **kwargs):
+        """As `keras.Model.compile`, without a loss: the method brings its own objectives.
+
+        Args:
+          optimizer: one Keras optimizer (or its name) for all parameter groups, or a dictionary of
+            one for each group.
+          jit_compile: whether XLA compiles the training step, and chains in evaluation and
+            sampling. "auto" means True. Under a `tf.distribute` strategy of several replicas the
+            chain alone is compiled, not the step.
+          **kwargs: `run_eagerly`, `steps_per_execution`.
+
+        Raises:
+          UsageError: for what only a loss of Keras would need, or optimizers that are not those of
+            the parameter groups.
+        """
+        kwargs = {name: value for name, value in kwargs.items() if value is not None}
+        if refused := set(kwargs) - {"run_eagerly", "steps_per_execution"}:
+            raise UsageError(
+                f"compile does not take {', '.join(sorted(refused))}: a method brings its own "
+                "objectives and metrics."
+            )
+        self._check_parameter_groups()
+        if any(layer.compute_dtype == "float16" for layer in self._flatten_layers()):
+            optimizer = with_scaled_loss(optimizer)  # small gradients would be 0
+        optimizer = group_optimizer(optimizer, self.parameter_groups)
+        self.compile_chains = bool(jit_compile) and not kwargs.get("run_eagerly", False)
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        super().compile(optimizer, jit_compile=self.compile_chains and replicas == 1, **kwargs)
+        self._compile_arguments = {"jit_compile": jit_compile, **kwargs}
+        if not is_multi_worker(self.distribute_strategy):
+            check_replicas(self.optimizer, replicas)
+        # Made now, so that the first step is traced once.
+        with self.distribute_strategy.scope():
+            self.optimizer.build(self.trainable_variables)
+            self._untracked = _Untracked(Means())
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return None
+        optimizer = keras.saving.serialize_keras_object(plain_optimizers(self.optimizer))
+        return {"optimizer": optimizer, **self._compile_arguments}
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    @property
+    def metrics(self):
+        return [self._untracked.means] if self.compiled else []
+
+    @property
+    def _means(self):
+        if not self.compiled:
+            raise UsageError("compile must be called before a model is trained or evaluated.")
+        return self._untracked.means
+
+    def _get_metrics_result_or_logs(self, logs):
+        tracked = self._means.result()
+        if set(logs) <= set(tracked) and not self._means.num_examples:
+            raise UsageError("x must give at least one batch in every epoch; it ran out of them.")
+        # Others are of a step that a user has written.
+        return {name: tracked.get(name, value) for name, value in logs.items()}
+
+    def _flatten_metrics_in_order(self, logs):
+        # As Keras gives them, the loss first.
+        values = [logs[name] for name in sorted(logs, key=lambda name: name != "loss")]
+        return values[0] if len(values) == 1 else values
+
+    def track(self, reported: dict[str, tf.Tensor], num_examples: tf.Tensor) -> dict:
+        """Adds what a step reports to the means so far.
+
+        Args:
+          reported: by name, a number that is a mean over the examples, or one for each of them.
+          num_examples: how many this replica has.
+
+        Returns:
+          The means so far over the examples of all replicas, with the `loss`: the metrics of Keras.
+        """
+        name, factor = self.selected_by
+        if name in reported:
+            reported = {"loss": factor * reported[name]} | reported
+        self._means.update_state(reported, num_examples)
+        results = self._means.result_of_all()
+        results = {name: results[name] for name in reported}
+        if is_multi_worker(self.distribute_strategy):
+            # Keras takes the mean over an axis that a number has not.
+            return {name: tf.reshape(value, [1]) for name, value in results.items()}
+        return results
+
+    def num_reported(self, name: str) -> tf.Tensor:
+        """How many examples the mean of what is reported as `name` is over, on this replica."""
+        return self._means.count_of(name)
+
+    # Data.
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        *,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        **kwargs,
+    ):
+        """As `keras.Model.fit`.
+
+        Arrays become a pipeline whose order is a function of (model seed, epoch); a last batch
+        that is not full is left out of the epoch. Pipelines, `keras.utils.PyDataset` and generators
+        give batches of their own, in their own order: arrays, pairs or dictionaries.
+
+        Raises:
+          UsageError: for images of a wrong shape, not finite or outside [0, 1], for no full batch,
+            for data that may not end without `steps_per_epoch`, for examples without an `index`
+            where the method keeps chains, or for weights of examples or classes, which no method
+            here defines.
+          FloatingPointError: after a step whose objective was not finite.
+        """
+        check_no_weights(sample_weight=sample_weight, class_weight=class_weight)
+        if validation_split and validation_data is None:
+            x, validation_data = split_arrays(x, y, validation_split)
+            y = None
+        given, seed = Given(self.fields), self.seed if shuffle else None
+        steps = {"steps_per_epoch": steps_per_epoch}
+        train = given.batches(x, y, batch_size, seed=seed, training=True, **steps)
+        if validation_data is not None:
+            steps = {"validation_steps": validation_steps}
+            size = validation_batch_size or batch_size
+            validation_data = given.validation(validation_data, size, **steps)
+        single = isinstance(callbacks, keras.callbacks.Callback)
+        callbacks = [callbacks] if single else list(callbacks or [])
+        recovery = next((c for c in callbacks if isinstance(c, RecoveryPoint)), None)
+        ours = [EpochSetter(), StopOnDivergence(recovery), ChainHealth(), ScorePreparation()]
+        arguments = {
+            "epochs": epochs,
+            "verbose": verbose,
+            "callbacks": [*ours, *callbacks],
+            "steps_per_epoch": steps_per_epoch,
+        }
+        try:
+            with given.errors(), recovering.fit(self, train, arguments) as arguments:
+                return super().fit(
+                    train,
+                    validation_data=validation_data,
+                    shuffle=False,  # the data have their own order
+                    validation_steps=validation_steps,
+                    **arguments,
+                    **kwargs,
+                )
+        finally:
+            # Outside a fit every pipeline runs in the order of epoch 0.
+            epoch_variable().assign(0)
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose="auto",
+        sample_weight=None,
+        steps=None,
+        **kwargs,
+    ):
+        """As `keras.Model.evaluate`, on what `fit` takes. Pure: nothing is adapted or written."""
+        check_no_weights(sample_weight=sample_weight)
+        given = Given(self.fields)
+        if not kwargs.get("_use_cached_eval_dataset"):  # as Keras does in every epoch of a fit
+            x = given.batches(x, y, batch_size, steps=steps)
+            self.prepare_for_scores(self.score_seed)
+        with given.errors():
+            return super().evaluate(x, verbose=verbose, steps=steps, **kwargs)
+
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, **kwargs):
+        """As `keras.Model.predict`, on what `fit` takes: reconstruction means, [N, ...event]."""
+        given = Given(self.fields)
+        x = given.batches(x, None, batch_size, steps=steps)
+        with given.errors():
+            return super().predict(x, verbose=verbose, steps=steps, **kwargs)
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+        """As `keras.Model.train_on_batch`, on a batch that is checked as `fit` checks it."""
+        check_no_weights(sample_weight=sample_weight, class_weight=class_weight)
+        batch = checked_batch((x, y), self.fields)
+        return super().train_on_batch(batch, return_dict=return_dict)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """As `keras.Model.test_on_batch`, on a batch that is checked as `evaluate` checks it."""
+        check_no_weights(sample_weight=sample_weight)
+        batch = checked_batch((x, y), self.inference_fields)
+        return super().test_on_batch(batch, return_dict=return_dict)
+
+    def predict_on_batch(self, x):
+        """As `keras.Model.predict_on_batch`, on a batch that is checked as `predict` checks it."""
+        return super().predict_on_batch(checked_batch(x, self.inference_fields))
+
+    @property
+    def inference_fields(self) -> dict[str, Field]:
+        """The fields of a batch that is not for training, by name."""
+        return {name: field for name, field in self.fields.items() if not field.training_only}
+
+    def share(self, data, fields: dict[str, Field]) -> Share:
+        """What this replica has of a batch that a step is given, checked."""
+        batch, strategy = as_batch(data), self.distribute_strategy
+        # A replica may have no example; a batch may not.
+        if strategy.num_replicas_in_sync == 1 or not tf.executing_eagerly() or len(batch["x"]):
+            batch = checked_batch(batch, fields)
+        return share_of(batch, strategy)
+
+    # Files.
+
+    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+        """As `keras.Model.load_weights`; where it fails, the weights stay as they were.
+
+        Raises:
+          UsageError: for weights of another model.
+        """
+        with self._unless_it_fails():
+            try:
+                super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
+            except ValueError as error:
+                first = str(error).split("\n")[0]
+                raise UsageError(
+                    f"filepath: {str(filepath)!r} holds no weights of this model; {first}"
+                ) from None
+
+    def set_weights(self, weights):
+        """As `keras.Model.set_weights`; where it fails, the weights stay as they were."""
+        with self._unless_it_fails():
+            super().set_weights(weights)
+
+    @contextlib.contextmanager
+    def _unless_it_fails(self):
+        before = [variable.numpy() for variable in self.variables]
+        try:
+            yield
+        except Exception:
+            for variable, value in zip(self.variables, before, strict=True):
+                variable.assign(value)
+            raise
+
+    def export(self, *args, **kwargs):
+        """Refuses, since `zoo.export` writes all that a model answers, with checked inputs.
+
+        Raises:
+          UsageError: always.
+        """
+        raise UsageError("export: models of the zoo are exported by zoo.export(model, path).")
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: all is built already, and Keras takes no dictionaries of several workers."""
+
+    def _check_parameter_groups(self):
+        owned = [v.path for group in self.parameter_groups.values() for v in group]
+        if sorted(owned) != sorted(v.path for v in self.trainable_variables):
+            raise ValueError("parameter_groups must hold every trainable variable exactly once.")
+
+
+class _Untracked(NamedTuple):
+    """Means of what steps report, where Keras does not take them for weights."""
+
+    means: Means

@@ -1,0 +1,83 @@
+"""What a model must know of data, of whatever a user has of them."""
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.core.batches import as_batch
+from zoo.core.checks import UsageError
+from zoo.core.fields import PixelField, check_batch
+from zoo.core.pipeline import pipeline
+from zoo.data.loading import Data
+
+
+def as_data(given) -> Data:
+    """Makes of a user's data what `for_data` looks at.
+
+    Args:
+      given: what `zoo.data.load` returns; or an array of examples [N, ...event], pixels in [0, 1];
+        a dictionary of arrays with such an `x`, or a pair (x, y); a batched `tf.data` pipeline of
+        these; or the shape of one example, a tuple of whole numbers.
+
+    Returns:
+      The data. Of a pipeline the number of examples is not known, of a shape neither that nor the
+      mean; a method that needs it says so.
+
+    Raises:
+      UsageError: for anything else, or arrays that are no images.
+    """
+    if isinstance(given, Data):
+        return given
+    if isinstance(given, tf.data.Dataset):
+        return _of(_shape_of_batches(given), given.map(_batch))
+    if isinstance(given, tf.TensorShape | tuple | list) and _is_shape(tuple(given)):
+        return _of(tuple(given)[given[0] is None :])
+    if isinstance(given[0] if isinstance(given, tuple) and given else given, _ARRAYS):
+        arrays = as_batch(given)
+        shape = np.shape(arrays.get("x"))
+        if len(shape) >= 2:
+            x = check_batch({"x": PixelField(shape[1:])}, arrays)["x"]
+            return _of(shape[1:], pipeline({"x": x}, min(len(x), 1000)), {"train": len(x)})
+    raise UsageError(
+        "data must be what zoo.data.load returns, an array of examples [N, ...event], a batched "
+        f"tf.data pipeline, or the shape of one example; it was {_told(given)}."
+    )
+
+
+_ARRAYS = (np.ndarray, tf.Tensor, dict)
+
+
+def _of(shape, train=None, num_examples=None):
+    return Data(train, None, None, {"x": PixelField(shape)}, num_examples or {})
+
+
+def _is_shape(given):
+    numbers = given[1:] if given and given[0] is None else given
+    return len(numbers) > 0 and all(
+        isinstance(n, int | np.integer) and not isinstance(n, bool) and n > 0 for n in numbers
+    )
+
+
+def _batch(*batch):
+    return {"x": as_batch(batch if len(batch) > 1 else batch[0])["x"]}
+
+
+def _shape_of_batches(dataset):
+    spec = as_batch(dataset.element_spec).get("x")
+    shape = getattr(spec, "shape", tf.TensorShape(None))
+    if shape.rank is None or shape.rank < 2 or not shape[1:].is_fully_defined():
+        raise UsageError(
+            "data must give batches [N, ...event] of a known shape; the pipeline's x was "
+            f"{shape if shape.rank is None else shape.as_list()}."
+        )
+    if shape.rank == 3 and shape[0] is not None and shape[-1] in (1, 3):
+        raise UsageError(
+            "data must give batches [N, ...event]; the pipeline's x was "
+            f"{shape.as_list()}, an image by itself: give data.batch(32)."
+        )
+    return tuple(shape[1:])
+
+
+def _told(given):
+    shape = getattr(given, "shape", None)
+    kind = type(given).__name__
+    return f"a {kind}" if shape is None else f"a {kind} of the shape {list(shape)}"
