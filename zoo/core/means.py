@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from zoo.core.replicas import sum_over_replicas
+
 _MOST = 64  # names
 
 
@@ -48,10 +50,7 @@ class Means(keras.metrics.Metric):
     def result_of_all(self) -> dict[str, tf.Tensor]:
         """The same over the examples of all replicas, asked on each of them."""
         tables = [tf.convert_to_tensor(table) for table in (self._sums, self._counts)]
-        replica = tf.distribute.get_replica_context()
-        if replica.num_replicas_in_sync == 1:
-            return self._means(*tables)
-        return self._means(*replica.all_reduce(tf.distribute.ReduceOp.SUM, tables))
+        return self._means(*sum_over_replicas(tables, tf.distribute.get_strategy()))
 
     def get_state(self) -> dict[str, list]:
         """What the means are made of so far, for `set_state`."""

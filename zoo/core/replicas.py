@@ -15,6 +15,24 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return not is_multi_worker(strategy) or strategy.cluster_resolver.task_id == 0
 
 
+def sum_over_replicas(values: list[tf.Tensor], strategy: tf.distribute.Strategy) -> list[tf.Tensor]:
+    """Sums what all replicas have, asked on each of them.
+
+    Args:
+      values: of this replica.
+      strategy: whose replicas have the others.
+
+    Returns:
+      The sums.
+    """
+    if strategy.num_replicas_in_sync == 1:
+        return values
+    if is_multi_worker(strategy):
+        with tf.device("CPU:0"):  # workers cannot sum what has no place
+            values = [tf.identity(value) for value in values]
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+
 class Share(NamedTuple):
     """What one replica has of a batch.
 
@@ -53,8 +71,6 @@ def share_of(batch: dict[str, tf.Tensor], strategy: tf.distribute.Strategy) -> S
         for name, values in batch.items()
         if values.shape.rank
     }
-    with tf.device("CPU:0"):  # workers cannot sum what has no place
-        count = tf.identity(tf.cast(num_examples, tf.float32))
-    replica = tf.distribute.get_replica_context()
-    total = replica.all_reduce(tf.distribute.ReduceOp.SUM, count)
+    count = tf.cast(num_examples, tf.float32)
+    (total,) = sum_over_replicas([count], strategy)
     return Share(batch | padded, num_examples, tf.math.divide_no_nan(count, total))
