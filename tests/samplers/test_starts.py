@@ -24,8 +24,10 @@ def density(bad, above):
     return log_density
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.parametrize("bad", [np.nan, -np.inf, np.inf])
+@pytest.mark.parametrize(
+    ("bad", "jit_compile"),
+    [(np.nan, False), (np.nan, True), (-np.inf, False), (np.inf, False)],
+)
 def test_bad_starts_are_drawn_again(bad, jit_compile):
     """Whole chains, of all parts; the others stay at the first draw; and all are counted."""
     seed = samplers.as_seed(3)

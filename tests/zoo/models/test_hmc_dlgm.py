@@ -132,7 +132,9 @@ def geweke_error(module):
 
 def test_geweke():
     assert geweke_error(hmc_dlgm) < 4
-    prior = ("self.log_joint(batch, z)", 'self.likelihood(z).log_prob(batch["x"])')
+    chain = "lambda z: {},\n            z,\n"
+    wrong_density = 'self.likelihood(z).log_prob(batch["x"])'
+    prior = chain.format("self.log_joint(batch, z)"), chain.format(wrong_density)
     assert geweke_error(wrong(hmc_dlgm.__name__, *prior)) > 8
 
 
