@@ -14,8 +14,9 @@ from zoo.core.callbacks import (
     RecoveryPoint,
     ScorePreparation,
     StopOnDivergence,
+    as_callbacks,
 )
-from zoo.core.checks import UsageError
+from zoo.core.checks import UsageError, check_count, check_count_or_0
 from zoo.core.fields import Field
 from zoo.core.given import Given, split_arrays
 from zoo.core.means import Means
@@ -151,10 +152,11 @@ class FittedModel(keras.Model):
         shuffle=True,
         class_weight=None,
         sample_weight=None,
-        *,
+        initial_epoch=0,
         steps_per_epoch=None,
         validation_steps=None,
         validation_batch_size=None,
+        validation_freq=1,
         **kwargs,
     ):
         """As `keras.Model.fit`.
@@ -166,11 +168,16 @@ class FittedModel(keras.Model):
         Raises:
           UsageError: for images of a wrong shape, not finite or outside [0, 1], for no full batch,
             for data that may not end without `steps_per_epoch`, for examples without an `index`
-            where the method keeps chains, or for weights of examples or classes, which no method
-            here defines.
+            where the method keeps chains, for weights of examples or classes, which no method here
+            defines, or for what is no callback.
           FloatingPointError: after a step whose objective was not finite.
         """
         check_no_weights(sample_weight=sample_weight, class_weight=class_weight)
+        check_count_or_0(epochs=epochs, initial_epoch=initial_epoch)
+        steps = {"steps_per_epoch": steps_per_epoch, "validation_steps": validation_steps}
+        check_count(**{name: number for name, number in steps.items() if number is not None})
+        check_count(validation_freq=validation_freq)
+        callbacks = as_callbacks(callbacks)
         if validation_split and validation_data is None:
             x, validation_data = split_arrays(x, y, validation_split)
             y = None
@@ -181,14 +188,13 @@ class FittedModel(keras.Model):
             steps = {"validation_steps": validation_steps}
             size = validation_batch_size or batch_size
             validation_data = given.validation(validation_data, size, **steps)
-        single = isinstance(callbacks, keras.callbacks.Callback)
-        callbacks = [callbacks] if single else list(callbacks or [])
         recovery = next((c for c in callbacks if isinstance(c, RecoveryPoint)), None)
         ours = [EpochSetter(), StopOnDivergence(recovery), ChainHealth(), ScorePreparation()]
         arguments = {
             "epochs": epochs,
             "verbose": verbose,
             "callbacks": [*ours, *callbacks],
+            "initial_epoch": initial_epoch,
             "steps_per_epoch": steps_per_epoch,
         }
         try:
@@ -198,6 +204,7 @@ class FittedModel(keras.Model):
                     validation_data=validation_data,
                     shuffle=False,  # the data have their own order
                     validation_steps=validation_steps,
+                    validation_freq=validation_freq,
                     **arguments,
                     **kwargs,
                 )
