@@ -72,7 +72,7 @@ def output_range(network: keras.Model) -> tuple[float, float, str]:
       The lowest and the highest output, infinite where nothing bounds them, and the name of the
       layer that does.
     """
-    spec = tf.TensorSpec([None, *network.input_shape[1:]], network.compute_dtype)
+    spec = tf.TensorSpec([None, *network.input_shape[1:]], network.variable_dtype)
     inlines = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)  # a user's function is traced inline, to be looked into
     try:
