@@ -39,6 +39,7 @@ def _reason(error, folder):
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if (file := pathlib.Path(frame.filename).resolve()).is_relative_to(folder.resolve())
+        and file.is_file()
         and not file.is_relative_to(_ZOO)
     ]
     if not frames:
