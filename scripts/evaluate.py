@@ -4,12 +4,12 @@
     python scripts/evaluate.py --workdir=runs/hmc_dlgm_digits --num_increments=1000
     python scripts/evaluate.py --workdir=runs/ais_mnist --protocol=paper --num_images=10
 
-With --against nothing is run: the figures that both directories hold by the same protocol are
-compared, with the standard error of the paired difference. Without flags evaluation.json and
-log_likelihood.csv are written anew, by the run's own config; what flags change is written to
-evaluations/NAME=VALUE.json and .csv. An evaluation that was interrupted goes on when the same
-command is given again. A chain whose weight is NaN ends the evaluation in a sentence that names
-the image; --skip_failed scores by the others.
+With --against nothing is run, and flags of protocols are refused: the figures that both directories
+hold by the same protocol are compared, with the standard error of the paired difference. Without
+flags evaluation.json and log_likelihood.csv are written anew, by the run's own config; what flags
+change is written to evaluations/NAME=VALUE.json and .csv. An evaluation that was interrupted goes
+on when the same command is given again. A chain whose weight is NaN ends the evaluation in a
+sentence that names the image; --skip_failed scores by the others.
 """
 
 import os
@@ -21,6 +21,7 @@ from absl import flags
 import samplers
 from zoo import analysis, scores
 from zoo.core.annealing import PROTOCOLS, SCHEDULES, STARTS
+from zoo.core.checks import UsageError
 from zoo.runs import cli, writers
 from zoo.runs.locks import locked_run
 from zoo.runs.run import Run, open_run
@@ -53,6 +54,12 @@ PROTOCOL = {
 
 def main() -> None:
     if AGAINST.value is not None:
+        for name, flag in {"protocol": NAMED, **PROTOCOL}.items():
+            if flag.value is not None:
+                raise UsageError(
+                    f"{name} must be left out with against, which runs nothing; it was "
+                    f"{flag.value!r}."
+                )
         return compare(WORKDIR.value, AGAINST.value)
     run = open_run(WORKDIR.value, to_write=True)
     with locked_run(run.workdir):
@@ -73,7 +80,10 @@ def evaluate(run: Run) -> None:
 def compare(path: str, against: str) -> None:
     """Prints paired differences in log-likelihood, by every protocol that scored both."""
     runs = [open_run(path), open_run(against)]
-    found = [{analysis.protocol_of(scored): scored for scored in run.evaluations} for run in runs]
+    found = [{} for _ in runs]
+    for run, scored in zip(runs, found, strict=True):
+        for evaluation in run.evaluations:  # its own first, which others of the protocol leave
+            scored.setdefault(analysis.protocol_of(evaluation), evaluation)
     shared = [protocol for protocol in found[0] if protocol in found[1]]
     if not shared:
         analysis.check_scored_alike(runs)

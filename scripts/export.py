@@ -11,15 +11,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import zoo
 from zoo.runs import cli, manifest
 from zoo.runs.run import open_run
+from zoo.serving.export import EXPORTED
 
 WORKDIR = cli.define_workdir()
-_FILES = ("*.pb", "variables.*", "tf_serving_warmup_requests")
 
 
 def main() -> None:
     run = open_run(WORKDIR.value, to_write=True)
     model = run.model
-    path = manifest.claim(run.workdir, "export", *_FILES)
+    path = manifest.claim(run.workdir, "export", *EXPORTED)
     zoo.export(model, path)
     print(f"{path}: {', '.join(model.signatures())}")
 

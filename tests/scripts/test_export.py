@@ -79,6 +79,15 @@ def test_mistakes(flags, message, exported):
     assert result.returncode == 2 and message in result.stderr
 
 
+def test_what_somebody_put_into_an_export_stays(exported):
+    path = exported / "export" / "notes.txt"
+    path.write_text("mine")
+    result = run_here("export", f"--workdir={exported}")
+    path.unlink()
+    assert result.returncode == 2
+    assert "export' holds 'notes.txt', which no export wrote" in result.stderr
+
+
 def test_a_run_without_an_export(trained):
     result = run_here("serve_check", f"--workdir={trained[0]}")
     assert result.returncode == 2 and "is no export of zoo; write one by" in result.stderr

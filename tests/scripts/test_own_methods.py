@@ -97,16 +97,23 @@ def test_every_program_knows_it(tmp_path):
     [
         ("nowhere.py", "import: there is no file 'nowhere.py'."),
         ("own_nowhere", "import: 'own_nowhere' cannot be imported: No module named"),
-        ("own_broken.py", "import: 'own_broken' cannot be imported: division by zero."),
+        ("own_broken.py", "imported: ZeroDivisionError: division by zero (own_broken.py, line 1)."),
+        (
+            "own_exit.py",
+            "'own_exit' cannot be imported: SystemExit: 3 (own_exit.py, line 2).",
+        ),
+        ("{folder}", "import must be a module's name, or the path of a .py file; it was '"),
         ("own_syntax", "import: 'own_syntax' cannot be imported: invalid syntax (own_syntax.py"),
         ("layers.py", "import: 'layers' is the name of '"),
-        ("", "import: '' cannot be imported: Empty module name."),
+        ("", "import: '' cannot be imported: ValueError: Empty module name."),
     ],
 )
 def test_mistakes(flag, message, tmp_path):
     (tmp_path / "own_broken.py").write_text("1 / 0")
+    (tmp_path / "own_exit.py").write_text("import sys\nsys.exit(3)")
     (tmp_path / "own_syntax.py").write_text("def (")
     (tmp_path / "layers.py").write_text("")
+    flag = flag.format(folder=tmp_path)
     result = run_here("sample", "--workdir=nowhere", f"--import={flag}", cwd=tmp_path)
     assert result.returncode == 2 and "Traceback" not in result.stderr
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]

@@ -83,6 +83,10 @@ def test_evaluate_against_another_run(trained, workdir):
     assert result.returncode == 0, result.stderr
     assert re.search(r"difference, paired by image +\+0\.500 \+- 0\.000\n", result.stdout)
     (workdir / "evaluations").mkdir()
+    chunks = workdir / "evaluations" / "chunk_size=9"  # of the same protocol: its own counts
+    chunks.with_suffix(".csv").write_text("\n".join([header, *rows]))
+    chunks.with_suffix(".json").write_text((trained[0] / "evaluation.json").read_text())
+    assert "+0.500" in run_here(*command).stdout
     more = workdir / "evaluations" / "num_increments=9"
     more.with_suffix(".csv").write_text(path.read_text())
     more.with_suffix(".json").write_text(json.dumps(figures | {"protocol": "9 steps"}))
@@ -167,6 +171,12 @@ def test_runs_of_version_0_1_0_are_refused(program, workdir):
         *((p, ["--workdir=nowhere"], "workdir: there is no run in 'nowhere'") for p in PROGRAMS),
         ("evaluate", [], "workdir"),
         ("evaluate", ["--workdir=.", "--against=."], "workdir: there is no run in '.'"),
+        (
+            "evaluate",
+            ["--workdir=.", "--against=.", "--seed=1"],
+            "seed must be left out with a",
+        ),
+        ("evaluate", ["--workdir=.", "--against=.", "--protocol=paper"], "protocol must be left o"),
         ("inpaint", ["--workdir=nowhere", "--mask=lft"], "left|right|top|bottom|box|random"),
         ("benchmark", ["--pairs=three"], "pairs"),
         ("benchmark", ["--pairs=0"], "pairs must be greater than 0; it was 0"),

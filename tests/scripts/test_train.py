@@ -193,12 +193,14 @@ def test_configs_are_listed(tmp_path):
         (["--config.model.likelihood.name.x=1"], "unknown value 'model.likelihood.name.x'"),
         (["--config.model.num_steps=0"], "num_steps must be greater than 0; it was 0"),
         (["--config.epochs=0"], "epochs must be greater than 0; it was 0"),
-        (["--config.epochs=many"], "epochs"),
+        (["--config.epochs=many"], "config.epochs must be a whole number; it was 'many'."),
+        (["--config.optimizer.learning_rate=a: b"], "rate must be a number; it was 'a: b'."),
+        (["--config.jit_compile=maybe"], "jit_compile must be True or False; it was 'maybe'."),
         (["--config.optimizer.name=Adm"], "optimizer: unknown value 'Adm'; did you mean 'Adam'"),
         (["--epoch=3"], "Unknown command line flag 'epoch'"),
         (["config.epochs=3"], "'config.epochs=3' is not one"),
         (["--workdir=/proc/nowhere"], "workdir: cannot write to '/proc/nowhere'"),
-        (["--strategy=many"], "strategy"),
+        (["--strategy=many"], "strategy: unknown value 'many'; known are 'none', 'mirrored', "),
         (["--config.data.source=npz:no.npz"], "no.npz': No such file"),
         (["--config.data.batch_size=0"], "batch_size must be greater than 0; it was 0"),
         (["--config.evaluation.num_chains=0"], "num_chains must be greater than 0"),
@@ -222,7 +224,16 @@ def test_mistakes_end_in_one_line(arguments, message, tmp_path):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("def get_config(): return 1 / 0", "division by zero"),
+        ("def get_config(): return 1 / 0", "ZeroDivisionError: division by zero (bad.py, line 1)."),
+        (
+            "def get_config():\n    return {}['no']",
+            "be run: KeyError: 'no' (bad.py, line 2).",
+        ),
+        ("import sys\nsys.exit(3)", "bad.py' cannot be run: SystemExit: 3 (bad.py, line 2)."),
+        (
+            "def get_config(): open('no')",
+            "FileNotFoundError: [Errno 2] No such file",
+        ),
         ("def get_config( return", "invalid syntax (bad.py, line 1)"),
         ("x = 1", "bad.py' must define a function get_config; it does not."),
         ("import nothing_like_it", "No module named 'nothing_like_it'"),
@@ -244,7 +255,7 @@ def test_malformed_config_files(source, message, tmp_path):
     path.write_text(source)
     result = run_here("train", f"--config={path}", cwd=tmp_path)
     assert result.returncode == 2
-    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: config")]
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert message in line and "Traceback" not in result.stderr
 
 

@@ -32,7 +32,10 @@ def unknown_choice(name: str, value: str, choices: Collection[str], known: str) 
       choices: of which the error names the nearest.
       known: how the sentence ends where none is near.
     """
-    near = difflib.get_close_matches(str(value), choices, n=3, cutoff=0.5)
+    spelt = {choice.lower(): choice for choice in choices}
+    likeness = 0.5 if len(spelt) < 100 else 0.7  # of many some are near by chance
+    near = difflib.get_close_matches(str(value).lower(), spelt, n=3, cutoff=likeness)
+    near = [spelt[choice] for choice in near]
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else known
     return UsageError(f"{name}: unknown value {value!r}; {hint}")
 

@@ -84,7 +84,10 @@ class Field:
             rule = self.rule.replace("finite ", "")
             low, high = values.min(), values.max()
             hint = self.hint(given.dtype, low, high)
-            raise UsageError(f"{name} {rule}; they run from {low:g} to {high:g}{hint}.")
+            ends = [f"{end:g}" for end in (low, high)]
+            if self.allows(tf.constant(np.array(ends, float).astype(values.dtype))):
+                ends = [f"{end!s}" for end in (low, high)]  # six digits would not show it
+            raise UsageError(f"{name} {rule}; they run from {ends[0]} to {ends[1]}{hint}.")
         return values.astype(self.dtype, copy=False)
 
     def hint(self, dtype: np.dtype, low: float, high: float) -> str:
@@ -151,11 +154,16 @@ class PixelField(Field):
     def hint(self, dtype, low, high):
         if dtype == np.uint8 or (low >= 0 and 127 < high <= 255):
             return "; divide them by 255"
+        if low >= -_ROUNDING and high <= 1 + _ROUNDING:
+            return "; np.clip(x, 0, 1) takes rounding errors away"
         return "; add 1 and divide by 2" if -1 <= low < -0.5 and high <= 1 else ""
 
     def allows(self, values):
         values = tf.reshape(values, [-1])  # whose rank is right, whatever came
         return tf.reduce_all((values >= 0) & (values <= 1))  # false for NaN, too
+
+
+_ROUNDING = 1e-3  # by which arithmetic leaves [0, 1]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -44,10 +44,11 @@ def read_images(path: pathlib.Path, *, prepare: Preparation, verbose: bool = Tru
         for name, folder in named:
             bar.add(1)
             try:
-                image = prepare(read_picture(path / name)).numpy()
+                picture = read_picture(path / name)
             except Exception as error:  # a broken file can make Pillow raise anything
                 broken[name] = error
                 continue
+            image = prepare(picture).numpy()
             first = first or image.shape
             if image.shape[:2] != first[:2]:
                 raise _of_several_sizes(path, first, image.shape)
@@ -142,9 +143,11 @@ def _files_by_split(path) -> dict[str, list[tuple[str, str]]]:
         ending = os.path.splitext(name)[1].lower()
         if any(map(_is_nobodys, pathlib.PurePath(name).parts)) or is_inside_itself(name):
             continue
+        if os.path.exists(path / name) and not os.path.isfile(path / name):
+            continue  # a folder, or a pipe, which would never end
         if split and ending in IMAGE_FILES:
             files.setdefault(split, []).append((name, os.path.dirname(inner)))
-        elif os.path.isfile(path / name):
+        else:
             where = " beside the splits" if ending in IMAGE_FILES else ""
             skipped[(ending or "without an ending") + where] += 1
     told = ", ".join(f"{k} {n}" for k, n in sorted(skipped.items(), key=lambda kn: (-kn[1], kn[0])))

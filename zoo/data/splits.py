@@ -13,6 +13,7 @@ from zoo.core.fields import Field, LabelField, PixelField
 from zoo.core.progress import verbosity
 
 SPLITS = ("train", "validation", "test")
+_CHANNELS = (1, 3)  # grey, or RGB
 Split = dict[str, np.ndarray]  # by field; first axis the examples
 Splits = dict[str, Split]  # by the name of the split
 
@@ -60,7 +61,7 @@ class Preparation:
         for name in ("crop", "grey", "invert"):
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise UsageError(f"{name} must be True or False; it was {getattr(self, name)!r}.")
-        if self.channels not in (None, 1, 3) or isinstance(self.channels, bool):
+        if self.channels not in (None, *_CHANNELS) or isinstance(self.channels, bool):
             raise UsageError(f"channels must be 1, 3 or left out; it was {self.channels!r}.")
         if self.grey and self.channels == 3:
             raise UsageError("channels must be 1 or left out with grey; it was 3.")
@@ -96,6 +97,9 @@ class Preparation:
         return image / top
 
 
+_LARGEST_SIDE = 2**14  # pixels; one such image takes a gigabyte
+
+
 def image_size(size: int | str | Sequence[int] | None) -> tuple[int, int] | None:
     """Reads a height and a width.
 
@@ -123,6 +127,8 @@ def image_size(size: int | str | Sequence[int] | None) -> tuple[int, int] | None
         )
     for side in sides:
         check_count(size=side)
+        if side > _LARGEST_SIDE:
+            raise UsageError(f"size must be at most {_LARGEST_SIDE}; it was {size!r}.")
     return int(sides[0]), int(sides[-1])
 
 
@@ -186,14 +192,21 @@ def image_fields(splits: Splits) -> dict[str, Field]:
     """Returns the fields of images `x` and, where there are any, labels `y`.
 
     Raises:
-      UsageError: for labels that no int32 can hold.
+      UsageError: for images of other channels than grey or RGB, of which pictures are drawn, or
+        labels that no int32 can hold.
     """
+    shape = splits["train"]["x"].shape
+    if len(shape) == 4 and shape[-1] not in _CHANNELS:
+        raise UsageError(
+            f"data: x must hold images of 1 or 3 channels, [N, height, width, 1 or 3]; it was "
+            f"{list(shape)}."
+        )
     labels = [arrays["y"] for arrays in splits.values() if "y" in arrays]
     # Other types than integers are told by the check of the field.
     classes = [int(y.max()) for y in labels if y.size and y.dtype.kind in "iu"]
     if max(classes, default=0) >= 2**31 - 1:
         raise UsageError(f"data: y must hold labels below {2**31 - 1}; it holds {max(classes)}.")
-    fields = {"x": PixelField(splits["train"]["x"].shape[1:])}
+    fields = {"x": PixelField(shape[1:])}
     if labels and max(classes, default=0) >= 0:
         fields["y"] = LabelField(num_classes=max(classes, default=0) + 1)
     return fields

@@ -1,6 +1,8 @@
 """What the absl programs in `scripts/` share: flags, and one clear line for a user's mistake."""
 
+import os
 import pathlib
+import re
 import shlex
 import signal
 import sys
@@ -9,7 +11,7 @@ from collections.abc import Callable
 from absl import app, flags, logging
 
 from zoo.core import signals
-from zoo.core.checks import UsageError
+from zoo.core.checks import UsageError, unknown_choice
 from zoo.runs.config_files import config_files, find_config
 from zoo.runs.overrides import define_config_flag
 from zoo.runs.own_modules import import_own
@@ -102,15 +104,9 @@ def _parse(argv):
     except flags.Error as error:
         if _configs and flags.FLAGS["config"].parser.refused:
             raise flags.FLAGS["config"].parser.refused from None
-        # A config file that fails comes with its traceback, and the reason last.
-        told, trace, _ = str(error).partition("\n\nTraceback")
-        reason = str(error).strip().splitlines()[-1].removeprefix("zoo.core.checks.UsageError: ")
-        raise UsageError(f"config: {reason}" if trace else told) from None
-    except Exception as error:  # a config file is the user's code, and may raise anything
-        reason = _last_words(error) or type(error).__name__
-        if reason.isidentifier():  # of an override
-            reason = f"there is no {reason!r} in it to be changed."
-        raise UsageError(f"config: {reason}") from None
+        raise UsageError(_of_flag(str(error))) from None
+    except Exception as error:  # an override can make `ml_collections` raise anything
+        raise UsageError(f"config: {_last_words(error) or type(error).__name__}") from None
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # what TensorFlow tells below it is not for users
     if len(rest) > 1:
@@ -149,6 +145,25 @@ def _taken(argv, name):
     return rest, values
 
 
+def _of_flag(text):
+    """What absl says of a flag's value, in the words of all errors."""
+    for reason, rule in _RULES.items():
+        if match := re.fullmatch(f"flag --(.*?)=(.*): {reason}.*", text, re.DOTALL):
+            return f"{match[1]} must be {rule}; it was {match[2]!r}."
+    if match := re.fullmatch("flag --(.*?)=(.*): value should be one of <(.*)>", text, re.DOTALL):
+        known = match[3].split("|")
+        told = f"known are {', '.join(map(repr, known))}."
+        return str(unknown_choice(match[1], match[2], known, told))
+    return text
+
+
+_RULES = {
+    r"invalid literal for int\(\)": "a whole number",
+    "could not convert string to float": "a number",
+    r"\('Non-boolean argument to boolean flag": "True or False",
+}
+
+
 def _last_words(error):
     # Some errors show what they are told as Python would write it.
     text = str(error).replace("\\n", "\n").replace("\\'", "'")
@@ -162,6 +177,9 @@ def _told(function):
         return function()
     except (UsageError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
+    except BrokenPipeError:  # of a reader that has seen enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except OSError as error:  # such as a full disk
         of = "" if error.filename is None else f" {str(error.filename)!r}"
         print(f"error: cannot read or write{of}: {error.strerror or error}.", file=sys.stderr)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from zoo.core.checks import UsageError, check_choice
+from zoo.runs import own_code
 from zoo.runs.config import choose
 
 
@@ -39,7 +40,8 @@ def read_config_file(path: pathlib.Path) -> ConfigFile:
         raise UsageError(f"config: {str(path)!r} is no Python file.")
     spec = importlib.util.spec_from_file_location(f"{path.stem}_config", path)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with own_code.told(f"config: {str(path)!r} cannot be run", path.parent):
+        spec.loader.exec_module(module)
     if not hasattr(module, "get_config"):
         raise UsageError(f"config: {str(path)!r} must define a function get_config; it does not.")
     title = (module.__doc__ or "").strip().partition("\n")[0]

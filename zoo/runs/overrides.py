@@ -1,6 +1,8 @@
 """The flag `--config`, by which everything can be changed that a config may say."""
 
+import pathlib
 import re
+import runpy
 import sys
 
 import ml_collections
@@ -9,6 +11,7 @@ from ml_collections import config_dict, config_flags
 from ml_collections.config_flags.config_flags import ConfigFileFlagParser
 
 from zoo.core.checks import UsageError, unknown_choice
+from zoo.runs import own_code
 from zoo.runs.config import check_config
 from zoo.runs.defaults import resolve
 
@@ -34,7 +37,7 @@ def define_config_flag(help_string: str) -> flags.FlagHolder:
 
 
 class CompleteConfigParser(ConfigFileFlagParser):
-    """Reads a config file as `ml_collections` does, and adds what its config leaves out.
+    """Runs a config file, as `ml_collections` does, and adds what its config leaves out.
 
     Attributes:
       refused: the error that ended it, which absl tells otherwise.
@@ -43,8 +46,11 @@ class CompleteConfigParser(ConfigFileFlagParser):
     refused: UsageError | None = None
 
     def parse(self, path):
-        self.refused, config = None, super().parse(path)
+        self.refused = None
+        file, colon, choice = path.partition(":")
         try:
+            with own_code.told(f"config: {file!r} cannot be run", pathlib.Path(file).parent):
+                config = runpy.run_path(file)["get_config"](*([choice] if colon else []))
             return complete(config, given_overrides(sys.argv)).lock()
         except UsageError as error:
             self.refused = error

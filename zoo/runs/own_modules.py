@@ -5,7 +5,7 @@ import pathlib
 import sys
 
 from zoo.core.checks import UsageError
-from zoo.runs import manifest
+from zoo.runs import manifest, own_code
 
 _imported: list[dict[str, str]] = []
 
@@ -25,6 +25,10 @@ def import_own(name: str) -> None:
         if not path.is_file():
             raise UsageError(f"import: there is no file {name!r}.")
         name, folder = path.stem, path.parent
+    elif "/" in name:
+        raise UsageError(
+            f"import must be a module's name, or the path of a .py file; it was {name!r}."
+        )
     module = _import(name, folder)
     file = pathlib.Path(getattr(module, "__file__", None) or folder / name)
     if file.name == "__init__.py":
@@ -63,7 +67,5 @@ def _import(name, folder):
     if str(folder) not in sys.path:
         sys.path.append(str(folder))  # behind all others, whose names it must not take
         importlib.invalidate_caches()
-    try:
+    with own_code.told(f"import: {name!r} cannot be imported", folder):
         return importlib.import_module(name)
-    except Exception as error:  # it is the user's code, and may raise anything
-        raise UsageError(f"import: {name!r} cannot be imported: {error}.") from None

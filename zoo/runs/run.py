@@ -74,8 +74,9 @@ class Run:
             if mean is None:
                 raise ValueError(f"its log_likelihood in {path.name} is unknown")
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+            reason = f"{path.name} has no {error}" if isinstance(error, KeyError) else str(error)
             raise UsageError(
-                f"workdir: {self.workdir!r} has no evaluation to read: {error}."
+                f"workdir: {self.workdir!r} has no evaluation to read: {reason.removesuffix('.')}."
             ) from None
         left = values[~np.isnan(values)]  # all, but for images that were left out
         if len(values) != scores["num_images"] or not np.isclose(mean, left.mean()):

@@ -1,9 +1,11 @@
 """The work directory of a run: how it begins, goes on after an interruption, ends and is read."""
 
 import json
+import os
 import pathlib
 import shutil
 import tempfile
+import zipfile
 
 import keras
 import ml_collections
@@ -31,6 +33,10 @@ def make_workdir(path: str | pathlib.Path, *, name: str = "workdir") -> pathlib.
       UsageError: if it cannot be made or written to.
     """
     workdir = pathlib.Path(path)
+    if os.path.lexists(workdir) and not workdir.is_dir():
+        raise UsageError(
+            f"{name} must be a folder, or new; {str(path)!r} is a file, or a broken link."
+        )
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=workdir):
@@ -48,14 +54,20 @@ def is_finished(path: str | pathlib.Path, config: ml_collections.ConfigDict) -> 
       config: of the run, with every default.
 
     Raises:
-      UsageError: if it holds a run of another config, naming the first key that differs, or a run
-        of another version.
+      UsageError: if it holds a run of another config, naming the first key that differs, a run
+        of another version, or a finished one whose model is gone.
     """
     if not manifest.holds_run(path):
         return False
     state = _state(pathlib.Path(path))
     if state != _BROKEN:
         _check_same(load_config(path), config, path, state)
+    lacks_model = MODEL in manifest.names(path) and not (pathlib.Path(path) / MODEL).is_file()
+    if state == _FINISHED and lacks_model:
+        raise UsageError(
+            f"workdir: {str(path)!r} holds a finished run whose {MODEL} is gone; give another "
+            "directory, or --overwrite."
+        )
     return state == _FINISHED
 
 
@@ -165,6 +177,8 @@ def load(workdir: str | pathlib.Path) -> keras.Model:
     path, config = pathlib.Path(workdir) / MODEL, load_config(workdir)
     if not path.is_file():
         raise UsageError(f"workdir: {str(path)!r} is missing; did the training finish?")
+    if not zipfile.is_zipfile(path):  # of which Keras would say that it is not there
+        raise UsageError(f"workdir: {str(path)!r} cannot be loaded: it is not whole.")
     get_method(config.model.name)  # whose module registers it
     try:
         return keras.models.load_model(path)

@@ -8,6 +8,8 @@ import tensorflow as tf
 from zoo.core.checks import UsageError
 from zoo.core.generative import Endpoint, GenerativeModel
 
+EXPORTED = ("*.pb", "variables.*", "tf_serving_warmup_requests")  # names of its files
+
 
 def export(model: GenerativeModel, path: str | pathlib.Path) -> None:
     """Writes the model's `signatures` as a SavedModel; an older export is replaced.
@@ -21,11 +23,17 @@ def export(model: GenerativeModel, path: str | pathlib.Path) -> None:
       path: the directory to write: a new one, or an older export.
 
     Raises:
-      UsageError: if something else is at `path`.
+      UsageError: if something else is at `path`, or a file of somebody's own in it.
     """
     path = pathlib.Path(path)
     if path.exists() and not (path / "saved_model.pb").is_file():
         raise UsageError(f"path must be new or hold an older export; {str(path)!r} is neither.")
+    for file in path.rglob("*"):
+        if not file.is_dir() and not any(file.match(pattern) for pattern in EXPORTED):
+            raise UsageError(
+                f"path must hold an older export alone, which is replaced; {str(path)!r} holds "
+                f"{str(file.relative_to(path))!r}, which no export wrote."
+            )
     # Not by Keras's ExportArchive, which would trace each endpoint twice.
     functions = concrete_functions(model)
     archive = tf.Module()

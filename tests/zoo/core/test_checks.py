@@ -12,6 +12,7 @@ def test_choices():
     assert check_choice("mask", "left", ("left", "right")) == "left"
     for value, message in (
         ("lefft", "mask: unknown value 'lefft'; did you mean 'left'\\?"),
+        ("LEFT", "mask: unknown value 'LEFT'; did you mean 'left'\\?"),
         ("qqq", "mask: unknown value 'qqq'; known are 'left', 'right'\\."),
         (None, "mask: unknown value None; known are"),
     ):

@@ -59,6 +59,7 @@ def changed(value):
         (IMAGES, changed(1e300), "must be finite; it holds NaN or infinite numbers."),
         (Field((2, 3)), changed(np.inf), "must be finite; it holds NaN or infinite numbers."),
         (IMAGES, changed(16), r"must hold pixels in \[0, 1\]; they run from 0.5 to 16\."),
+        (IMAGES, changed(1 + 1e-7), r"must .* 0.5 to 1.00000\d+; np.clip\(x, 0, 1\) takes"),
         (IMAGES, changed(-0.1), r"must hold pixels in \[0, 1\]; they run from -0.1 to 0.5\."),
         (LABELS, [0.0, 1.0], "must hold whole numbers; its dtype was float64."),
         (LABELS, [True], "must hold whole numbers; its dtype was bool."),

@@ -118,6 +118,9 @@ def test_classes_by_name(dtype, tmp_path):
         ({"x": np.array(["a.png"] * 20)}, r"must hold numbers .* it was \[20\] of <U5"),
         ({"x": X / 127.5 - 1}, r"must hold pixels in \[0, 1\]; they run from -1"),
         ({"x": X.astype(np.uint16) * 257}, "must hold bytes from 0 to 255, or .*from 0 to 65535"),
+        ({"x": X.reshape(20, 8, 3, 2)}, r"must hold images of 1 or 3 channels, .*\[20, 8, 3, 2\]"),
+        ({"x": np.stack([X] * 4, -1)}, r"must hold images of 1 or 3 channels, .*\[20, 8, 6, 4\]"),
+        ({"x": np.moveaxis(np.stack([X] * 3, -1), 0, -1)}, r"1 or 3 channels, .*\[8, 6, 3, 20\]"),
         ({"x": X / 255.0 * 200.5}, r"must hold pixels in \[0, 1\]; they run from 0 to 2"),
     ],
 )

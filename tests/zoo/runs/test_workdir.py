@@ -242,9 +242,23 @@ def test_manifests_that_are_none(content, finished):
 def test_a_run_without_a_model(finished):
     with pytest.raises(zoo.UsageError, match="model.keras' is missing; did the training finish?"):
         zoo.load(str(finished))
-    (finished / "model.keras").write_text("PK")
-    with pytest.raises(zoo.UsageError, match="model.keras' cannot be loaded"):
-        zoo.load(str(finished))
+    for left in ("", "PK"):
+        (finished / "model.keras").write_text(left)
+        with pytest.raises(zoo.UsageError, match="model.keras' cannot be loaded: it is not whole"):
+            zoo.load(str(finished))
+    manifest.note(finished, files=[*manifest.names(finished), "model.keras"])
+    assert workdir.is_finished(finished, CONFIG)
+    (finished / "model.keras").unlink()
+    with pytest.raises(zoo.UsageError, match="a finished run whose model.keras is gone; give"):
+        workdir.is_finished(finished, CONFIG)
+
+
+def test_what_is_no_folder(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in ("file", "link"):
+        with pytest.raises(zoo.UsageError, match=f"workdir must be a folder, or new; .*{name}'"):
+            workdir.make_workdir(tmp_path / name)
 
 
 def test_runs_are_labelled(tmp_path):

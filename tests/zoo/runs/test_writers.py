@@ -97,6 +97,9 @@ def test_an_evaluation_is_read_as_it_was_written(tmp_path, monkeypatch, digits, 
     (tmp_path / "run" / "evaluation.json").write_text(json.dumps(scores | {"log_likelihood": -3}))
     with pytest.raises(zoo.UsageError, match="evaluation.json and log_likelihood.csv of .* differ"):
         open_run(run.workdir).evaluation  # noqa: B018 (it is read when asked for)
+    (tmp_path / "run" / "evaluation.json").write_text("{}")
+    with pytest.raises(zoo.UsageError, match="to read: evaluation.json has no 'log_likelihood'."):
+        open_run(run.workdir).evaluation  # noqa: B018
     (tmp_path / "run" / "log_likelihood.csv").unlink()
     with pytest.raises(zoo.UsageError, match="has no evaluation to read"):
         open_run(run.workdir).evaluation  # noqa: B018
