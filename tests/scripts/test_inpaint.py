@@ -124,10 +124,19 @@ def test_an_own_picture_and_an_own_mask(workdir, tmp_path):
     result = run_here("inpaint", f"--workdir={workdir}", *flags)
     assert result.returncode == 0, result.stderr
     assert "4 completions of 1 images" in result.stdout and "hole: 50.0% hidden" in result.stdout
-    arrays = np.load(workdir / "inpainting_hole.npz")
+    arrays = np.load(workdir / "inpainting_mine_hole.npz")
     np.testing.assert_array_equal(arrays["visible"], zoo.data.mask("left", (8, 8, 1)))
     assert arrays["x"].shape == (1, 8, 8, 1) and arrays["x"].std() > 0
-    assert (workdir / "inpainting_hole.png").is_file()
+    assert (workdir / "inpainting_mine_hole.png").is_file()
+    assert (workdir / "completed_mine_hole.png").is_file()
+    # A mask that was drawn for another picture, and one that hides nothing.
+    for size, level, message in (
+        ((20, 30), 0, r"must be as large as .*mine.JPG', \[24, 30\] .*; it was \[20, 30\]"),
+        ((24, 30), 255, "must hide something: black is completed, white is visible"),
+    ):
+        Image.fromarray(np.full(size, level, np.uint8)).save(tmp_path / "hole.png")
+        result = run_here("inpaint", f"--workdir={workdir}", *flags)
+        assert result.returncode == 2 and re.search(message, result.stderr), result.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A user's own pictures and masks, prepared as the images of a data set were."""
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -87,6 +87,27 @@ def own_mask(path: str, shape: tuple[int, ...], prepare: Preparation | None = No
     resize = Preparation(size=shape[:2], crop=prepare is None or prepare.crop)
     shown = resize(visible.astype(np.float32)).numpy() >= 0.5
     return np.broadcast_to(shown, shape).copy()
+
+
+def check_mask_fits(path: str, shape: tuple[int, ...], images: Sequence[str]) -> None:
+    """Refuses a mask that was drawn for other pictures, of which it would hide another place.
+
+    Args:
+      path: of the mask.
+      shape: of the data's images, (height, width, channels).
+      images: paths of the pictures that it is for.
+
+    Raises:
+      UsageError: naming the picture that is of another size than the mask.
+    """
+    size = _read("mask", path).shape[:2]
+    for image in images:
+        upright = _read("image", image).shape[:2]
+        if size not in (upright, tuple(shape[:2])):
+            raise UsageError(
+                f"mask: {path!r} must be as large as {image!r}, {list(upright)} (as it is seen, "
+                f"upright), or as the model's images, {list(shape[:2])}; it was {list(size)}."
+            )
 
 
 def is_own_file(name: str) -> bool:

@@ -150,6 +150,11 @@ def _of_flag(text):
     for reason, rule in _RULES.items():
         if match := re.fullmatch(f"flag --(.*?)=(.*): {reason}.*", text, re.DOTALL):
             return f"{match[1]} must be {rule}; it was {match[2]!r}."
+    if match := re.fullmatch("flag --(.*?)=None: Flag .* must have a value .*", text, re.DOTALL):
+        return f"{match[1]} must be given; --help tells what it may be."
+    if match := re.match("Unknown command line flag '(.*?)'", text):
+        hint = f" A value of the config is changed by --config.{match[1]}=VALUE." * bool(_configs)
+        return f"{text.rstrip('.')}.{hint}"
     if match := re.fullmatch("flag --(.*?)=(.*): value should be one of <(.*)>", text, re.DOTALL):
         known = match[3].split("|")
         told = f"known are {', '.join(map(repr, known))}."
@@ -184,7 +189,10 @@ def _told(function):
         of = "" if error.filename is None else f" {str(error.filename)!r}"
         print(f"error: cannot read or write{of}: {error.strerror or error}.", file=sys.stderr)
     except KeyboardInterrupt as ended:
-        again = shlex.join(["python", *sys.argv])
+        # As it was typed: a script of Python, or the command that is installed.
+        command = pathlib.Path(sys.orig_argv[1] if len(sys.orig_argv) > 1 else "").stem
+        typed = ["mcmc-zoo", *sys.orig_argv[2:]] if command == "mcmc-zoo" else None
+        again = shlex.join(typed or ["python", *sys.argv])
         kept = f": {ended}. To go on: {again}" if str(ended) else "."
         print(f"interrupted{kept}", file=sys.stderr)
         sys.exit(128 + getattr(ended, "signum", signal.SIGINT))

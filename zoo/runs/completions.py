@@ -1,6 +1,7 @@
 """Samples and completions that are asked of a run's model, with their pictures."""
 
 import contextlib
+import pathlib
 import warnings
 from collections.abc import Iterator, Sequence
 
@@ -11,7 +12,7 @@ from zoo.analysis import pictures
 from zoo.core.checks import UsageError, check_count
 from zoo.core.seeds import new_seed
 from zoo.data.masks import hidden_mse
-from zoo.data.pictures import own_image, own_preparation
+from zoo.data.pictures import check_mask_fits, is_own_file, own_image, own_preparation
 from zoo.runs.run import Run
 from zoo.runs.writers import write_arrays, write_picture
 from zoo.scores.chunks import collect
@@ -68,12 +69,22 @@ def write_inpainting(
         check_count(num_steps=num_steps)
     seed = _told_seed(seed)
     shape, prepare = run.model.fields["x"].shape, None
+    files = {pathlib.Path(name).stem: name for name in masks or () if is_own_file(name)}
     if images:
         prepare = own_preparation(shape, run.config.data)
         x = np.stack([own_image(path, prepare) for path in images])
+        for path in files.values():
+            check_mask_fits(path, shape, images)
+    # Of one picture results have its name, so that those of the next do not take their place.
+    of = f"{pathlib.Path(images[0]).stem}_" if len(images) == 1 else ""
     shown = data.completion_masks(run.model, masks, seed, coverage, prepare=prepare)
     for name, visible in shown.items():
         if visible.all():
+            if name in files:
+                raise UsageError(
+                    f"mask: {files[name]!r} must hide something: black is completed, white is "
+                    "visible."
+                )
             raise UsageError(f"coverage must be larger: the mask {name!r} hides no pixel.")
     if not images:
         x = collect(run.model, run.data.test, min(num_images, run.data.num_examples["test"]))
@@ -100,12 +111,14 @@ def write_inpainting(
             f"{arrays['hidden_mse_of_mean'].mean():.4f} of the completions' mean, "
             f"{arrays['hidden_mse'].mean():.4f} of a single one"
         )
-        write_arrays(run, f"inpainting_{name}.npz", arrays)
+        write_arrays(run, f"inpainting_{of}{name}.npz", arrays)
         picture = pictures.inpainting(x, visible, drawn["mean"])
         names = pictures.inpainting_names(num_completions)
         if len(x) == 1:  # a column of its own would be long and thin
             picture, names = pictures.square(picture[:, 0]), ()
-        write_picture(run, f"inpainting_{name}.png", picture, names)
+        write_picture(run, f"inpainting_{of}{name}.png", picture, names)
+        if images:
+            write_picture(run, f"completed_{of}{name}.png", drawn["mean"].mean(0)[None])
 
 
 def _told_seed(seed):

@@ -50,14 +50,23 @@ def annealed_scores(scoring: Scoring) -> dict:
     """The log-likelihood by annealing, and the gap that bounds its error on simulated images."""
     settings = scoring.common | {"verbose": scoring.verbose} | scoring.annealing
     estimate = log_likelihood(scoring.model, scoring.batch, **settings)
-    bounds = bidirectional(scoring.model, num_images=scoring.num_simulated, **settings)
     scoring.warnings.extend(estimate.warnings)
-    return estimates.figures_of(scoring.model, estimate) | {
+    figures = estimates.figures_of(scoring.model, estimate) | {
+        "effective_chains": estimate.effective_sample_size,
+        "pareto_k": estimates.mean_shape(estimate.pareto_k),
+        "failed_chains": estimate.failed_chains,
+        "bdmc_gap": None,
+        "bdmc_gap_stderr": None,
+    }
+    # Of few images the gap need not be known better than their likelihood.
+    num_simulated = min(scoring.num_simulated, len(scoring.batch["x"]))
+    if not num_simulated:
+        return figures
+    bounds = bidirectional(scoring.model, num_images=num_simulated, **settings)
+    return figures | {
         "failed_chains": estimate.failed_chains + bounds.failed_chains,
         "bdmc_gap": bounds.gap,
         "bdmc_gap_stderr": bounds.gap_stderr,
-        "effective_chains": estimate.effective_sample_size,
-        "pareto_k": estimates.mean_shape(estimate.pareto_k),
     }
 
 

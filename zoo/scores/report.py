@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from zoo.core.annealing import Annealing
-from zoo.core.checks import UsageError, check_count
+from zoo.core.checks import UsageError, check_count, check_count_or_0
 from zoo.core.failures import check_figures
 from zoo.core.trainable import TrainableModel
 from zoo.scores.chunks import collect_batch, prepare
@@ -33,7 +33,8 @@ def report(
       model: a fitted model.
       data: an array of images, a dictionary of the model's fields, or a pipeline.
       num_images: the first so many images are scored; all by default.
-      num_simulated: images that are simulated for the BDMC gap.
+      num_simulated: images that are simulated for the BDMC gap, at most as many as are scored; 0
+        leaves it out.
       num_importance_samples: draws of the encoder, for the estimate beside the annealed one.
       chunk_size: images at a time.
       seed: int.
@@ -113,8 +114,8 @@ def check_protocol(
     Raises:
       UsageError: for an argument that `report` does not take, or out of its range.
     """
+    check_count_or_0(num_simulated=num_simulated)
     counts = {
-        "num_simulated": num_simulated,
         "num_importance_samples": num_importance_samples,
         "chunk_size": chunk_size,
     }

@@ -112,7 +112,7 @@ def test_units_are_in_the_order_of_ranks():
     ("settings", "message"),
     [
         ({"num_samples": 3}, "evaluation does not take num_samples"),
-        ({"num_simulated": 0}, "num_simulated must be greater than 0; it was 0"),
+        ({"num_simulated": -1}, "num_simulated must be .*; it was -1"),
         ({"num_importance_samples": 2.5}, "num_importance_samples must be a whole number"),
         ({"chunk_size": 0}, "chunk_size must be greater than 0"),
         ({"num_chains": 0}, "num_chains must be greater than 0"),
