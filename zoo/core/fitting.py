@@ -68,21 +68,33 @@ class FittedModel(KeptModel):
                 f"compile does not take {', '.join(sorted(refused))}: a method brings its own "
                 "objectives and metrics."
             )
-        check_count(steps_per_execution=kwargs.get("steps_per_execution", 1))
+        steps = kwargs.get("steps_per_execution", 1)
+        check_count(steps_per_execution=steps)
         if not isinstance(jit_compile, bool) and jit_compile != "auto":
             raise UsageError(f"jit_compile must be True, False or 'auto'; it was {jit_compile!r}.")
+        strategy = self.distribute_strategy
+        replicas = strategy.num_replicas_in_sync
+        if not strategy.extended.variable_created_in_scope(self.training_step.value):
+            raise UsageError(
+                "compile must be called in the scope that the model was made in; it was called in "
+                "another strategy's."
+            )
+        if steps > 1 and replicas > 1 and not is_multi_worker(strategy):
+            raise UsageError(
+                f"steps_per_execution must be 1 on the {replicas} replicas of a process; it was "
+                f"{steps}."
+            )
         self._check_parameter_groups()
         if any(layer.compute_dtype == "float16" for layer in self._flatten_layers()):
             optimizer = with_scaled_loss(optimizer)  # small gradients would be 0
-        optimizer = group_optimizer(optimizer, self.parameter_groups)
+        with strategy.scope():  # where an optimizer that is named is made
+            optimizer = group_optimizer(optimizer, self.parameter_groups)
         self.compile_chains = bool(jit_compile) and not kwargs.get("run_eagerly", False)
-        replicas = self.distribute_strategy.num_replicas_in_sync
         super().compile(optimizer, jit_compile=self.compile_chains and replicas == 1, **kwargs)
         self._compile_arguments = {"jit_compile": jit_compile, **kwargs}
-        if not is_multi_worker(self.distribute_strategy):
-            check_replicas(self.optimizer, replicas)
+        check_replicas(self.optimizer, strategy)
         # Made now, so that the first step is traced once.
-        with self.distribute_strategy.scope():
+        with strategy.scope():
             self.optimizer.build(self.trainable_variables)
             self._untracked = _Untracked(Means())
 
@@ -267,7 +279,9 @@ class FittedModel(KeptModel):
 
     def predict_on_batch(self, x):
         """As `keras.Model.predict_on_batch`, on a batch that is checked as `predict` checks it."""
-        return super().predict_on_batch(checked_batch(x, self.inference_fields))
+        batch = checked_batch(x, self.inference_fields)
+        # Of several replicas each was given the whole batch.
+        return super().predict_on_batch(batch)[: len(batch["x"])]
 
     @property
     def inference_fields(self) -> dict[str, Field]:

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from zoo.core.checks import UsageError
+from zoo.core.replicas import is_multi_worker
 
 
 class GroupOptimizer(keras.optimizers.Optimizer):
@@ -124,25 +125,32 @@ def with_scaled_loss(optimizer):
     return keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
 
 
-def check_replicas(optimizer: keras.optimizers.Optimizer, num_replicas: int) -> None:
-    """Refuses what Keras does in a branch, in which the replicas of a process cannot meet.
+def check_replicas(optimizer: keras.optimizers.Optimizer, strategy: tf.distribute.Strategy) -> None:
+    """Refuses optimizers of another strategy, and what Keras does in a branch, in which the
+    replicas of a process cannot meet.
 
     Args:
       optimizer: that of a compiled model.
-      num_replicas: in this process.
+      strategy: that of the model.
 
     Raises:
       UsageError: naming the argument.
     """
     inner = [getattr(optimizer, "inner_optimizer", None), *getattr(optimizer, "optimizers", ())]
     for one in filter(None, inner):
-        check_replicas(one, num_replicas)
+        check_replicas(one, strategy)
+    num_replicas = 1 if is_multi_worker(strategy) else strategy.num_replicas_in_sync
     for name in ("gradient_accumulation_steps", "ema_overwrite_frequency"):
         if num_replicas > 1 and getattr(optimizer, name):
             raise UsageError(
                 f"optimizer: {name} must be left out on the {num_replicas} replicas of a process; "
                 f"it was {getattr(optimizer, name)}."
             )
+    if not strategy.extended.variable_created_in_scope(optimizer.iterations.value):
+        raise UsageError(
+            f"optimizer must be made in the scope of the model's strategy; {optimizer.name!r} was "
+            "made in another."
+        )
 
 
 def plain_optimizers(optimizer: keras.optimizers.Optimizer):

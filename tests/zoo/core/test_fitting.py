@@ -164,7 +164,7 @@ def test_data_of_every_kind(kind):
             {"batch_size": 4, "validation_data": dataset().repeat()},
             "validation_steps must be given",
         ),
-        (None, {}, "x must be an array, a dictionary of arrays, a tf.data.Dataset"),
+        (None, {}, "x must be an array, a dictionary of arrays, a tf.data.Dataset, a Py"),
     ],
 )
 def test_data_that_cannot_be_fitted(data, arguments, message):

@@ -184,7 +184,7 @@ def ending(*layers):
             "must give the same each time",
         ),
         (ending(L.Lambda(lambda x: tf.cast(x, tf.uint8))), "must give floats; it gives tf.uint8"),
-        (ending(AddsLoss()), "decoder must not add losses, .*; 'adds_loss' adds one"),
+        (ending(AddsLoss()), "must not add losses, .*; 'adds_loss' adds one"),
         (ending(OfTheBatch()), "must look at each example alone"),
         (
             lambda: functional(lambda z: [L.Dense(24)(z), L.Dense(24)(z)]),

@@ -1,5 +1,7 @@
 """Replicas count by the examples that they have, and one that has none counts nothing."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -50,8 +52,12 @@ def test_what_a_share_may_not_hold():
 def test_scaled_losses_of_two_groups_on_two_replicas():
     """Each replica's objective is scaled, and their sum once."""
     results = []
-    for model in (stub, on_two_replicas):
-        optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))
+    for model, scope in (
+        (stub, contextlib.nullcontext()),
+        (on_two_replicas, two_replicas().scope()),
+    ):
+        with scope:
+            optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))
         model = model(optimizer={"mean": optimizer})
         model.fit(X[:9], batch_size=3, verbose=0)
         results.append(model.mean.numpy())
@@ -69,3 +75,24 @@ def test_what_keras_cannot_do_on_replicas_is_refused(name, value):
     for optimizer in (inner, scaled, {"mean": keras.optimizers.SGD(**arguments)}):
         with pytest.raises(zoo.UsageError, match=f"optimizer: {name} must be left out on the 2"):
             on_two_replicas(optimizer)
+
+
+def test_models_and_optimizers_are_of_one_strategy():
+    with pytest.raises(zoo.UsageError, match="optimizer must be made in the scope of the model's"):
+        on_two_replicas(keras.optimizers.SGD())
+    with pytest.raises(zoo.UsageError, match="optimizer must be made in .*; 'one' was made in an"):
+        on_two_replicas({"mean": keras.optimizers.SGD(name="one")})
+    outside = Stub()
+    with two_replicas().scope(), pytest.raises(zoo.UsageError, match="compile must be called in"):
+        outside.compile("sgd")
+    with two_replicas().scope():
+        inside = Stub()
+    inside.compile("sgd", run_eagerly=True)
+    assert np.isfinite(inside.train_on_batch(X[:3])).all()
+    with pytest.raises(zoo.UsageError, match="steps_per_execution must be 1 on the 2 replicas"):
+        inside.compile("sgd", steps_per_execution=2)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_batch_by_itself_is_predicted_once(size):
+    np.testing.assert_array_equal(on_two_replicas().predict_on_batch(X[:size]), X[:size])
