@@ -143,10 +143,13 @@ def test_an_own_picture_and_an_own_mask(workdir, tmp_path):
         (["--mask=random", "--coverage=1e-9"], "coverage must be larger: the mask 'random' hides"),
         (["--mask=box,patern"], "left|right|top|bottom|box|random|pattern"),
         (["--mask="], "left|right|top|bottom|box|random|pattern"),
+        (["--mask={white}"], "mask must hide something, by black: the mask 'white' hides no pixel"),
         (["--num_steps=0"], "num_steps must be greater than 0; it was 0"),
     ],
 )
-def test_mistakes_end_in_one_line(workdir, arguments, message):
+def test_mistakes_end_in_one_line(workdir, arguments, message, tmp_path):
+    Image.fromarray(np.full((8, 8), 255, np.uint8)).save(tmp_path / "white.png")
+    arguments = [argument.format(white=tmp_path / "white.png") for argument in arguments]
     before = sorted(workdir.iterdir())
     result = run_here("inpaint", f"--workdir={workdir}", *arguments)
     assert result.returncode == 2

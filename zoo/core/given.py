@@ -55,6 +55,8 @@ class Given:
         if x is None:
             raise UsageError("x must be an array, a dictionary of arrays or a tf.data.Dataset.")
         kind = _kind_of(x)
+        if isinstance(getattr(x, "train", None), tf.data.Dataset):
+            raise UsageError("x must be one pipeline, such as data.train; it was all of the data.")
         if kind is None:
             return _of_arrays(x, y, fields, batch_size, seed, training)
         for name, value in (("y", y), ("batch_size", batch_size)):

@@ -3,6 +3,7 @@
 import contextlib
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from zoo.analysis import pictures
 from zoo.core.checks import UsageError, check_count
 from zoo.core.seeds import new_seed
 from zoo.data.masks import hidden_mse
-from zoo.data.pictures import own_image, own_preparation
+from zoo.data.pictures import is_own_file, own_image, own_preparation
 from zoo.runs.run import Run
 from zoo.runs.writers import write_arrays, write_picture
 from zoo.scores.chunks import collect
@@ -74,7 +75,9 @@ def write_inpainting(
     shown = data.completion_masks(run.model, masks, seed, coverage, prepare=prepare)
     for name, visible in shown.items():
         if visible.all():
-            raise UsageError(f"coverage must be larger: the mask {name!r} hides no pixel.")
+            own = masks and any(is_own_file(mask) and Path(mask).stem == name for mask in masks)
+            must = "mask must hide something, by black" if own else "coverage must be larger"
+            raise UsageError(f"{must}: the mask {name!r} hides no pixel.")
     if not images:
         x = collect(run.model, run.data.test, min(num_images, run.data.num_examples["test"]))
     steps = "the model's own number of" if num_steps is None else num_steps
