@@ -2,6 +2,7 @@
 
 from layers.fold import fold
 from layers.networks import mlp
+from layers.policy import made_by
 from layers.shear import Shear
 from layers.top_down import BLOCKS, TopDown, bottom_up, descend, latent_dims
 
@@ -13,5 +14,6 @@ __all__ = [
     "descend",
     "fold",
     "latent_dims",
+    "made_by",
     "mlp",
 ]

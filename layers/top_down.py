@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from layers.fold import fold
+from layers.policy import made_by
 
 BLOCKS = ("dense", "convolution")
 
@@ -33,6 +34,7 @@ class TopDown(keras.Model):
       reference_scale: sigma as in the authors' code, exp(v / 2) of v = softplus(.) clipped to
         [0, 10], which is never below 1; else softplus(.).
       seed: of the initial weights.
+      **kwargs: `name`, and `dtype`, the policy of all its layers; None for that of Keras.
 
     Raises:
       ValueError: for other blocks, no latents, or a height or width that is odd.
@@ -61,16 +63,17 @@ class TopDown(keras.Model):
             "reference_scale": reference_scale,
             "seed": seed,
         }
-        make = _blocks(blocks, self.event_shape, width, seed)
         self.hierarchical, self.reference_scale = hierarchical, reference_scale
-        self.projections = [make.projection() for _ in self.latent_dims]
-        self.residuals = [make.residual() for _ in self.latent_dims]
-        self.means = [make.head(size) for size in self.latent_dims[1:]]
-        if hierarchical:
-            self.injections = [make.dense(size, "gelu") for size in self.latent_dims[1:]]
-        else:
-            self.scales = [make.head(size) for size in self.latent_dims[1:]]
-        self.image = make.image()
+        make = _blocks(blocks, self.event_shape, width, seed)
+        with made_by(self.dtype_policy):
+            self.projections = [make.projection() for _ in self.latent_dims]
+            self.residuals = [make.residual() for _ in self.latent_dims]
+            self.means = [make.head(size) for size in self.latent_dims[1:]]
+            if hierarchical:
+                self.injections = [make.dense(size, "gelu") for size in self.latent_dims[1:]]
+            else:
+                self.scales = [make.head(size) for size in self.latent_dims[1:]]
+            self.image = make.image()
         self(tf.zeros([1, sum(self.latent_dims)], self.variable_dtype))
 
     @property
@@ -131,14 +134,16 @@ class TopDown(keras.Model):
 
     def get_config(self):
         shapes = {"event_shape": self.event_shape, "latent_dims": self.latent_dims}
-        return {"name": self.name} | shapes | self.settings
+        dtype = keras.dtype_policies.serialize(self.dtype_policy)
+        return {"name": self.name, "dtype": dtype} | shapes | self.settings
 
 
 def descend(network, choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> tf.Tensor:
     """`TopDown.descend` for any network from [N, K]: one without layers has one, N(0, I)."""
     if hasattr(network, "descend"):
         return network.descend(choose)
-    size, dtype = network.input_shape[-1], network.variable_dtype
+    # A loaded network says the type of its session of itself, and not that of its layers.
+    size, dtype = network.input_shape[-1], network.variables[0].dtype
     return fold(network, choose(tf.zeros([size], dtype), tf.ones([size], dtype)))
 
 

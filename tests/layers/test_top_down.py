@@ -106,3 +106,16 @@ def test_bad_arguments(message, arguments):
     shape, dims, kwargs = arguments
     with pytest.raises(ValueError, match=message):
         layers.TopDown(shape, dims, **kwargs)
+
+
+@pytest.mark.parametrize("policy", ["float64", "mixed_float16"])
+def test_its_policy_is_that_of_all_its_layers_and_is_kept(policy, tmp_path):
+    """Whatever that of the session is, when it is made and when it is loaded."""
+    network = layers.TopDown((4, 4, 1), (1, 2), width=3, dtype=policy)
+    network.save(tmp_path / "network.keras")
+    loaded = keras.models.load_model(tmp_path / "network.keras")
+    e = noise(2, 3).astype(network.variable_dtype)
+    np.testing.assert_array_equal(loaded(e), network(e))
+    for one in (network, loaded):
+        kernels = [layer for layer in one._flatten_layers() if layer._trainable_variables]
+        assert {layer.dtype_policy.name for layer in [one, *kernels]} == {policy}

@@ -59,7 +59,7 @@ def test_evaluate_by_flags(trained, workdir, monkeypatch):
         "chunk_size": 100,
     }
     name = "num_chains=3,num_images=20,num_increments=10000,num_leapfrog_steps=10,schedule=linear,"
-    path = workdir / "evaluations" / f"{name}seed=7.json"
+    path = workdir / "evaluations" / f"{name}seed=7,skip_failed=True.json"
     assert json.loads(path.read_text())["log_likelihood"] == -2
     assert str(path) in result.stdout and "evaluations" in manifest.names(workdir)
     for name in ("evaluation.json", "log_likelihood.csv"):  # which are by its own config

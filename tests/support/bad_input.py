@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import os
 import pathlib
 
 import numpy as np
@@ -20,10 +21,13 @@ JUNK += [[], [1], [0, 0], [1, 2, 3], ["a"], {}, {"a": 1}, {"name": None}, {"": {
 COUNTS = collections.Counter()  # of inputs that were answered, and of those refused
 
 
+TIMES = int(os.environ.get("BAD_INPUTS", "1"))
+
+
 def inputs(number: int) -> settings:
-    """So many inputs, the same ones in every run."""
+    """So many inputs, the same ones in every run; times `BAD_INPUTS` of the environment."""
     return settings(
-        max_examples=number,
+        max_examples=number * TIMES,
         derandomize=True,
         deadline=None,
         database=None,
@@ -36,9 +40,10 @@ def ask(question):
     """The answer, or None where the question was refused by one clear error."""
     try:
         answer = question()
-    except ValueError as error:
+    except (ValueError, FloatingPointError) as error:
         # The samplers' own check of a seed comes as a plain ValueError.
-        polite = isinstance(error, zoo.UsageError) or str(error).startswith("seed must be an int")
+        told = isinstance(error, zoo.UsageError | FloatingPointError)
+        polite = told or str(error).startswith("seed must be an int")
         assert polite and str(error).strip(), error
         COUNTS["refused"] += 1
         return None

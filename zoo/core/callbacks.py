@@ -5,6 +5,7 @@ import math
 import keras
 from absl import logging
 
+from zoo.core.checks import UsageError
 from zoo.core.pipeline import epoch_variable
 
 
@@ -152,6 +153,28 @@ _ADVICE = {
 
 def _not_finite(logs):
     return [name for name, value in (logs or {}).items() if not math.isfinite(value)]
+
+
+def as_callbacks(given) -> list[keras.callbacks.Callback]:
+    """Makes a list of what a user gives to `fit`.
+
+    Args:
+      given: None, a callback, or several.
+
+    Raises:
+      UsageError: naming what is no callback.
+    """
+    single = given is None or isinstance(given, keras.callbacks.Callback)
+    try:
+        callbacks = [given][given is None :] if single else list(given)
+    except TypeError:
+        callbacks = [given]
+    for callback in callbacks:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise UsageError(
+                f"callbacks must be objects of keras.callbacks; one was {callback!r:.80}."
+            )
+    return callbacks
 
 
 def where_to_go_on(recovery: RecoveryPoint | None) -> str:

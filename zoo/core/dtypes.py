@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import keras
 
+import layers
 from zoo.core.checks import UsageError
 
 
@@ -33,12 +34,8 @@ def networks_of(dtype: str | keras.DTypePolicy | None) -> Iterator[None]:
     Raises:
       UsageError: as `density_dtype`.
     """
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(_policy(dtype))
-    try:
+    with layers.made_by(_policy(dtype)):
         yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _policy(dtype):

@@ -1,9 +1,10 @@
 """What users of Keras call of every model: `fit` and its kind, checked by the model's fields."""
 
-import contextlib
+import warnings
 from typing import NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from zoo.core import recovering
@@ -14,10 +15,12 @@ from zoo.core.callbacks import (
     RecoveryPoint,
     ScorePreparation,
     StopOnDivergence,
+    as_callbacks,
 )
-from zoo.core.checks import UsageError
+from zoo.core.checks import UsageError, check_count, check_count_or_0
 from zoo.core.fields import Field
 from zoo.core.given import Given, split_arrays
+from zoo.core.kept import KeptModel
 from zoo.core.means import Means
 from zoo.core.optimizers import (
     check_replicas,
@@ -29,7 +32,7 @@ from zoo.core.pipeline import epoch_variable
 from zoo.core.replicas import Share, is_multi_worker, share_of
 
 
-class FittedModel(keras.Model):
+class FittedModel(KeptModel):
     """A Keras model whose batches are dictionaries of checked fields; `TrainableModel` is its heir.
 
     Whatever way a batch comes, by `fit`, `evaluate`, `predict`, `train_on_batch` and its kind or an
@@ -65,6 +68,9 @@ class FittedModel(keras.Model):
                 f"compile does not take {', '.join(sorted(refused))}: a method brings its own "
                 "objectives and metrics."
             )
+        check_count(steps_per_execution=kwargs.get("steps_per_execution", 1))
+        if not isinstance(jit_compile, bool) and jit_compile != "auto":
+            raise UsageError(f"jit_compile must be True, False or 'auto'; it was {jit_compile!r}.")
         self._check_parameter_groups()
         if any(layer.compute_dtype == "float16" for layer in self._flatten_layers()):
             optimizer = with_scaled_loss(optimizer)  # small gradients would be 0
@@ -151,10 +157,11 @@ class FittedModel(keras.Model):
         shuffle=True,
         class_weight=None,
         sample_weight=None,
-        *,
+        initial_epoch=0,
         steps_per_epoch=None,
         validation_steps=None,
         validation_batch_size=None,
+        validation_freq=1,
         **kwargs,
     ):
         """As `keras.Model.fit`.
@@ -166,11 +173,16 @@ class FittedModel(keras.Model):
         Raises:
           UsageError: for images of a wrong shape, not finite or outside [0, 1], for no full batch,
             for data that may not end without `steps_per_epoch`, for examples without an `index`
-            where the method keeps chains, or for weights of examples or classes, which no method
-            here defines.
+            where the method keeps chains, for weights of examples or classes, which no method here
+            defines, or for what is no callback.
           FloatingPointError: after a step whose objective was not finite.
         """
         check_no_weights(sample_weight=sample_weight, class_weight=class_weight)
+        check_count_or_0(epochs=epochs, initial_epoch=initial_epoch)
+        _check_steps(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
+        if not isinstance(validation_freq, list | tuple | set):
+            check_count(validation_freq=validation_freq)
+        callbacks = as_callbacks(callbacks)
         if validation_split and validation_data is None:
             x, validation_data = split_arrays(x, y, validation_split)
             y = None
@@ -181,14 +193,13 @@ class FittedModel(keras.Model):
             steps = {"validation_steps": validation_steps}
             size = validation_batch_size or batch_size
             validation_data = given.validation(validation_data, size, **steps)
-        single = isinstance(callbacks, keras.callbacks.Callback)
-        callbacks = [callbacks] if single else list(callbacks or [])
         recovery = next((c for c in callbacks if isinstance(c, RecoveryPoint)), None)
         ours = [EpochSetter(), StopOnDivergence(recovery), ChainHealth(), ScorePreparation()]
         arguments = {
             "epochs": epochs,
             "verbose": verbose,
             "callbacks": [*ours, *callbacks],
+            "initial_epoch": initial_epoch,
             "steps_per_epoch": steps_per_epoch,
         }
         try:
@@ -198,6 +209,7 @@ class FittedModel(keras.Model):
                     validation_data=validation_data,
                     shuffle=False,  # the data have their own order
                     validation_steps=validation_steps,
+                    validation_freq=validation_freq,
                     **arguments,
                     **kwargs,
                 )
@@ -217,6 +229,7 @@ class FittedModel(keras.Model):
     ):
         """As `keras.Model.evaluate`, on what `fit` takes. Pure: nothing is adapted or written."""
         check_no_weights(sample_weight=sample_weight)
+        _check_steps(steps=steps)
         given = Given(self.fields)
         if not kwargs.get("_use_cached_eval_dataset"):  # as Keras does in every epoch of a fit
             x = given.batches(x, y, batch_size, steps=steps)
@@ -226,10 +239,19 @@ class FittedModel(keras.Model):
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, **kwargs):
         """As `keras.Model.predict`, on what `fit` takes: reconstruction means, [N, ...event]."""
+        _check_steps(steps=steps)
         given = Given(self.fields)
         x = given.batches(x, None, batch_size, steps=steps)
         with given.errors():
-            return super().predict(x, verbose=verbose, steps=steps, **kwargs)
+            predicted = super().predict(x, verbose=verbose, steps=steps, **kwargs)
+        broken = sum(not np.isfinite(one).all() for one in predicted)
+        if broken:
+            warnings.warn(
+                f"predict: {broken} of {len(predicted)} examples have predictions that are NaN or "
+                "infinite.",
+                stacklevel=2,
+            )
+        return predicted
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """As `keras.Model.train_on_batch`, on a batch that is checked as `fit` checks it."""
@@ -260,46 +282,6 @@ class FittedModel(keras.Model):
             batch = checked_batch(batch, fields)
         return share_of(batch, strategy)
 
-    # Files.
-
-    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
-        """As `keras.Model.load_weights`; where it fails, the weights stay as they were.
-
-        Raises:
-          UsageError: for weights of another model.
-        """
-        with self._unless_it_fails():
-            try:
-                super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
-            except ValueError as error:
-                first = str(error).split("\n")[0]
-                raise UsageError(
-                    f"filepath: {str(filepath)!r} holds no weights of this model; {first}"
-                ) from None
-
-    def set_weights(self, weights):
-        """As `keras.Model.set_weights`; where it fails, the weights stay as they were."""
-        with self._unless_it_fails():
-            super().set_weights(weights)
-
-    @contextlib.contextmanager
-    def _unless_it_fails(self):
-        before = [variable.numpy() for variable in self.variables]
-        try:
-            yield
-        except Exception:
-            for variable, value in zip(self.variables, before, strict=True):
-                variable.assign(value)
-            raise
-
-    def export(self, *args, **kwargs):
-        """Refuses, since `zoo.export` writes all that a model answers, with checked inputs.
-
-        Raises:
-          UsageError: always.
-        """
-        raise UsageError("export: models of the zoo are exported by zoo.export(model, path).")
-
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing: all is built already, and Keras takes no dictionaries of several workers."""
 
@@ -307,6 +289,11 @@ class FittedModel(keras.Model):
         owned = [v.path for group in self.parameter_groups.values() for v in group]
         if sorted(owned) != sorted(v.path for v in self.trainable_variables):
             raise ValueError("parameter_groups must hold every trainable variable exactly once.")
+
+
+def _check_steps(**steps):
+    """Refuses numbers of steps that Keras cannot count to; None stands for all."""
+    check_count(**{name: value for name, value in steps.items() if value is not None})
 
 
 class _Untracked(NamedTuple):

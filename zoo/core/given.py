@@ -52,12 +52,11 @@ class Given:
             for data that do not end.
         """
         fields = {n: f for n, f in self.fields.items() if training or not f.training_only}
-        if x is None:
-            raise UsageError("x must be an array, a dictionary of arrays or a tf.data.Dataset.")
         kind = _kind_of(x)
         if isinstance(getattr(x, "train", None), tf.data.Dataset):
             raise UsageError("x must be one pipeline, such as data.train; it was all of the data.")
         if kind is None:
+            _check_has_examples(x)
             return _of_arrays(x, y, fields, batch_size, seed, training)
         for name, value in (("y", y), ("batch_size", batch_size)):
             if value is not None:
@@ -132,6 +131,16 @@ def split_arrays(x, y, share: float) -> tuple:
         )
     parts = slice(None, first), slice(first, None)
     return tuple({name: a[part] for name, a in arrays.items()} for part in parts)
+
+
+def _check_has_examples(x):
+    """Refuses a thing by itself, such as a name, or a loader of which NumPy makes no array."""
+    if not isinstance(x, dict | list | tuple) and not np.ndim(x):
+        what = "None" if x is None else f"a {type(x).__name__}"
+        raise UsageError(
+            "x must be an array, a dictionary of arrays, a tf.data.Dataset, a PyDataset or a "
+            f"generator of batches, such as iter(loader); it was {what}."
+        )
 
 
 def _kind_of(x):

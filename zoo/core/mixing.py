@@ -32,10 +32,16 @@ def warn_of_chains(what: str, r_hat: np.ndarray | None) -> None:
     """
     if r_hat is None:
         return
-    mixed = r_hat <= MOST_R_HAT  # false for NaN, too
-    if not mixed.all():
+    unknown, unmixed = np.isnan(r_hat), r_hat > MOST_R_HAT
+    if unknown.any():
         warnings.warn(
-            f"{what}: the chains of {(~mixed).sum()} of {len(r_hat)} images have not mixed, with "
-            f"an R-hat of up to {np.nanmax(r_hat):.3g}, above {MOST_R_HAT}; raise num_steps.",
+            f"{what}: the R-hat of {unknown.sum()} of {len(r_hat)} images is NaN, so "
+            "that it is not known whether their chains have mixed.",
+            stacklevel=3,
+        )
+    if unmixed.any():
+        warnings.warn(
+            f"{what}: the chains of {unmixed.sum()} of {len(r_hat)} images have not mixed, with "
+            f"an R-hat of up to {r_hat[unmixed].max():.3g}, above {MOST_R_HAT}; raise num_steps.",
             stacklevel=3,
         )

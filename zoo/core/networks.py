@@ -72,7 +72,7 @@ def output_range(network: keras.Model) -> tuple[float, float, str]:
       The lowest and the highest output, infinite where nothing bounds them, and the name of the
       layer that does.
     """
-    spec = tf.TensorSpec([None, *network.input_shape[1:]], network.compute_dtype)
+    spec = tf.TensorSpec([None, *network.input_shape[1:]], network.variable_dtype)
     inlines = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)  # a user's function is traced inline, to be looked into
     try:
@@ -138,6 +138,11 @@ def _check_by_calls(name, network):
     if not tf.as_dtype(outputs[0].dtype).is_floating:
         raise UsageError(f"{name} must give floats; it gives {outputs[0].dtype!r}.")
     both, again, alone = map(np.asarray, outputs)
+    if adds := [layer.name for layer in network._flatten_layers() if layer._losses]:
+        raise UsageError(
+            f"{name} must not add losses, which are no part of a method's objectives; "
+            f"{adds[0]!r} adds one."
+        )
     if not np.array_equal(both, again, equal_nan=True):
         raise UsageError(f"{name} must give the same each time it is called; it draws noise.")
     if not np.allclose(both[:1], alone, rtol=1e-3, atol=1e-4, equal_nan=True):

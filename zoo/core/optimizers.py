@@ -18,13 +18,26 @@ class GroupOptimizer(keras.optimizers.Optimizer):
 
     def __init__(self, by_group: dict, groups: dict[str, list[str]], name="group_optimizer"):
         super().__init__(learning_rate=0.0, name=name)
-        self.by_group = {k: keras.optimizers.get(v) for k, v in by_group.items()}
+        self.by_group = {k: _get(f"optimizer of {k!r}", v) for k, v in by_group.items()}
         self.groups = groups
 
     @property
     def optimizers(self) -> list[keras.optimizers.Optimizer]:
         """Those of all groups, whose learning rates callbacks of Keras look for here."""
         return list(self.by_group.values())
+
+    @property
+    def learning_rate(self):
+        """That of each group's optimizer, by the group's name."""
+        return {name: optimizer.learning_rate for name, optimizer in self.by_group.items()}
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate):
+        raise UsageError(
+            "learning_rate must be set of a group's optimizer, as "
+            f"`model.optimizer.by_group[{min(self.by_group)!r}].learning_rate`, or by a callback "
+            f"for all; it was {learning_rate!r}."
+        )
 
     def build(self, variables):
         """Builds each group's optimizer on its variables."""
@@ -60,8 +73,11 @@ class GroupOptimizer(keras.optimizers.Optimizer):
             variable.assign(store[str(i)])
 
     def _split(self, variables):
-        found = {v.path: v for v in variables}
-        return {name: [found[path] for path in paths] for name, paths in self.groups.items()}
+        found = {v.path: v for v in variables}  # without what was frozen since
+        return {
+            name: [found[path] for path in paths if path in found]
+            for name, paths in self.groups.items()
+        }
 
 
 def group_optimizer(optimizer, groups: dict[str, list]):
@@ -77,10 +93,8 @@ def group_optimizer(optimizer, groups: dict[str, list]):
     Raises:
       UsageError: for none, groups that are not those of the model, or one optimizer in two groups.
     """
-    if not isinstance(optimizer, dict):
-        if optimizer is None:
-            raise UsageError("optimizer must be a Keras optimizer or its name; it was None.")
-        return optimizer
+    if not isinstance(optimizer, dict) or _is_config(optimizer):
+        return _get("optimizer", optimizer)
     if set(optimizer) != set(groups):
         raise UsageError(
             f"optimizer must have one for each of the parameter groups {sorted(groups)}; "
@@ -102,9 +116,9 @@ def with_scaled_loss(optimizer):
     Returns:
       The same, each in a `LossScaleOptimizer`, unless it is one.
     """
-    if isinstance(optimizer, dict):
+    if isinstance(optimizer, dict) and not _is_config(optimizer):
         return {group: with_scaled_loss(one) for group, one in optimizer.items()}
-    optimizer = keras.optimizers.get(optimizer)
+    optimizer = _get("optimizer", optimizer)
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return optimizer
     return keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
@@ -152,3 +166,18 @@ def scale_losses(
     if isinstance(optimizer, GroupOptimizer):
         return {k: optimizer.by_group[k].scale_loss(loss) for k, loss in losses.items()}
     return {k: optimizer.scale_loss(loss) for k, loss in losses.items()}
+
+
+def _get(name, given):
+    """The Keras optimizer of what a user gives, which may be its name or its config."""
+    try:
+        optimizer = given if given is None else keras.optimizers.get(given)
+    except (ValueError, TypeError):
+        optimizer = None
+    if optimizer is None:
+        raise UsageError(f"{name} must be a Keras optimizer or its name; it was {given!r:.80}.")
+    return optimizer
+
+
+def _is_config(given):
+    return "class_name" in given

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import samplers
 from samplers.random import Seed
-from zoo.core.checks import UsageError
+from zoo.core.checks import UsageError, check_count
 
 
 def new_seed() -> int:
@@ -42,11 +42,18 @@ def resolved(seed: Seed | None) -> tf.Tensor:
 
 
 def with_optional_seed(method: Callable) -> Callable:
-    """Makes a method that is given a seed one whose seed may be left out, or None."""
-    place = list(inspect.signature(method).parameters).index("seed")
+    """Makes a method that is given a seed one whose seed may be left out, or None, and whose
+    numbers of samples and steps are checked, unless a program is given them.
+    """
+    names = list(inspect.signature(method).parameters)
+    place = names.index("seed")
 
     @functools.wraps(method)
     def answer(*args, **kwargs):
+        given = dict(zip(names, args, strict=False)) | kwargs
+        for name in {"num_samples", "num_steps"} & given.keys():
+            if not tf.is_tensor(given[name]):
+                check_count(**{name: given[name]})
         if len(args) > place:
             args = (*args[:place], resolved(args[place]), *args[place + 1 :])
         else:

@@ -77,8 +77,7 @@ def make_part(kind: str, choices: Mapping[str, type], part, **known):
     cls, said = choices[name], kind if name == default else f"{kind}: {name}"
     taken = _arguments_of(cls)
     if unknown := sorted(set(arguments) - taken):
-        own = taken - {"dtype"}  # which is the model's
-        known_ones = ", ".join(sorted(own)) or "no arguments"
+        known_ones = ", ".join(sorted(taken - {"dtype"})) or "no arguments"
         raise UsageError(f"{said} does not take {unknown[0]}; it takes {known_ones}.")
     arguments = {k: v for k, v in known.items() if k in taken | {"name"}} | arguments
     try:

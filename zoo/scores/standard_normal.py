@@ -23,7 +23,7 @@ def num_latents(model) -> int:
     """
     if defines(model, "prior") and model.prior.event_shape.rank == 1:
         (size,) = model.prior.event_shape
-        z = np.linspace(-2.0, 3.0, size, dtype=model.dtype)
+        z = np.linspace(-2.0, 3.0, size, dtype=model.prior.dtype.as_numpy_dtype)
         expected = -0.5 * np.sum(z**2 + np.log(2 * np.pi))
         if np.isclose(model.prior.log_prob(z), expected, rtol=1e-4):
             return size

@@ -163,12 +163,50 @@ def assert_same(expected, found):
     [
         (None, "optimizer must be a Keras optimizer or its name; it was None"),
         ({"a": "sgd"}, r"optimizer must have one for each of the parameter groups \['a', 'b'\]"),
+        ("adamm", "optimizer must be a Keras optimizer or its name; it was 'adamm'"),
+        (1e-3, "optimizer must be a Keras optimizer or its name; it was 0.001"),
+        (keras.optimizers.SGD, "optimizer must be a Keras optimizer or its name; it was <class"),
+        ({"a": "sgd", "b": None}, "optimizer of 'b' must be a Keras optimizer .*; it was None"),
+        ({"a": "adamm", "b": "sgd"}, "optimizer of 'a' must be a Keras optimizer .* 'adamm'"),
         (dict.fromkeys("ab", keras.optimizers.SGD()), "optimizer must be another object for each"),
     ],
 )
 def test_what_compile_refuses(optimizer, message):
     with pytest.raises(zoo.UsageError, match=message):
         Ours().compile(optimizer)
+
+
+def test_a_config_is_an_optimizer_as_in_keras():
+    model = Ours()
+    model.compile(keras.optimizers.serialize(keras.optimizers.SGD(0.25)))
+    assert float(model.optimizer.learning_rate) == 0.25
+
+
+def test_a_rate_is_set_of_a_group():
+    """Of the whole it would be lost without a word."""
+    model = Ours()
+    model.compile({"a": keras.optimizers.SGD(0.5), "b": keras.optimizers.SGD(0.25)})
+    rates = {name: float(rate) for name, rate in model.optimizer.learning_rate.items()}
+    assert rates == {"a": 0.5, "b": 0.25}
+    with pytest.raises(zoo.UsageError, match=r"optimizer.by_group\['a'\].learning_rate"):
+        model.optimizer.learning_rate = 0.1
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", {"a": "sgd", "b": "sgd"}])
+def test_what_is_frozen_after_compile_stays(optimizer):
+    class Freezing(Ours):
+        @property
+        def parameter_groups(self):
+            return {k: [v] if v.trainable else [] for k, v in self.parts.items()}
+
+    model = Freezing()
+    model.compile(optimizer, run_eagerly=True)
+    frozen, moved = model.parts.values()
+    before = [v.numpy() for v in (frozen, moved)]
+    frozen.trainable = False
+    model.train_on_batch(X)
+    np.testing.assert_array_equal(frozen, before[0])
+    assert np.abs(moved - before[1]).max() > 0
 
 
 def test_rates_of_all_groups_follow_callbacks():

@@ -165,7 +165,7 @@ def test_data_of_every_kind(kind):
             {"batch_size": 4, "validation_data": dataset().repeat()},
             "validation_steps must be given",
         ),
-        (None, {}, "x must be an array, a dictionary of arrays or a tf.data.Dataset"),
+        (None, {}, "x must be an array, a dictionary of arrays, a tf.data.Dataset"),
         (types.SimpleNamespace(train=dataset()), {}, "x must be one pipeline, such as data.train"),
     ],
 )

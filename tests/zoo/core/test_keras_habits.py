@@ -48,6 +48,60 @@ def test_a_model_that_is_not_compiled_says_so():
     assert model.predict(X, verbose=0).shape == X.shape
 
 
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda path: path.unlink(), "filepath must be a file; '.*' is none"),
+        (lambda path: path.write_bytes(path.read_bytes()[:500]), "holds no weights .*truncated"),
+    ],
+)
+def test_files_of_weights_that_cannot_be_read(tmp_path, damage, told):
+    path = tmp_path / "stub.weights.h5"
+    Stub().save_weights(path)
+    damage(path)
+    with pytest.raises(zoo.UsageError, match=told):
+        Stub().load_weights(path)
+
+
+def test_files_that_keras_could_not_load_are_not_written(tmp_path):
+    with pytest.raises(zoo.UsageError, match=r"filepath must end in .keras; it was '.*stub.h5'"):
+        Stub().save(tmp_path / "stub.h5")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda m: m.fit(X, epochs=1.5), "epochs must be a whole number; it was 1.5"),
+        (lambda m: m.fit(X, epochs=-1), "epochs must be greater than 0; it was -1"),
+        (lambda m: m.fit(X, steps_per_epoch=1.5), "steps_per_epoch must be a whole number"),
+        (lambda m: m.fit(X, steps_per_epoch=0), "steps_per_epoch must be greater than 0"),
+        (lambda m: m.fit(X, validation_steps=0), "validation_steps must be greater than 0"),
+        (lambda m: m.fit(X, validation_freq=0), "validation_freq must be greater than 0"),
+        (lambda m: m.evaluate(X, steps=0), "steps must be greater than 0; it was 0"),
+        (lambda m: m.predict(X, steps=1.5), "steps must be a whole number; it was 1.5"),
+        (lambda m: m.compile(steps_per_execution=0), "steps_per_execution must be greater than 0"),
+        (lambda m: m.compile(steps_per_execution="auto"), "steps_per_execution must .* 'auto'"),
+        (lambda m: m.compile(jit_compile="yes"), "jit_compile must be True, False or 'auto'; it"),
+        (lambda m: m.quantize("int8"), "quantize: a model of the zoo is not quantized as a whole"),
+        (lambda m: m.fit(object()), "x must be an array, .* such as iter.loader.; it was a object"),
+        (lambda m: m.fit("digits"), "x must be an array, .*; it was a str"),
+    ],
+)
+def test_arguments_of_keras_that_are_no_numbers(call, told):
+    with pytest.raises(zoo.UsageError, match=told):
+        call(stub())
+
+
+def test_predictions_that_are_not_finite_are_told():
+    class Broken(Stub):
+        def predict_step(self, data):
+            return super().predict_step(data) + [[np.nan, 0.0]]
+
+    with pytest.warns(UserWarning, match="predict: 12 of 12 examples have predictions that are N"):
+        Broken().predict(X, verbose=0)
+
+
 def test_compile_takes_no_loss_for_an_answer():
     Stub().compile("sgd", loss=None, metrics=None, loss_weights=None)
     for name in ("loss", "metrics", "weighted_metrics"):

@@ -147,6 +147,12 @@ class OfTheBatch(L.Layer):
         return x - tf.reduce_mean(x, 0)
 
 
+class AddsLoss(L.Layer):
+    def call(self, x):
+        self.add_loss(tf.reduce_mean(x))
+        return x
+
+
 class WithDropout(keras.Model):
     def __init__(self):
         super().__init__()
@@ -178,6 +184,7 @@ def ending(*layers):
             "must give the same each time",
         ),
         (ending(L.Lambda(lambda x: tf.cast(x, tf.uint8))), "must give floats; it gives tf.uint8"),
+        (ending(AddsLoss()), "decoder must not add losses, .*; 'adds_loss' adds one"),
         (ending(OfTheBatch()), "must look at each example alone"),
         (
             lambda: functional(lambda z: [L.Dense(24)(z), L.Dense(24)(z)]),

@@ -10,6 +10,7 @@ from linear_gaussian import linear_gaussian, linear_model
 
 import zoo
 from zoo.core.latent import LatentVariableModel
+from zoo.core.mixing import warn_of_chains
 
 LAW = linear_gaussian()
 X = LAW.simulate(3)
@@ -140,6 +141,32 @@ def test_chains_of_an_image_are_held_against_each_other(model):
     assert many["x"].shape == X.shape and many["r_hat"].shape == (3,)
     kept = many["mean"][:, VISIBLE]
     np.testing.assert_array_equal(kept, X[:, VISIBLE])
+
+
+@pytest.mark.parametrize(
+    ("r_hat", "told"),
+    [
+        ([1.0, np.nan], "inpaint: the R-hat of 1 of 2 images is NaN, so that it is not known"),
+        ([1.0, np.inf], "the chains of 1 of 2 images have not mixed, with an R-hat of up to inf"),
+        ([1.2, np.nan], "the chains of 1 of 2 images have not mixed, with an R-hat of up to 1.2"),
+    ],
+)
+def test_agreement_that_is_not_known_is_told(r_hat, told):
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        warn_of_chains("inpaint", np.array(r_hat, np.float32))
+    assert any(told in str(w.message) for w in warned)
+    assert {w.category for w in warned} == {UserWarning}
+
+
+@pytest.mark.parametrize(("num_samples", "num_steps"), [(0, 1), (-1, 1), (1, 0), (1.5, 1)])
+def test_numbers_of_samples_and_steps_are_checked(model, num_samples, num_steps):
+    batch = {"x": tf.constant(X)}
+    with pytest.raises(zoo.UsageError, match="num_s.* must be"):
+        model.complete(batch, VISIBLE, num_samples, num_steps, 0)
+    if num_steps:
+        with pytest.raises(zoo.UsageError, match="num_samples must be"):
+            model.infer(batch, num_samples, seed=0)
 
 
 @pytest.mark.parametrize(

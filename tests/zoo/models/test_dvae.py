@@ -71,18 +71,21 @@ def bound_change(module, num_samples=1, warmup_steps=0, seed=0):
     values = []
     for _ in range(2):
         context = model.amortise({"x": X}, seed)
-        bound = model.objectives({"x": X}, context, None, seed)[1]["bound"]
-        values.append(np.r_[bound, model.log_weights({"x": X}, 1, seed)[0]])
+        objectives, metrics = model.objectives({"x": X}, context, None, seed)
+        # Of several samples the objectives are surrogates, whose values mean nothing.
+        climbed = -objectives["bound"] if num_samples == 1 else metrics["bound"]
+        told = metrics["bound"], *model.log_weights({"x": X}, 1, seed)[0]
+        values.append(np.r_[climbed, told])
         model.rbm_prior.log_normalizer.assign_add(1.0)
     return values[0] - values[1]
 
 
 @pytest.mark.parametrize(
-    ("num_samples", "warmup_steps", "weight"), [(1, 0, 1), (3, 0, 1), (1, 4, 0.25), (3, 4, 0.25)]
+    ("num_samples", "warmup_steps", "weight"), [(1, 0, 1), (3, 0, 1), (1, 4, 0.25), (3, 4, 1)]
 )
 def test_log_normalizer_lowers_the_bound(num_samples, warmup_steps, weight):
     change = bound_change(dvae, num_samples, warmup_steps)
-    np.testing.assert_allclose(change, [weight, 1, 1, 1], atol=1e-4)
+    np.testing.assert_allclose(change, [weight, 1, 1, 1, 1], atol=1e-4)
 
 
 @pytest.mark.parametrize("sign", ["", " + log_normalizer"])

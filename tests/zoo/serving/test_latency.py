@@ -24,7 +24,11 @@ FIELDS = {
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     endpoint = Endpoint(lambda x, **others: {"x": x + 1}, FIELDS)
-    model = types.SimpleNamespace(signatures=lambda: {"shift": endpoint})
+    model = types.SimpleNamespace(
+        signatures=lambda: {"shift": endpoint},
+        score_seed=0,
+        prepare_for_scores=lambda seed: {},
+    )
     path = tmp_path_factory.mktemp("export") / "export"
     zoo.export(model, path)
     return path
