@@ -1,5 +1,6 @@
 """Inpainting as a user runs it, on a model of the digits that is not trained."""
 
+import json
 import re
 
 import keras
@@ -128,6 +129,22 @@ def test_an_own_picture_and_an_own_mask(workdir, tmp_path):
     np.testing.assert_array_equal(arrays["visible"], zoo.data.mask("left", (8, 8, 1)))
     assert arrays["x"].shape == (1, 8, 8, 1) and arrays["x"].std() > 0
     assert (workdir / "inpainting_hole.png").is_file()
+
+
+def test_masks_are_squeezed_with_images_that_were(workdir, tmp_path):
+    """By the run's own preparation, whether pictures are given or not."""
+    config = json.loads((workdir / "config.json").read_text())
+    config["data"]["crop"] = False
+    (workdir / "config.json").write_text(json.dumps(config))
+    hole = np.full((8, 16), 255, np.uint8)
+    hole[:, :4] = 0  # outside the middle
+    Image.fromarray(hole).save(tmp_path / "hole.png")
+    flags = [f"--mask={tmp_path / 'hole.png'}", "--num_steps=1", "--num_images=2"]
+    result = run_here("inpaint", f"--workdir={workdir}", *flags)
+    assert result.returncode == 0 and "hole: 25.0% hidden" in result.stdout, result.stderr
+    Image.fromarray(hole[:, :9]).save(tmp_path / "a.png")
+    result = run_here("inpaint", f"--workdir={workdir}", f"--image={tmp_path / 'a.png'}", *flags)
+    assert "8 by 8 or 8 by 9; it was 8 by 16." in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A user's own pictures and masks, prepared as the images of a data set were."""
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -87,6 +87,27 @@ def own_mask(path: str, shape: tuple[int, ...], prepare: Preparation | None = No
     resize = Preparation(size=shape[:2], crop=prepare is None or prepare.crop)
     shown = resize(visible.astype(np.float32)).numpy() >= 0.5
     return np.broadcast_to(shown, shape).copy()
+
+
+def check_sizes(masks: Sequence[str], shape: tuple[int, ...], images: Sequence[str]) -> None:
+    """Refuses masks that were drawn for none of some pictures, and would hide anything of them.
+
+    Args:
+      masks: files, as `own_mask` reads them.
+      shape: of the data's images, (height, width, channels).
+      images: files, as `own_image` reads them.
+
+    Raises:
+      UsageError: naming a mask whose size is neither that of the data's images nor of a picture.
+    """
+    sizes = [shape[:2], *(_read("image", path).shape[:2] for path in images)]
+    for path in masks:
+        if (size := _read("mask", path).shape[:2]) not in sizes:
+            known = " or ".join(f"{height} by {width}" for height, width in dict.fromkeys(sizes))
+            raise UsageError(
+                f"mask: {path!r} must have the size of the model's images or a picture's, {known}; "
+                f"it was {size[0]} by {size[1]}."
+            )
 
 
 def is_own_file(name: str) -> bool:

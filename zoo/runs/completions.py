@@ -12,7 +12,7 @@ from zoo.analysis import pictures
 from zoo.core.checks import UsageError, check_count
 from zoo.core.seeds import new_seed
 from zoo.data.masks import hidden_mse
-from zoo.data.pictures import is_own_file, own_image, own_preparation
+from zoo.data.pictures import check_sizes, is_own_file, own_image, own_preparation
 from zoo.runs.run import Run
 from zoo.runs.writers import write_arrays, write_picture
 from zoo.scores.chunks import collect
@@ -69,13 +69,16 @@ def write_inpainting(
         check_count(num_steps=num_steps)
     seed = _told_seed(seed)
     shape, prepare = run.model.fields["x"].shape, None
-    if images:
+    own_masks = [name for name in masks or () if is_own_file(name)]
+    if images or own_masks:
         prepare = own_preparation(shape, run.config.data)
+    if images:
         x = np.stack([own_image(path, prepare) for path in images])
+        check_sizes(own_masks, shape, images)
     shown = data.completion_masks(run.model, masks, seed, coverage, prepare=prepare)
     for name, visible in shown.items():
         if visible.all():
-            own = masks and any(is_own_file(mask) and Path(mask).stem == name for mask in masks)
+            own = name in [Path(mask).stem for mask in own_masks]
             must = "mask must hide something, by black" if own else "coverage must be larger"
             raise UsageError(f"{must}: the mask {name!r} hides no pixel.")
     if not images:
