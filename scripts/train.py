@@ -18,6 +18,9 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import zoo  # before Keras, at whose backend it looks
+
+# isort: split
 import contextlib
 import pathlib
 
@@ -25,7 +28,6 @@ import keras
 import numpy as np
 from absl import flags
 
-import zoo
 from zoo.core import replicas
 from zoo.core.checks import UsageError
 from zoo.core.progress import verbosity

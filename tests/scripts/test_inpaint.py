@@ -1,5 +1,6 @@
 """Inpainting as a user runs it, on a model of the digits that is not trained."""
 
+import json
 import re
 
 import keras
@@ -131,12 +132,28 @@ def test_an_own_picture_and_an_own_mask(workdir, tmp_path):
     assert (workdir / "completed_mine_hole.png").is_file()
     # A mask that was drawn for another picture, and one that hides nothing.
     for size, level, message in (
-        ((20, 30), 0, r"must be as large as .*mine.JPG', \[24, 30\] .*; it was \[20, 30\]"),
+        ((20, 30), 0, "picture's, 8 by 8 or 24 by 30; it was 20 by 30"),
         ((24, 30), 255, "must hide something: black is completed, white is visible"),
     ):
         Image.fromarray(np.full(size, level, np.uint8)).save(tmp_path / "hole.png")
         result = run_here("inpaint", f"--workdir={workdir}", *flags)
         assert result.returncode == 2 and re.search(message, result.stderr), result.stderr
+
+
+def test_masks_are_squeezed_with_images_that_were(workdir, tmp_path):
+    """By the run's own preparation, whether pictures are given or not."""
+    config = json.loads((workdir / "config.json").read_text())
+    config["data"]["crop"] = False
+    (workdir / "config.json").write_text(json.dumps(config))
+    hole = np.full((8, 16), 255, np.uint8)
+    hole[:, :4] = 0  # outside the middle
+    Image.fromarray(hole).save(tmp_path / "hole.png")
+    flags = [f"--mask={tmp_path / 'hole.png'}", "--num_steps=1", "--num_images=2"]
+    result = run_here("inpaint", f"--workdir={workdir}", *flags)
+    assert result.returncode == 0 and "hole: 25.0% hidden" in result.stdout, result.stderr
+    Image.fromarray(hole[:, :9]).save(tmp_path / "a.png")
+    result = run_here("inpaint", f"--workdir={workdir}", f"--image={tmp_path / 'a.png'}", *flags)
+    assert "8 by 8 or 8 by 9; it was 8 by 16." in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -152,10 +169,13 @@ def test_an_own_picture_and_an_own_mask(workdir, tmp_path):
         (["--mask=random", "--coverage=1e-9"], "coverage must be larger: the mask 'random' hides"),
         (["--mask=box,patern"], "left|right|top|bottom|box|random|pattern"),
         (["--mask="], "left|right|top|bottom|box|random|pattern"),
+        (["--mask={white}"], "mask must hide something, by black: the mask 'white' hides no pixel"),
         (["--num_steps=0"], "num_steps must be greater than 0; it was 0"),
     ],
 )
-def test_mistakes_end_in_one_line(workdir, arguments, message):
+def test_mistakes_end_in_one_line(workdir, arguments, message, tmp_path):
+    Image.fromarray(np.full((8, 8), 255, np.uint8)).save(tmp_path / "white.png")
+    arguments = [argument.format(white=tmp_path / "white.png") for argument in arguments]
     before = sorted(workdir.iterdir())
     result = run_here("inpaint", f"--workdir={workdir}", *arguments)
     assert result.returncode == 2

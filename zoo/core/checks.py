@@ -93,6 +93,17 @@ def check_count_or_0(**values: int) -> None:
             check_count(**{name: value})
 
 
+def check_flag(**values: bool) -> None:
+    """Refuses what is neither True nor False; of texts, "False" would count as True.
+
+    Raises:
+      UsageError: naming the first such argument.
+    """
+    for name, value in values.items():
+        if not isinstance(value, bool | np.bool_):
+            raise UsageError(f"{name} must be True or False; it was {value!r}.")
+
+
 def check_seed(**values: int) -> None:
     """Refuses what is not a whole number of which seeds can be made.
 

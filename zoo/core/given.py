@@ -53,6 +53,8 @@ class Given:
         """
         fields = {n: f for n, f in self.fields.items() if training or not f.training_only}
         kind = _kind_of(x)
+        if isinstance(getattr(x, "train", None), tf.data.Dataset):
+            raise UsageError("x must be one pipeline, such as data.train; it was all of the data.")
         if kind is None:
             _check_has_examples(x)
             return _of_arrays(x, y, fields, batch_size, seed, training)

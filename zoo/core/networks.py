@@ -109,11 +109,20 @@ def _with_shapes(name, network, event_shape):
     except Exception as error:  # a user's code can raise anything
         raise UsageError(
             f"{name} must take [N, {', '.join(map(str, event_shape))}]; "
-            f"{network.name!r} does not: {str(error).strip().splitlines()[0]}"
+            f"{network.name!r} does not: {_reason(error)}"
         ) from error
     if _shapes(network) is None:
         network = keras.Model(inputs, outputs, name=network.name)
     return network
+
+
+def _reason(error):
+    """What a layer raised, of which Keras tells where first, and what it was given last."""
+    text = str(error).replace("\\n", "\n").replace("\\x1b", "\x1b")
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text).rpartition("Error encountered:")[2]
+    lines = [line.strip() for line in text.partition("Arguments received by")[0].splitlines()]
+    said = [line for line in lines if line and not line.startswith("Exception encountered when")]
+    return said[0] if said else type(error).__name__
 
 
 def _is_own_code(layer):

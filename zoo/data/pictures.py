@@ -89,24 +89,24 @@ def own_mask(path: str, shape: tuple[int, ...], prepare: Preparation | None = No
     return np.broadcast_to(shown, shape).copy()
 
 
-def check_mask_fits(path: str, shape: tuple[int, ...], images: Sequence[str]) -> None:
-    """Refuses a mask that was drawn for other pictures, of which it would hide another place.
+def check_sizes(masks: Sequence[str], shape: tuple[int, ...], images: Sequence[str]) -> None:
+    """Refuses masks that were drawn for none of some pictures, and would hide anything of them.
 
     Args:
-      path: of the mask.
+      masks: files, as `own_mask` reads them.
       shape: of the data's images, (height, width, channels).
-      images: paths of the pictures that it is for.
+      images: files, as `own_image` reads them.
 
     Raises:
-      UsageError: naming the picture that is of another size than the mask.
+      UsageError: naming a mask whose size is neither that of the data's images nor of a picture.
     """
-    size = _read("mask", path).shape[:2]
-    for image in images:
-        upright = _read("image", image).shape[:2]
-        if size not in (upright, tuple(shape[:2])):
+    sizes = [shape[:2], *(_read("image", path).shape[:2] for path in images)]
+    for path in masks:
+        if (size := _read("mask", path).shape[:2]) not in sizes:
+            known = " or ".join(f"{height} by {width}" for height, width in dict.fromkeys(sizes))
             raise UsageError(
-                f"mask: {path!r} must be as large as {image!r}, {list(upright)} (as it is seen, "
-                f"upright), or as the model's images, {list(shape[:2])}; it was {list(size)}."
+                f"mask: {path!r} must have the size of the model's images or a picture's, {known}; "
+                f"it was {size[0]} by {size[1]}."
             )
 
 

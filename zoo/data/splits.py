@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.core.checks import UsageError, check_count
+from zoo.core.checks import UsageError, check_count, check_flag
 from zoo.core.fields import Field, LabelField, PixelField
 from zoo.core.progress import verbosity
 
@@ -58,9 +58,7 @@ class Preparation:
     invert: bool = False
 
     def __post_init__(self):
-        for name in ("crop", "grey", "invert"):
-            if not isinstance(getattr(self, name), bool | np.bool_):
-                raise UsageError(f"{name} must be True or False; it was {getattr(self, name)!r}.")
+        check_flag(crop=self.crop, grey=self.grey, invert=self.invert)
         if self.channels not in (None, *_CHANNELS) or isinstance(self.channels, bool):
             raise UsageError(f"channels must be 1, 3 or left out; it was {self.channels!r}.")
         if self.grey and self.channels == 3:

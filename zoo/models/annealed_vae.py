@@ -17,7 +17,7 @@ import tensorflow as tf
 
 import samplers
 from zoo.core import annealing
-from zoo.core.checks import check_choice, check_count
+from zoo.core.checks import check_choice, check_count, check_flag
 from zoo.core.latent import Proposal, start_diagnostics
 from zoo.core.registry import Paper, register
 from zoo.models.vae import VAE
@@ -103,6 +103,7 @@ class AnnealedTraining(VAE):
             "num_leapfrog_steps": num_leapfrog_steps,
         }
         check_count(**self.annealing)
+        check_flag(last_move=last_move)
         self.annealing["last_move"] = bool(last_move)
         self.num_samples = num_samples
         self.num_moves = num_increments if last_move else num_increments - 1

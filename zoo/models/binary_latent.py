@@ -9,7 +9,7 @@ import layers
 import samplers
 from samplers.random import Seed
 from samplers.relaxations import Relaxation
-from zoo.core.checks import UsageError, check_count, check_counts, check_seed
+from zoo.core.checks import UsageError, check_count, check_counts, check_flag, check_seed
 from zoo.core.dtypes import density_dtype, networks_of
 from zoo.core.networks import as_network
 from zoo.data import as_data
@@ -132,6 +132,7 @@ class BinaryLatentModel(DeepLatentModel):
         check_seed(seed=seed)
         check_latent_dims(latent_dims)
         check_counts(hidden=hidden)
+        check_flag(layer_normalisation=layer_normalisation)
         likelihood = get_likelihood(likelihood, density_dtype(dtype))
         shared = {"activation": activation, "layer_normalisation": layer_normalisation}
         with networks_of(dtype):

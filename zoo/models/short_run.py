@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 
 import layers
 import samplers
-from zoo.core.checks import UsageError, check_count, check_positive
+from zoo.core.checks import UsageError, check_count, check_flag, check_positive
 from zoo.core.latent import agreement, start_diagnostics
 from zoo.core.networks import as_network
 from zoo.core.registry import Paper, register
@@ -81,6 +81,7 @@ class ShortRun(DeepLatentGaussianModel):
     ):
         super().__init__(decoder, likelihood=likelihood, **kwargs)
         check_count(num_steps=num_steps)
+        check_flag(centred=centred)
         self.num_steps, self.centred = num_steps, centred
         self.num_inference_steps = num_steps  # outside training
         self.initial_step_size = step_size

@@ -9,7 +9,14 @@ import tensorflow_probability as tfp
 
 import layers
 from samplers.random import Seed
-from zoo.core.checks import UsageError, check_count, check_count_or_0, check_counts, check_seed
+from zoo.core.checks import (
+    UsageError,
+    check_count,
+    check_count_or_0,
+    check_counts,
+    check_flag,
+    check_seed,
+)
 from zoo.core.dtypes import networks_of
 from zoo.core.latent import Proposal
 from zoo.core.networks import as_network, check_unshared
@@ -81,6 +88,7 @@ class VAE(DeepLatentGaussianModel):
         super().__init__(decoder, likelihood=likelihood, encoder=encoder, **kwargs)
         self.posterior_part = get_posterior(posterior, self.dtype)
         self.prior_part = get_prior(prior, self.dtype)
+        check_flag(shear=shear)
         self.shear = layers.Shear(name="shear", dtype=self.dtype) if shear else None
         if shear:
             self.shear.build((None, self.latent_dim))

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import samplers
-from zoo.core.checks import UsageError, check_count, check_positive
+from zoo.core.checks import UsageError, check_count, check_flag, check_positive
 from zoo.core.networks import output_range
 from zoo.parts.logistic_levels import LogisticLevels
 from zoo.parts.part import Part, make_part
@@ -152,6 +152,7 @@ class _LocationScale(Likelihood):
     def __init__(self, scale: float = 0.1, learn_scale: bool = False, **kwargs):
         super().__init__(**kwargs)
         check_positive(scale=scale)
+        check_flag(learn_scale=learn_scale)
         self.initial_scale, self.learn_scale = scale, learn_scale
         self.log_scale = self.add_weight(
             name="log_scale",

@@ -68,6 +68,11 @@ def make_part(kind: str, choices: Mapping[str, type], part, **known):
         return part
     arguments = dict(part) if isinstance(part, Mapping) else {} if part is None else {"name": part}
     default = next(iter(choices)) if len(choices) == 1 else None
+    if arguments and "name" not in arguments and default is None:
+        raise UsageError(
+            f"{kind} must say its name, one of {', '.join(map(repr, sorted(choices)))}; it was "
+            f"{arguments!r}."
+        )
     name = check_choice(kind, arguments.pop("name", default), choices)
     cls, said = choices[name], kind if name == default else f"{kind}: {name}"
     taken = _arguments_of(cls)

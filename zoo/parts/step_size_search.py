@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import samplers
 from samplers.random import Seed
-from zoo.core.checks import UsageError, check_choice, check_count, check_positive
+from zoo.core.checks import UsageError, check_choice, check_count, check_flag, check_positive
 from zoo.parts.part import make_part
 
 METHODS = ("fixed", "grid", "gradient")
@@ -53,6 +53,7 @@ class StepSizeSearch:
 
     def __post_init__(self):
         check_choice("method", self.method, METHODS)
+        check_flag(per_step=self.per_step)
         if self.method == "grid" and self.per_step:
             raise UsageError("method must be 'gradient' for per_step; a grid has one size for all.")
         check_choice("entropy", self.entropy, ENTROPIES)

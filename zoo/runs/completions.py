@@ -12,7 +12,7 @@ from zoo.analysis import pictures
 from zoo.core.checks import UsageError, check_count
 from zoo.core.seeds import new_seed
 from zoo.data.masks import hidden_mse
-from zoo.data.pictures import check_mask_fits, is_own_file, own_image, own_preparation
+from zoo.data.pictures import check_sizes, is_own_file, own_image, own_preparation
 from zoo.runs.run import Run
 from zoo.runs.writers import write_arrays, write_picture
 from zoo.scores.chunks import collect
@@ -70,11 +70,11 @@ def write_inpainting(
     seed = _told_seed(seed)
     shape, prepare = run.model.fields["x"].shape, None
     files = {pathlib.Path(name).stem: name for name in masks or () if is_own_file(name)}
-    if images:
+    if images or files:
         prepare = own_preparation(shape, run.config.data)
+    if images:
         x = np.stack([own_image(path, prepare) for path in images])
-        for path in files.values():
-            check_mask_fits(path, shape, images)
+        check_sizes(list(files.values()), shape, images)
     # Of one picture results have its name, so that those of the next do not take their place.
     of = f"{pathlib.Path(images[0]).stem}_" if len(images) == 1 else ""
     shown = data.completion_masks(run.model, masks, seed, coverage, prepare=prepare)

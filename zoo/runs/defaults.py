@@ -111,4 +111,6 @@ def _is_plain(parameter) -> bool:
 
 
 def _absolute(path):
+    if "://" in str(path):  # such as of a bucket, gs://
+        return str(path)
     return str(pathlib.Path(path).expanduser().resolve())

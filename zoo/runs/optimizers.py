@@ -8,6 +8,9 @@ import numpy as np
 from zoo.core.checks import UsageError, check_choice, check_count, check_positive
 
 OPTIMIZERS = ("Adam", "Adamax", "RMSprop", "SGD")
+# What Keras takes whatever it is: it passes a clipnorm of -1 by, and a beta_1 of 2 diverges.
+_POSITIVE = ("clipnorm", "global_clipnorm", "clipvalue", "epsilon")
+_SHARES = ("beta_1", "beta_2", "rho", "momentum", "ema_momentum", "weight_decay")
 
 
 def make_optimizer(
@@ -37,7 +40,8 @@ def make_optimizer(
       The optimizer.
 
     Raises:
-      UsageError: for another optimizer, or learning rates that do not fit the rest.
+      UsageError: for another optimizer, learning rates that do not fit the rest, or an argument out
+        of its range.
     """
     several = isinstance(learning_rate, list | tuple)
     for rate in learning_rate if several else [learning_rate]:
@@ -46,6 +50,10 @@ def make_optimizer(
         raise UsageError("final_learning_rate is for one learning_rate, not for several.")
     if boundaries is not None and (not several or len(boundaries) != len(learning_rate) - 1):
         raise UsageError("boundaries must be one fewer than there are learning rates.")
+    if boundaries is not None:
+        check_positive(**{f"boundaries[{i}]": share for i, share in enumerate(boundaries)})
+        if sorted({*boundaries, 1}) != [*boundaries, 1]:
+            raise UsageError(f"boundaries must rise and be below 1; they were {boundaries!r}.")
     if num_stages is not None:
         check_count(num_stages=num_stages)
         if final_learning_rate is None or num_stages < 2:
@@ -67,4 +75,11 @@ def make_optimizer(
         steps = [int(num_steps * end) for end in ends]
         learning_rate = keras.optimizers.schedules.PiecewiseConstantDecay(steps, rates)
     optimizer = getattr(keras.optimizers, check_choice("optimizer", name, OPTIMIZERS))
+    for argument, value in kwargs.items():
+        if value is None:
+            continue
+        if argument in _POSITIVE:
+            check_positive(**{argument: value})
+        elif argument in _SHARES and (isinstance(value, bool | str) or not 0 <= value < 1):
+            raise UsageError(f"{argument} must be from 0 to below 1; it was {value!r}.")
     return optimizer(learning_rate=learning_rate, **kwargs)

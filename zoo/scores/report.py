@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from zoo.core.annealing import Annealing
-from zoo.core.checks import UsageError, check_count, check_count_or_0
+from zoo.core.checks import UsageError, check_count, check_count_or_0, check_flag
 from zoo.core.failures import check_figures
 from zoo.core.trainable import TrainableModel
 from zoo.scores.chunks import collect_batch, prepare
@@ -120,8 +120,7 @@ def check_protocol(
         "chunk_size": chunk_size,
     }
     check_count(**counts, **({} if num_images is None else {"num_images": num_images}))
-    if not isinstance(skip_failed, bool):
-        raise UsageError(f"skip_failed must be True or False; it was {skip_failed!r}.")
+    check_flag(skip_failed=skip_failed)
     unknown = set(protocol) - {field.name for field in dataclasses.fields(Annealing)}
     if unknown:
         raise UsageError(f"evaluation does not take {', '.join(sorted(unknown))}.")

@@ -28,9 +28,18 @@ def test_what_hides_a_package_is_told(tmp_path, file, environment, message):
     path.write_text('{"backend": "jax"}' if file == "keras.json" else "")
     (tmp_path / "script.py").write_text("import zoo\n")
     told = {name: value.format(tmp_path) for name, value in environment.items()}
+    assert_refused(tmp_path / "script.py", told, message.format(tmp_path))
+
+
+def test_programs_look_before_they_import_keras():
+    message = "KERAS_BACKEND must be 'tensorflow'.*it was 'jax'"
+    assert_refused(ROOT / "scripts" / "train.py", {"KERAS_BACKEND": "jax"}, message)
+
+
+def assert_refused(script, told, message):
     cleared = {k: v for k, v in os.environ.items() if not k.startswith("KERAS_")}
     result = subprocess.run(
-        [sys.executable, tmp_path / "script.py"],
+        [sys.executable, script],
         env=cleared | {"PYTHONPATH": str(ROOT)} | told,
         capture_output=True,
         text=True,
@@ -38,5 +47,5 @@ def test_what_hides_a_package_is_told(tmp_path, file, environment, message):
     assert result.returncode == 1
     last = result.stderr.splitlines()[-1]
     assert last.startswith("ImportError: ")
-    for part in message.format(tmp_path).split(".*"):
+    for part in message.split(".*"):
         assert part in last

@@ -1,6 +1,7 @@
 """What users of Keras pass: one place checks it, whatever way it comes, and data of every kind."""
 
 import inspect
+import types
 
 import keras
 import numpy as np
@@ -165,6 +166,7 @@ def test_data_of_every_kind(kind):
             "validation_steps must be given",
         ),
         (None, {}, "x must be an array, a dictionary of arrays, a tf.data.Dataset, a Py"),
+        (types.SimpleNamespace(train=dataset()), {}, "x must be one pipeline, such as data.train"),
     ],
 )
 def test_data_that_cannot_be_fitted(data, arguments, message):

@@ -61,14 +61,37 @@ def cases():
                 yield name, argument, 3
 
 
+def facts():
+    """What methods look at of data, without any."""
+    data = zoo.data.Data(None, None, None, {"x": zoo.core.fields.PixelField(SHAPE)}, {"train": 5})
+    object.__setattr__(data, "mean_image", 0.5)
+    return data
+
+
 @pytest.mark.parametrize(("method", "argument", "value"), cases())
 def test_numbers_of_methods(method, argument, value):
     method = registry.methods()[method]
-    data = zoo.data.Data(None, None, None, {"x": zoo.core.fields.PixelField(SHAPE)}, {"train": 5})
-    object.__setattr__(data, "mean_image", 0.5)
+    data = facts()
     with pytest.raises(zoo.UsageError, match=rf"^{argument}\b.*must ") as told:
         method.cls.for_data(data, **method.tiny | {argument: value})
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "argument"),
+    [
+        (name, argument)
+        for name, method in registry.methods().items()
+        for argument, default in method_defaults(method.cls).items()
+        if isinstance(default, bool)
+    ],
+)
+def test_flags_of_methods(method, argument):
+    """Such as "False", which Python takes for true."""
+    method = registry.methods()[method]
+    for value in ("False", None, 1.5):
+        with pytest.raises(zoo.UsageError, match=f"^{argument} must be True or False; it was"):
+            method.cls.for_data(facts(), **method.tiny | {argument: value})
 
 
 PARTS = {
@@ -98,6 +121,15 @@ PARTS = {
 def test_numbers_of_parts(part, argument, kind):
     for value in {float: [0, *NEVER], int: [0, *NO_COUNT], "seed": NO_SEED}[kind]:
         with pytest.raises(zoo.UsageError, match=f"{argument} must "):
+            PARTS[part](**{argument: value})
+
+
+@pytest.mark.parametrize(
+    ("part", "argument"), [("StepSizeSearch", "per_step"), ("gaussian", "learn_scale")]
+)
+def test_flags_of_parts(part, argument):
+    for value in ("False", None, 0):
+        with pytest.raises(zoo.UsageError, match=f"{argument} must be True or False; it was"):
             PARTS[part](**{argument: value})
 
 

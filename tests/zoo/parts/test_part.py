@@ -40,7 +40,7 @@ MISTAKES = {
     "posterior: unknown value 'undirectd'; did you mean 'undirected'": (get_binary, "undirectd"),
     "posterior: unknown value 'planar'; known are 'mean_field'": (get_posterior, "planar"),
     "posterior: unknown value 3; known are 'directed', 'undirected'": (get_binary, 3),
-    "likelihood: unknown value None": (get_likelihood, {"scale": 1}),
+    "likelihood must say its name, one of .bernoulli.*; it was": (get_likelihood, {"scale": 1}),
     "prior does not take scale; it takes no arguments": (
         get_prior,
         {"name": "standard_normal", "scale": 1},

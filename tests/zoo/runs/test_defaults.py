@@ -87,6 +87,8 @@ def test_paths_are_absolute(tmp_path, monkeypatch):
     found = resolve(config).data
     assert found.source == f"npz:{tmp_path / 'a.npz'}"
     assert found.data_dir == str(pathlib.Path("prepared").resolve())
+    config.data.data_dir = "gs://bucket/prepared"
+    assert resolve(config).data.data_dir == "gs://bucket/prepared"
 
 
 def test_unknown_methods_and_optimizers():
