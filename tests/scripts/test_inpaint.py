@@ -169,7 +169,7 @@ def test_masks_are_squeezed_with_images_that_were(workdir, tmp_path):
         (["--mask=random", "--coverage=1e-9"], "coverage must be larger: the mask 'random' hides"),
         (["--mask=box,patern"], "left|right|top|bottom|box|random|pattern"),
         (["--mask="], "left|right|top|bottom|box|random|pattern"),
-        (["--mask={white}"], "mask must hide something, by black: the mask 'white' hides no pixel"),
+        (["--mask={white}"], "must hide something: black is completed, white is visible"),
         (["--num_steps=0"], "num_steps must be greater than 0; it was 0"),
     ],
 )
