@@ -242,7 +242,7 @@ def test_rivals_need_their_extra(monkeypatch):
 @pytest.mark.parametrize(
     ("script", "argument", "message"),
     [
-        ("benchmark", "--method=vae", "all|hmc_dlgm|ais|short_run|undirected"),
+        ("benchmark", "--method=vae", "'all', 'hmc_dlgm', 'ais', 'short_run', 'undirected'"),
         ("benchmark", "--num_samples=0", "num_samples must be greater than 0; it was 0"),
         ("benchmark", "--epochs=0", "epochs must be greater than 0; it was 0"),
         ("benchmark", "--memory_of=0", "memory_of must be greater than 0; it was 0"),

@@ -74,7 +74,7 @@ def test_fid(workdir, networks, digits, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--features=smal"], "auto|inception|small"),
+        (["--features=smal"], "unknown value 'smal'; did you mean 'small'?"),
         (["--num_samples=1"], "num_samples"),
         (["--num_images=many"], "num_images"),
         (["--fid_weights=no.h5"], "fid_weights: there is no file 'no.h5'"),

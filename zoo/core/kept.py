@@ -22,11 +22,11 @@ class KeptModel(keras.Model):
             except FileNotFoundError:
                 raise UsageError(f"filepath must be a file; {str(filepath)!r} is none.") from None
             except (ValueError, OSError) as error:
-                # Of several sentences the last says what was expected.
-                told = str(error).split("Example error message")[-1].strip().splitlines()
+                # What went wrong may stand below the line that announces it.
+                told = [line.strip() for line in str(error).splitlines() if line.strip()]
+                told = told[: 1 + told[0].endswith(":")]
                 raise UsageError(
-                    f"filepath: {str(filepath)!r} holds no weights of this model; "
-                    f"{' '.join(filter(None, told[-1:]))}"
+                    f"filepath: {str(filepath)!r} holds no weights of this model; {' '.join(told)}"
                 ) from None
 
     def set_weights(self, weights):

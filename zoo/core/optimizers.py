@@ -146,7 +146,8 @@ def check_replicas(optimizer: keras.optimizers.Optimizer, strategy: tf.distribut
                 f"optimizer: {name} must be left out on the {num_replicas} replicas of a process; "
                 f"it was {getattr(optimizer, name)}."
             )
-    if not strategy.extended.variable_created_in_scope(optimizer.iterations.value):
+    in_scope = strategy.extended.variable_created_in_scope
+    if not all(in_scope(variable.value) for variable in optimizer.variables):
         raise UsageError(
             f"optimizer must be made in the scope of the model's strategy; {optimizer.name!r} was "
             "made in another."

@@ -81,7 +81,7 @@ def test_numbers_of_examples_that_a_user_gives_are_kept():
 @pytest.mark.parametrize(
     ("x", "y", "options", "message"),
     [
-        (None, None, {}, "x must be an array, a dictionary of arrays, a tf.data.Dataset"),
+        (None, None, {}, "x must be an array, a dictionary of arrays, a tf.data.Dataset, a Py"),
         ({"images": X}, None, {}, "x must be a key of the dictionary of arrays"),
         (X, None, {}, "y must be given, which the model takes; it was missing"),
         (X, Y[:3], {}, "y must be as long as x, 9; it was 3"),

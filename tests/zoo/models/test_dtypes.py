@@ -41,10 +41,8 @@ def test_densities_and_answers_are_in_the_type_of_the_weights(name, policy):
     answers = model.sample(1, **specimen.given) | model.reconstruct(x)
     kinds = {tf.as_dtype(v.dtype).name for v in model.variables} - {"int64"}
     assert kinds == {dtype}
-    assert {tf.as_dtype(value.dtype).name for value in (found, *answers.values())} == {
-        dtype,
-        "bool",
-    }
+    told = {tf.as_dtype(value.dtype).name for value in (found, *answers.values())}
+    assert told == {dtype, "bool"}, "with `finite`"
     assert all(map(np.isfinite, logs.values()))
     rtol = 1e-4 if policy == "float64" else 0.05
     np.testing.assert_allclose(found, expected, rtol=rtol)

@@ -205,7 +205,7 @@ BAD = {
     "relaxation: unknown value 'picewise_linear'; did you mean 'piecewise_linear'": {
         "relaxation": "picewise_linear"
     },
-    "relaxation: unknown value 'PWL'; known are": {"relaxation": "PWL"},
+    "relaxation: unknown value 'xyz'; known are": {"relaxation": "xyz"},
     "for an undirected posterior; it was 'power'": {
         "posterior": UNDIRECTED,
         "relaxation": "power",
