@@ -1,8 +1,12 @@
 """One process, two logical CPU devices (for the replica tests), small real data."""
 
 import os
+import signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# What a shell runs in the background ignores Ctrl-C, and so would all that tests send it to.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 import tensorflow as tf

@@ -19,7 +19,8 @@ signals = runpy.run_path(f"{ROOT}/zoo/core/signals.py")
 try:
     with signals["raised"](), signals["deferred"]():
         print("within", flush=True)
-        while not signals["asked_to_end"]():
+        until = time.monotonic() + 60
+        while not signals["asked_to_end"]() and time.monotonic() < until:
             time.sleep(0.01)
         print("asked", flush=True)
         if sys.argv[1] == "ends":
