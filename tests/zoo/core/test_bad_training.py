@@ -57,7 +57,7 @@ def fitted(model, may_refuse=(), **arguments):
     return ask(fit)
 
 
-@inputs(60)
+@inputs(25)
 @given(
     st.sampled_from(OPTIMIZERS),
     some_of(
@@ -95,7 +95,7 @@ CALLBACKS = {
 }
 
 
-@inputs(60)
+@inputs(25)
 @given(st.sampled_from(list(CALLBACKS)), st.data())
 def test_callbacks(tmp_path_factory, cls, data):
     arguments = data.draw(some_of(CALLBACKS[cls]))
@@ -108,7 +108,7 @@ def test_callbacks(tmp_path_factory, cls, data):
     fitted(stub(), ["callbacks"], epochs=2, callbacks=[callback], validation_data=X)
 
 
-@inputs(100)
+@inputs(50)
 @given(
     some_of(
         [

@@ -121,8 +121,17 @@ def by_variable(optimizer):
 
 
 WRAPPERS = {"bare": lambda optimizer: optimizer, "scaled": scaled, "by variable": by_variable}
-CASES = [(name, "plain", wrapper, "eager") for name in OPTIMIZERS for wrapper in ("bare", "scaled")]
-CASES += [("SGD", label, wrapper, "eager") for label in ARGUMENTS for wrapper in ("bare", "scaled")]
+TWICE = {"bare": [pytest.mark.slow], "scaled": []}  # where a scale is right, so is none
+CASES = [
+    pytest.param(name, "plain", wrapper, "eager", marks=marks)
+    for name in OPTIMIZERS
+    for wrapper, marks in TWICE.items()
+]
+CASES += [
+    pytest.param("SGD", label, wrapper, "eager", marks=marks)
+    for label in ARGUMENTS
+    for wrapper, marks in TWICE.items()
+]
 CASES += [("Adam", "all", "by variable", "eager")]
 CASES += [("Adam", "all", "scaled", "xla"), ("SGD", "accumulation", "by variable", "graph")]
 

@@ -17,9 +17,12 @@ SPECIMENS = {
 }
 
 
-CASES = [(name, "float64") for name in SPECIMENS] + [
-    (name, "mixed_bfloat16") for name in ("VAE", "ShortRun", "DVAE, undirected")
-]
+# The others have the same parts.
+DEFAULT = ("VAE, two layers", "HMCDLGM", "ShortRun", "DVAE, undirected")
+CASES = [
+    pytest.param(name, "float64", marks=[pytest.mark.slow] * (name not in DEFAULT))
+    for name in SPECIMENS
+] + [(name, "mixed_bfloat16") for name in ("ShortRun", "DVAE, undirected")]
 
 
 @pytest.mark.parametrize(("name", "policy"), CASES)

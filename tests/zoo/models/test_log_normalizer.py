@@ -78,6 +78,7 @@ def own_loop(model, path):
 
 
 WAYS = [interrupted, checkpointed, saved_by_keras, best_weights, by_hand, own_loop]
+SLOW = (checkpointed, by_hand)  # as others by which files and weights come
 ASKED = {
     "log_likelihood": lambda model: model.log_likelihood(X[:2]),
     "evaluate": lambda model: model.evaluate(X[:2], verbose=0),
@@ -91,7 +92,9 @@ def normalizer_error(model):
     return abs(float(tf.reduce_logsumexp(model.prior.log_prob(STATES))))
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way", [pytest.param(way, marks=[pytest.mark.slow] * (way in SLOW)) for way in WAYS]
+)
 def test_scores_are_of_the_present_weights(way, tmp_path):
     """And they change no variable."""
     model = way(make(), tmp_path)

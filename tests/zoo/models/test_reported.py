@@ -17,7 +17,7 @@ def first_batch(data):
 GRID = {"method": "grid", "interval": 1, "grid": (0.1, 0.2)}
 CASES = [
     ("HMCDLGM", {}, "step_size"),
-    ("AnnealedVAE", {}, "mean_step_size"),
+    pytest.param("AnnealedVAE", {}, "mean_step_size", marks=pytest.mark.slow),
     (
         "ShortRun",
         {"step_size_search": GRID},
@@ -98,7 +98,7 @@ class Worse(keras.callbacks.Callback):
         self.states.append([v.numpy() for v in self.model.variables])
 
 
-@pytest.mark.parametrize("method", ["DVAE", "ABP"])
+@pytest.mark.parametrize("method", ["DVAE", pytest.param("ABP", marks=pytest.mark.slow)])
 def test_callbacks_without_arguments_bring_the_best_state_back(digits, method, tmp_path):
     """All of it: step sizes, particles, chains and log Z belong to the weights."""
     model = build(zoo.get_method(method), digits)

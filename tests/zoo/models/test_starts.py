@@ -74,7 +74,7 @@ def with_bad_starts(model, bad, where):
     return model, seen
 
 
-@pytest.mark.parametrize("bad", [np.nan, -np.inf])
+@pytest.mark.parametrize("bad", [np.nan, pytest.param(-np.inf, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("make", "x", "ask"), CHAINS.values(), ids=CHAINS)
 def test_chains_start_again(make, x, ask, bad):
     """And tell how often; none is stuck, and a model without bad places draws as it did."""

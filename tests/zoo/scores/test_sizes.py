@@ -88,7 +88,7 @@ def short_annealing(monkeypatch):
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-@pytest.mark.parametrize("size", [0, 1, 2, 1001])
+@pytest.mark.parametrize("size", [0, 1, pytest.param(2, marks=pytest.mark.slow), 1001])
 @pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 def test_any_number_of_images(make, size):
     model, x = make()
