@@ -16,8 +16,8 @@ _PRIOR_DRAWS = 20_000
 _CHAINS = ("hmc", "langevin", "gibbs", "annealed_importance_sampling")
 
 
-def log_likelihood_error(model, batch: dict, num_samples: int = 20_000, offset: float = 0.0):
-    """How far the mean of exp(log_weights) is from p(x), in standard errors.
+def log_likelihood_error(model, batch: dict, num_samples: int = 20_000) -> tuple[float, float]:
+    """How far the log of the mean of exp(log_weights) is from log p(x).
 
     The reference is the sum over all states of binary latents, and the mean of p(x given z) over
     draws of the prior for real ones. A model without `log_weights` is asked for annealed ones.
@@ -26,10 +26,9 @@ def log_likelihood_error(model, batch: dict, num_samples: int = 20_000, offset: 
       model: a latent-variable model with few latents.
       batch: what the model explains, of a few examples.
       num_samples: of the weights.
-      offset: nats that are added to each log weight, to see that they are noticed.
 
     Returns:
-      The deviation of the mean over examples in standard errors, and that standard error, nats.
+      The deviation of the mean over examples, and its standard error, in nats.
     """
     seed = samplers.as_seed(7)
     if defines(model, "log_weights"):
@@ -37,13 +36,12 @@ def log_likelihood_error(model, batch: dict, num_samples: int = 20_000, offset: 
     else:
         annealing = Annealing(100, 30, 3, start="prior")
         log_weights = tf.function(annealing.log_weights, autograph=False)(model, batch, seed)
-    log_weights = tf.cast(log_weights, tf.float64) + offset
-    estimate = samplers.log_mean_weight(log_weights)
+    estimate = samplers.log_mean_weight(tf.cast(log_weights, tf.float64))
     reference, reference_stderr = _log_likelihood(model, batch)
     rounding = 1e-5 * np.abs(reference)  # of densities in single precision
     variance = estimate.stderr**2 + reference_stderr**2 + rounding**2
     stderr = np.sqrt(np.mean(variance) / len(variance))
-    return abs(np.mean(estimate.log_mean - reference)) / stderr, stderr
+    return float(np.mean(estimate.log_mean - reference)), float(stderr)
 
 
 def make_weighable(model) -> None:
