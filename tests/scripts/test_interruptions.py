@@ -257,7 +257,7 @@ def test_evaluation_ended_at_random_moments(signum, tmp_path):
         if interrupt(command, tmp_path, signum, lambda _, wait=wait: time.sleep(wait)):
             times += 1
             before, kept = kept, len(list(tmp_path.glob("chunks/*/*.npz")))
-            assert kept >= before
+            assert kept >= before or not (tmp_path / "chunks").exists()  # all was done
         else:
             num_ended, kept = num_ended + 1, 0
             assert not (tmp_path / "chunks").exists()
