@@ -134,7 +134,7 @@ def test_values(question):
 def served(tmp_path_factory):
     """A small model and the signatures of its export."""
     model = zoo.VAE.for_data(zoo.data.load("digits"), latent_dim=2, hidden=(2,))
-    model.protocol = Annealing(num_chains=1, num_increments=1, num_leapfrog_steps=1)
+    model.protocol = Annealing(num_chains=2, num_increments=1, num_leapfrog_steps=1)
     model.compile(jit_compile=False)
     path = tmp_path_factory.mktemp("export") / "export"
     zoo.export(model, path)
