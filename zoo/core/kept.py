@@ -24,7 +24,7 @@ class KeptModel(keras.Model):
             except (ValueError, OSError) as error:
                 # What went wrong may stand below the line that announces it.
                 told = [line.strip() for line in str(error).splitlines() if line.strip()]
-                told = told[: 1 + told[0].endswith(":")]
+                told = told[: 1 + told[0].endswith(":")] if told else [type(error).__name__]
                 raise UsageError(
                     f"filepath: {str(filepath)!r} holds no weights of this model; {' '.join(told)}"
                 ) from None

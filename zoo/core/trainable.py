@@ -1,4 +1,4 @@
-"""The base of every model: the training step, and how it is fitted and evaluated."""
+"""The base of every model: the training step, and what a method says of itself."""
 
 import copy
 

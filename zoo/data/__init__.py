@@ -6,9 +6,9 @@ All files of this folder are imported, which registers the sources.
 import importlib
 import pkgutil
 
-from zoo.data.given import as_data
 from zoo.data.loading import Data, load
 from zoo.data.masks import MASKS, completion_masks, hidden_mse, mask
+from zoo.data.own_data import as_data
 from zoo.data.registry import absolute_source, register_source, sources
 from zoo.data.splits import image_fields
 

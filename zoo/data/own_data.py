@@ -58,7 +58,7 @@ def _is_shape(given):
 
 
 def _batch(*batch):
-    return {"x": as_batch(batch if len(batch) > 1 else batch[0])["x"]}
+    return {"x": as_batch(batch)["x"]}
 
 
 def _shape_of_batches(dataset):
