@@ -1,7 +1,7 @@
 """Markov chain samplers over plain log densities: tensors, a seed and a callable, never a model."""
 
 from samplers.agreement import FEWEST_STEPS, Halves, add_to_halves, no_halves, split_r_hat
-from samplers.annealed import AISResult, annealed_importance_sampling, hamiltonian_move
+from samplers.annealed import AISResult, Move, annealed_importance_sampling, hamiltonian_move
 from samplers.density import value_and_gradient
 from samplers.estimators import (
     LogMeanWeight,
@@ -13,7 +13,8 @@ from samplers.estimators import (
     standard_error,
     weight_summary,
 )
-from samplers.hmc import HMCResult, HMCState, hmc, hmc_kernel, hmc_start
+from samplers.hamiltonian import HMCNoise, hamiltonian_transition, hmc_noise
+from samplers.hmc import HMCResult, hmc, hmc_kernel
 from samplers.implicit import implicit_posterior, resample
 from samplers.integrators import Point, langevin_step, langevin_step_size, leapfrog, point_at
 from samplers.kernels import TransitionInfo, accept_or_reject, transition_info
@@ -64,10 +65,11 @@ __all__ = [
     "Concrete",
     "Exponential",
     "FEWEST_STEPS",
+    "HMCNoise",
     "HMCResult",
     "Halves",
-    "HMCState",
     "LogMeanWeight",
+    "Move",
     "PiecewiseLinear",
     "Point",
     "Power",
@@ -93,11 +95,12 @@ __all__ = [
     "fold_in",
     "gibbs",
     "hamiltonian_move",
+    "hamiltonian_transition",
     "hessian",
     "hessian_vector_product",
     "hmc",
     "hmc_kernel",
-    "hmc_start",
+    "hmc_noise",
     "implicit_posterior",
     "jump_schedule",
     "lanczos_log_det",

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from samplers.density import LogDensity, event_sum, for_each_part, per_chain, value_and_gradient
-from samplers.integrators import leapfrog
-from samplers.kernels import TransitionInfo, accept_or_reject, regular_energy_error
-from samplers.random import Seed, fold_in, normal_like, uniform
+from samplers.density import LogDensity, for_each_part, per_chain, value_and_gradient
+from samplers.hamiltonian import hamiltonian_transition, hmc_noise
+from samplers.kernels import TransitionInfo, regular_energy_error
+from samplers.random import Seed, fold_in
 
 
 class AnnealedPoint(NamedTuple):
@@ -74,10 +74,18 @@ class AISResult(NamedTuple):
         return self.end.state
 
 
-# A kernel: (evaluate, point, beta, step_size, seed) -> (point, TransitionInfo), which is reversible
-# and leaves exp(point.log_density(beta)) invariant. `evaluate` maps a state to an `AnnealedPoint`.
-# The step size broadcasts against the chains.
-Move = Callable[..., tuple[AnnealedPoint, TransitionInfo]]
+class Move(NamedTuple):
+    """A kernel of annealed chains, which is reversible.
+
+    Attributes:
+      draw: (point, seed) -> noise, all that is random in one move; it looks at shapes and types.
+      take: (evaluate, point, beta, step_size, noise) -> (point, TransitionInfo): leaves
+        exp(point.log_density(beta)) invariant. `evaluate` maps a state to an `AnnealedPoint`, and
+        the step size broadcasts against the chains.
+    """
+
+    draw: Callable
+    take: Callable[..., tuple[AnnealedPoint, TransitionInfo]]
 
 
 def annealed_importance_sampling(
@@ -145,20 +153,21 @@ def annealed_importance_sampling(
         difference = tf.cast(point.log_final - point.log_initial, tf.float64)
         return log_weights + increments[t] * difference
 
-    def step(t, point, log_weights, correction, arrays):
+    def step(t, noise, point, log_weights, correction, arrays):
         log_weights = weighed(log_weights, t, point)
         eps = step_size[t] * correction
-        point, info = move(
+        point, info = move.take(
             lambda z: evaluate(initial_log_density, final_log_density, z),
             point,
             tf.cast(schedule[t + 1], one.dtype),
             eps,
-            fold_in(seed, t),
+            noise,
         )
         told = _over_chains(info)
         correction *= tf.exp(tuning_rate * (told[0] - target_accept))
         arrays = [a.write(t, value) for a, value in zip(arrays, (*told, eps), strict=True)]
-        return t + 1, point, log_weights, correction, arrays
+        noise = move.draw(point, fold_in(seed, t + 1))
+        return t + 1, noise, point, log_weights, correction, arrays
 
     log_weights = tf.zeros_like(one, tf.float64)
     dtypes = (one.dtype, one.dtype, tf.int32, one.dtype)
@@ -166,10 +175,11 @@ def annealed_importance_sampling(
     if num_moves:
         shape = one[:1].shape
         arrays = [tf.TensorArray(dtype, num_moves, element_shape=shape) for dtype in dtypes]
-        _, point, log_weights, _, arrays = tf.while_loop(
+        noise = move.draw(point, fold_in(seed, 0))
+        _, _, point, log_weights, _, arrays = tf.while_loop(
             lambda t, *_: t < num_moves,
             step,
-            (0, point, log_weights, one[:1], arrays),
+            (0, noise, point, log_weights, one[:1], arrays),
             parallel_iterations=1,
         )
         moves = [array.stack() for array in arrays]
@@ -222,37 +232,25 @@ def hamiltonian_move(
     Args:
       num_leapfrog_steps: leapfrog steps in a move; each costs one gradient of both densities.
       scale: factor on the step size per dimension, broadcasting against the state (or its parts).
-      jitter: every move of every chain multiplies its step size by a random number in
-        [1 - jitter, 1 + jitter): where the density is nearly Gaussian, trajectories of one length
-        all come back to where they started (Neal 2011, section 5.4.2.2).
+      jitter: as `hamiltonian_transition`.
 
     Returns:
       The move.
     """
 
-    def move(evaluate, point, beta, step_size, seed):
-        if jitter:
-            noise = uniform(tf.shape(point.log_final), fold_in(seed, "jitter"), beta.dtype)
-            step_size = step_size * (1 - jitter + 2 * jitter * noise)
+    def take(evaluate, point, beta, step_size, noise):
         steps = tf.nest.map_structure(
             lambda z, s: per_chain(step_size, z) * s, point.state, for_each_part(scale, point.state)
         )
-        num_chain_axes = point.log_final.shape.rank
-
-        def energy(point, momentum):
-            squares = tf.nest.map_structure(tf.square, momentum)
-            return event_sum(squares, num_chain_axes) / 2 - point.log_density(beta)
-
-        momentum = normal_like(point.state, fold_in(seed, "momentum"))
-        proposal, end = leapfrog(
+        return hamiltonian_transition(
             evaluate,
             point,
-            momentum,
+            noise,
             step_size=steps,
-            num_steps=num_leapfrog_steps,
+            num_leapfrog_steps=num_leapfrog_steps,
+            jitter=jitter,
+            log_density=lambda point: point.log_density(beta),
             gradient=lambda point: point.gradient(beta),
         )
-        log_accept_ratio = energy(point, momentum) - energy(proposal, end)
-        return accept_or_reject(point, proposal, log_accept_ratio, seed)
 
-    return move
+    return Move(lambda point, seed: hmc_noise(point.state, point.log_final, seed), take)

@@ -1,28 +1,16 @@
-"""Hamiltonian Monte Carlo: many transitions of TFP's kernel in one loop of constant memory."""
+"""Hamiltonian Monte Carlo: many transitions in one loop of constant memory."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from samplers.agreement import Halves, add_to_halves, no_halves
-from samplers.density import LogDensity, for_each_part, per_chain, with_shapes_of
-from samplers.kernels import TransitionInfo, regular_energy_error, transition_info
+from samplers.density import LogDensity, for_each_part, per_chain
+from samplers.hamiltonian import hamiltonian_transition, hmc_noise
+from samplers.integrators import Point, point_at
+from samplers.kernels import TransitionInfo, regular_energy_error
 from samplers.random import Seed, fold_in
-
-
-class HMCState(NamedTuple):
-    """What one transition hands on to the next.
-
-    Attributes:
-      state: where the chains are, a tensor or a list of tensors, as it was given.
-      results: what TFP's kernel keeps, such as the log density and its gradient there. It must not
-        be used with another log density.
-    """
-
-    state: tf.Tensor | list[tf.Tensor]
-    results: Any
 
 
 class HMCResult(NamedTuple):
@@ -48,46 +36,36 @@ class HMCResult(NamedTuple):
     halves: Halves | tuple = ()
 
 
-def hmc_start(log_density: LogDensity, state: tf.Tensor | list[tf.Tensor]) -> HMCState:
-    """Evaluates the log density and its gradient where the chains start.
-
-    Args:
-      log_density: maps the state to log densities in nats, shape [chains] (any rank).
-      state: [chains, ...event], or a list of such parts.
-
-    Returns:
-      What `hmc_kernel` moves.
-    """
-    state = tf.nest.map_structure(tf.convert_to_tensor, state)
-    kernel = _tfp_kernel(log_density, state, 1.0, 1)
-    return HMCState(state, kernel.bootstrap_results(tf.nest.flatten(state)))
-
-
 def hmc_kernel(
     log_density: LogDensity,
-    current: HMCState,
+    point: Point,
     *,
     step_size: float | tf.Tensor | list[tf.Tensor],
     num_leapfrog_steps: int | tf.Tensor,
+    jitter: float = 0.0,
     seed: Seed,
-) -> tuple[HMCState, TransitionInfo]:
+) -> tuple[Point, TransitionInfo]:
     """Takes one transition: a momentum p ~ N(0, I), a trajectory, and acceptance by chain.
 
     Args:
       log_density: maps the state to log densities in nats, shape [chains] (any rank).
-      current: where the chains are, from `hmc_start` or from this kernel.
+      point: where the chains are, from `point_at` with the same log density or from this kernel.
       step_size: broadcasts against the state; one per part, or one for all of them.
       num_leapfrog_steps: leapfrog steps of the trajectory; each costs one gradient.
+      jitter: as `hamiltonian_transition`.
       seed: int or int32[2].
 
     Returns:
       Where the chains are now, and how the transition went.
     """
-    state, results = current
-    kernel = _tfp_kernel(log_density, state, step_size, num_leapfrog_steps)
-    parts, results = kernel.one_step(tf.nest.flatten(state), results, seed=seed)
-    moved = HMCState(tf.nest.pack_sequence_as(state, parts), results)
-    return with_shapes_of(moved, current), transition_info(results.log_accept_ratio)
+    return hamiltonian_transition(
+        lambda z: point_at(log_density, z),
+        point,
+        hmc_noise(point.state, point.log_density, seed),
+        step_size=step_size,
+        num_leapfrog_steps=num_leapfrog_steps,
+        jitter=jitter,
+    )
 
 
 def hmc(
@@ -97,6 +75,7 @@ def hmc(
     num_steps: int | tf.Tensor,
     step_size: float | tf.Tensor | list[tf.Tensor],
     num_leapfrog_steps: int | tf.Tensor,
+    jitter: float = 0.0,
     num_adaptation_steps: int | tf.Tensor = 0,
     target_accept: float = 0.8,
     show: Callable | None = None,
@@ -115,6 +94,8 @@ def hmc(
       num_steps: number of transitions.
       step_size: broadcasts against the state; one per part, or one for all of them.
       num_leapfrog_steps: leapfrog steps in a transition.
+      jitter: every transition of every chain multiplies its step size by a random number in
+        [1 - jitter, 1 + jitter).
       num_adaptation_steps: number of first transitions during which each chain rescales its own
         step size towards `target_accept`; then it is frozen. Samples count only after that.
       target_accept: acceptance probability that the adaptation aims at.
@@ -127,15 +108,19 @@ def hmc(
     """
     step_sizes = for_each_part(step_size, state)
 
-    def transition(i, current, accepted, error, num_divergences, step_scale, halves):
-        moved, info = hmc_kernel(
-            log_density,
-            current,
+    def noise_of(i, point):
+        return hmc_noise(point.state, point.log_density, fold_in(seed, i))
+
+    def transition(i, noise, point, accepted, error, num_divergences, step_scale, halves):
+        point, info = hamiltonian_transition(
+            lambda z: point_at(log_density, z),
+            point,
+            noise,
             step_size=tf.nest.map_structure(
-                lambda e, z: e * per_chain(step_scale, z), step_sizes, current.state
+                lambda e, z: e * per_chain(step_scale, z), step_sizes, point.state
             ),
             num_leapfrog_steps=num_leapfrog_steps,
-            seed=fold_in(seed, i),
+            jitter=jitter,
         )
         error += regular_energy_error(info)
         num_divergences += tf.cast(info.is_divergent, tf.int32)
@@ -143,18 +128,19 @@ def hmc(
         gain = tf.where(i < num_adaptation_steps, tf.cast(i + 1, error.dtype) ** -0.5, 0.0)
         step_scale *= tf.exp(gain * (info.accept_prob - target_accept))
         if show is not None:
-            halves = add_to_halves(halves, show(moved.state), i, num_steps)
+            halves = add_to_halves(halves, show(point.state), i, num_steps)
         accepted += info.accept_prob
-        return i + 1, moved, accepted, error, num_divergences, step_scale, halves
+        noise = noise_of(i + 1, point)
+        return i + 1, noise, point, accepted, error, num_divergences, step_scale, halves
 
-    start = hmc_start(log_density, state)
-    one = tf.ones_like(start.results.accepted_results.target_log_prob)
+    start = point_at(log_density, tf.nest.map_structure(tf.convert_to_tensor, state))
+    one = tf.ones_like(start.log_density)
     zero, none = tf.zeros_like(one), tf.zeros_like(one, tf.int32)
     halves = () if show is None else no_halves(show(start.state))
-    _, end, accepted, error, num_divergences, step_scale, halves = tf.while_loop(
+    _, _, end, accepted, error, num_divergences, step_scale, halves = tf.while_loop(
         lambda i, *_: i < num_steps,
         transition,
-        (0, start, zero, zero, none, one, halves),
+        (0, noise_of(0, start), start, zero, zero, none, one, halves),
         parallel_iterations=1,
     )
     num_regular = tf.cast(num_steps - num_divergences, one.dtype)
@@ -165,12 +151,4 @@ def hmc(
         num_divergences=num_divergences,
         step_scale=step_scale,
         halves=halves,
-    )
-
-
-def _tfp_kernel(log_density, state, step_size, num_leapfrog_steps):
-    return tfp.mcmc.HamiltonianMonteCarlo(
-        lambda *parts: log_density(tf.nest.pack_sequence_as(state, parts)),
-        tf.nest.flatten(for_each_part(step_size, state)),
-        num_leapfrog_steps,
     )

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from samplers.density import per_chain, with_shapes_of
-from samplers.random import Seed, fold_in, uniform
 
 DIVERGED = 1000.0  # nats
 
@@ -48,7 +47,7 @@ def transition_info(log_accept_ratio: tf.Tensor) -> TransitionInfo:
     )
 
 
-def accept_or_reject(current, proposal, log_accept_ratio: tf.Tensor, seed: Seed):
+def accept_or_reject(current, proposal, log_accept_ratio: tf.Tensor, noise: tf.Tensor):
     """Moves every chain to its proposal with its own acceptance probability (Hastings 1970).
 
     Args:
@@ -56,7 +55,7 @@ def accept_or_reject(current, proposal, log_accept_ratio: tf.Tensor, seed: Seed)
       proposal: the same where they may go.
       log_accept_ratio: log of the acceptance ratio in nats, [chains]; a proposal is rejected where
         it is not finite.
-      seed: int or int32[2].
+      noise: uniform numbers in [0, 1), [chains].
 
     Returns:
       The structure that was chosen for every chain, and the `TransitionInfo`.
@@ -64,7 +63,6 @@ def accept_or_reject(current, proposal, log_accept_ratio: tf.Tensor, seed: Seed)
     # A ratio that is not a number means that the integrator diverged.
     log_ratio = tf.where(tf.math.is_finite(log_accept_ratio), log_accept_ratio, -float("inf"))
     info = transition_info(log_ratio)
-    noise = uniform(tf.shape(log_ratio), fold_in(seed, "accept"), log_ratio.dtype)
     accepted = noise < info.accept_prob
     chosen = tf.nest.map_structure(
         lambda new, old: tf.where(per_chain(accepted, new), new, old), proposal, current

@@ -7,26 +7,34 @@ import samplers
 from samplers import annealed
 
 DIMENSIONS = 5
-RATIO = "energy(point, momentum) - energy(proposal, end)"
-# What is replaced in samplers/annealed.py, and by what.
+RATIO = "energy(point, noise.momentum) - energy(proposal, end)"
+# What is replaced in a module of samplers, and by what.
 WRONG = {
     "weight index shifted": (
+        "annealed",
         "increments[t] * difference",
         "tf.roll(increments, 1, 0)[t] * difference",
     ),
-    "move before weight": ("schedule[t + 1], one.dtype", "schedule[t], one.dtype"),
-    "sign of the increment": ("log_weights + increments", "log_weights - increments"),
+    "move before weight": ("annealed", "schedule[t + 1], one.dtype", "schedule[t], one.dtype"),
+    "sign of the increment": ("annealed", "log_weights + increments", "log_weights - increments"),
     "one acceptance for the whole batch": (
+        "hamiltonian",
         RATIO,
-        f"tf.reduce_mean({RATIO}) + tf.zeros_like(point.log_final)",
+        f"tf.reduce_mean({RATIO}) + tf.zeros_like(noise.choice)",
     ),
-    "momentum left out of the acceptance": ("event_sum(squares, num_chain_axes) / 2", "0.0"),
+    "momentum left out of the acceptance": (
+        "hamiltonian",
+        "event_sum(squares, num_chain_axes) / 2",
+        "0.0",
+    ),
     "density of the last temperature in the acceptance": (
+        "hamiltonian",
         RATIO,
         # 1 / 8 is the mean increment: the cached density that biases TFP's implementation.
         f"{RATIO} + (point.log_final - point.log_initial) / 8",
     ),
     "ends of the path exchanged": (
+        "annealed",
         "(1 - beta) * self.log_initial + beta * self.log_final",
         "beta * self.log_initial + (1 - beta) * self.log_final",
     ),
@@ -89,7 +97,9 @@ def test_few_temperatures_and_their_reverse():
 
 @pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
 def test_wrong_annealing_is_rejected(change):
-    module = mutant("samplers.annealed", *change)
+    name, *change = change
+    users = ["samplers.annealed"] * (name != "annealed")
+    module = mutant(f"samplers.{name}", *change, *users)
     assert not weight_deviation(anneal(start(), samplers.sigmoid_schedule(8), module)) < 1
 
 
@@ -126,9 +136,11 @@ def test_diagnostics_of_moves():
     """A move of known acceptance ratios: divergences are counted, and left out of the mean."""
     ratios = tf.constant([[0.5, -0.25], [-900.0, 900.0], [3.0, -1001.0], [-np.inf, 1e9]])
 
-    def move(evaluate, point, beta, step_size, seed):
+    def take(evaluate, point, beta, step_size, noise):
         t = tf.cast(tf.round(4 * beta), tf.int32) - 1
         return point, samplers.transition_info(ratios[t][:, None])
+
+    move = annealed.Move(lambda point, seed: (), take)
 
     result = anneal(tf.zeros([2, 1, DIMENSIONS]), samplers.linear_schedule(4), move=move)
     np.testing.assert_array_equal(result.num_divergences[:, 0, 0], [0, 0, 1, 2])

@@ -1,19 +1,22 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from checking import mutant
-from hmc_kernels import CHECKS, annealing_kernel, chain, exact_draws, log_density, tfp_kernel
+import tensorflow_probability as tfp
+from checking import moments, mutant
+from hmc_kernels import CHECKS, annealing_kernel, chain, exact_draws, hmc_kernel, log_density
+from tensorflow_probability.python.mcmc.internal import leapfrog_integrator as leapfrog_impl
 
 import samplers
 from samplers import kernels
 
 RIGHT = {
-    "hmc": (tfp_kernel, True),
+    "hmc": (hmc_kernel(), True),
+    "hmc with jitter": (hmc_kernel(jitter=0.5), True),
     "annealing move": (annealing_kernel(), True),
     "annealing move, eager": (annealing_kernel(), False),  # as its mutants
 }
-RATIO = "energy(point, momentum) - energy(proposal, end)"
-CHOICE = "accept_or_reject(point, proposal, log_accept_ratio, seed)"
+RATIO = "energy(point, noise.momentum) - energy(proposal, end)"
+CHOICE = "accept_or_reject(point, proposal, log_accept_ratio, noise.choice)"
 
 # Deliberately wrong moves: what is replaced in a module of samplers, and by what.
 WRONG = {
@@ -35,33 +38,37 @@ WRONG = {
     "flipped force": ("integrators", "p + fraction * s * g", "p - fraction * s * g"),
     "stale gradient": ("integrators", "kick(momentum, moved, 1.0)", "kick(momentum, point, 1.0)"),
     "drift by the square of the step": ("integrators", "z + s * p", "z + s**2 * p"),
-    "gradient of a rejected proposal": (
-        "annealed",
-        f"return {CHOICE}",
-        f"point, info = {CHOICE}\n"
-        "        return point._replace(grad_final=proposal.grad_final), info",
+    "density read one step early": (
+        "integrators",
+        "evaluate(drift(state, momentum)), point)",
+        "evaluate(drift(state, momentum))._replace(log_final=evaluate(state).log_final), point)",
     ),
-    "no momentum refresh": ("annealed", "fold_in(seed, t),", "fold_in(seed, 0),"),
+    "gradient of a rejected proposal": (
+        "hamiltonian",
+        f"return {CHOICE}",
+        f"point, info = {CHOICE}\n    return point._replace(grad_final=proposal.grad_final), info",
+    ),
+    "no momentum refresh": ("annealed", "fold_in(seed, t + 1)", "fold_in(seed, 0)"),
     "one random number for the whole batch": (
-        "kernels",
-        "uniform(tf.shape(log_ratio)",
-        "uniform([]",
+        "hamiltonian",
+        "fast_uniform(shape, ",
+        "tf.zeros(shape, log_density.dtype) + fast_uniform([], ",
     ),
     "one acceptance for the whole batch": (
-        "annealed",
+        "hamiltonian",
         RATIO,
-        f"tf.reduce_sum({RATIO}) + tf.zeros_like(point.log_final)",
+        f"tf.reduce_sum({RATIO}) + tf.zeros_like(noise.choice)",
     ),
     "momentum left out of the acceptance": (
-        "annealed",
+        "hamiltonian",
         "event_sum(squares, num_chain_axes) / 2",
         "0.0",
     ),
-    "kinetic energy without the half": ("annealed", "num_chain_axes) / 2", "num_chain_axes)"),
+    "kinetic energy without the half": ("hamiltonian", "num_chain_axes) / 2", "num_chain_axes)"),
     "acceptance the wrong way round": (
-        "annealed",
+        "hamiltonian",
         RATIO,
-        "energy(proposal, end) - energy(point, momentum)",
+        "energy(proposal, end) - energy(point, noise.momentum)",
     ),
     "everything accepted": (
         "kernels",
@@ -69,9 +76,9 @@ WRONG = {
         "noise < 2 + info.accept_prob",
     ),
     "old momentum in the acceptance": (
-        "annealed",
+        "hamiltonian",
         "energy(proposal, end)",
-        "energy(proposal, momentum)",
+        "energy(proposal, noise.momentum)",
     ),
 }
 
@@ -86,7 +93,8 @@ def test_right_kernels_pass(kernel):
 @pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
 def test_wrong_kernels_are_rejected(change):
     name, old, new = change
-    users = () if name == "annealed" else ("samplers.annealed",)
+    users = ["samplers.hamiltonian", "samplers.annealed"]
+    users = [user for user in users if user != f"samplers.{name}"] * (name != "annealed")
     run = chain(annealing_kernel(mutant(f"samplers.{name}", old, new, *users)))
     assert not all(check(run) < 1 for check in CHECKS)
 
@@ -162,7 +170,7 @@ def test_chain_is_the_kernel_repeated():
     density = lambda z: -tf.reduce_sum(z**4, -1)  # noqa: E731
     result = hmc(z, tf.constant(0.6, z.dtype), density, 6, seed=5)
 
-    current, told = samplers.hmc_start(density, z), []
+    current, told = samplers.point_at(density, z), []
     for i in range(6):
         current, info = samplers.hmc_kernel(
             density, current, step_size=0.6, num_leapfrog_steps=3, seed=samplers.fold_in(5, i)
@@ -181,7 +189,9 @@ def test_chain_is_the_kernel_repeated():
     np.testing.assert_allclose(result.energy_error, mean, rtol=1e-12)
 
 
-@pytest.mark.parametrize("kernel", [tfp_kernel, annealing_kernel()], ids=["hmc", "annealing move"])
+@pytest.mark.parametrize(
+    "kernel", [hmc_kernel(), annealing_kernel()], ids=["hmc", "annealing move"]
+)
 def test_no_finite_energy_is_rejected(kernel):
     """A proposal of no finite energy leaves the chain where it is."""
 
@@ -197,7 +207,7 @@ def test_choice_is_made_for_every_chain():
     """By a ratio in nats; all that is kept of a chain moves with it."""
     log_ratio = tf.repeat(tf.constant([-np.inf, np.log(0.3), 0.0, 5.0, np.nan, np.inf]), 2000)
     here, there = ([value([12_000, 2]), value([12_000])] for value in (tf.zeros, tf.ones))
-    chosen, info = kernels.accept_or_reject(here, there, log_ratio, 0)
+    chosen, info = kernels.accept_or_reject(here, there, log_ratio, samplers.uniform([12_000], 0))
     np.testing.assert_array_equal(chosen[0], np.repeat(chosen[1][:, None], 2, 1))
     shares = np.reshape(chosen[1], [6, 2000]).mean(1)
     np.testing.assert_allclose(shares, [0, 0.3, 1, 1, 0, 0], atol=4 * (0.21 / 2000) ** 0.5)
@@ -228,3 +238,42 @@ def test_energy_error():
     assert 0.2 < uphill.mean() < 0.8
     np.testing.assert_allclose(np.exp(-error[uphill]), accept_prob[uphill])
     assert (error[~uphill] >= 0).all() and error[~uphill].mean() > 0.01
+
+
+def test_trajectories_are_those_of_tfp():
+    """For the same momentum; where the force is not linear, and step sizes differ by part."""
+    density = lambda a, b: log_density(tf.concat([a, b], -1), quartic=0.5)  # noqa: E731
+    z = tf.constant(exact_draws(50))
+    parts, sizes = [z[:, :1], z[:, 1:]], [tf.constant(0.2, z.dtype), tf.constant(0.3, z.dtype)]
+    momentum = samplers.normal([50, 2], 1, z.dtype)
+    momentum = [momentum[:, :1], momentum[:, 1:]]
+    theirs = leapfrog_impl.SimpleLeapfrogIntegrator(density, sizes, num_steps=5)
+    end, state, log_prob, gradient = theirs(momentum, parts)
+
+    evaluate = lambda z: samplers.point_at(lambda z: density(*z), z)  # noqa: E731
+    point, ours = samplers.leapfrog(
+        evaluate, evaluate(parts), momentum, step_size=sizes, num_steps=5
+    )
+    expected = (state, log_prob, gradient, end)
+    for value, other in zip(
+        tf.nest.flatten((*point, ours)), tf.nest.flatten(expected), strict=True
+    ):
+        np.testing.assert_allclose(value, other, rtol=1e-5, atol=1e-8)
+
+
+def test_transitions_are_those_of_tfp():
+    """In law: moments and acceptance of as many transitions."""
+    z = tf.constant(1 + exact_draws(4000))
+    kernel = tfp.mcmc.HamiltonianMonteCarlo(log_density, 1.2, 3)
+    state, results, accepted = z, kernel.bootstrap_results(z), 0.0
+    for i in range(3):
+        state, results = kernel.one_step(state, results, seed=samplers.fold_in(4, i))
+        accepted += tf.exp(tf.minimum(results.log_accept_ratio, 0.0)) / 3
+    ours = hmc(z, tf.constant(1.2, z.dtype), num_steps=3)
+    differences = [
+        np.concatenate([moments(state.numpy()), accept_prob.numpy()[:, None]], 1)
+        for state, accept_prob in ((ours.state, ours.accept_prob), (state, accepted))
+    ]
+    means, errors = zip(*((d.mean(0), d.std(0) / len(d) ** 0.5) for d in differences), strict=True)
+    assert np.all(np.abs(means[0] - means[1]) < 4 * np.hypot(*errors))
+    assert 0.5 < means[0][-1] < 0.95

@@ -5,6 +5,8 @@ gives the last state and the mean acceptance probability of every chain. A check
 a kernel and returns its largest deviation in units of the tolerance: above 1 it is rejected.
 """
 
+import importlib
+
 import numpy as np
 import tensorflow as tf
 from checking import gaussian_moments, moments, z_scores
@@ -12,6 +14,8 @@ from scipy.stats import gennorm
 
 import samplers
 from samplers import annealed
+
+hmc = importlib.import_module("samplers.hmc")  # whose name in the package is the function's
 
 MEAN = np.array([1.0, -0.5])
 COVARIANCE = np.array([[1.0, 0.6], [0.6, 2.0]])
@@ -31,17 +35,22 @@ def exact_draws(num_chains=NUM_CHAINS):
     return np.random.default_rng(0).multivariate_normal(MEAN, COVARIANCE, num_chains)
 
 
-def tfp_kernel(log_density, state, seed, step_size, num_leapfrog_steps, num_transitions):
-    """`samplers.hmc`."""
-    result = samplers.hmc(
-        log_density,
-        state,
-        num_steps=num_transitions,
-        step_size=tf.cast(step_size, state.dtype),
-        num_leapfrog_steps=num_leapfrog_steps,
-        seed=seed,
-    )
-    return result.state, result.accept_prob
+def hmc_kernel(module=hmc, **kwargs):
+    """`samplers.hmc` (or that of a mutant of its module)."""
+
+    def kernel(log_density, state, seed, step_size, num_leapfrog_steps, num_transitions):
+        result = module.hmc(
+            log_density,
+            state,
+            num_steps=num_transitions,
+            step_size=tf.cast(step_size, state.dtype),
+            num_leapfrog_steps=num_leapfrog_steps,
+            seed=seed,
+            **kwargs,
+        )
+        return result.state, result.accept_prob
+
+    return kernel
 
 
 def annealing_kernel(module=annealed):
