@@ -24,7 +24,6 @@ import zoo  # before Keras, at whose backend it looks
 import contextlib
 import pathlib
 
-import keras
 import numpy as np
 from absl import flags
 
@@ -83,7 +82,7 @@ def train(model, data, path, config, strategy, chief) -> None:
         if chief:
             files = [LOGS, *writers.file_names()]
             workdir.start_run(path, config, files=files, overwrite=OVERWRITE.value)
-        checkpoints = zoo.Checkpoints(pathlib.Path(path) / workdir.CHECKPOINTS)
+        checkpoints = zoo.Checkpoints(pathlib.Path(path) / workdir.CHECKPOINTS, config.save_freq)
         done = checkpoints.restore(model)
         if (done or checkpoints.batches_done) and chief:
             within = f", batch {checkpoints.batches_done}" if checkpoints.batches_done else ""
@@ -94,6 +93,7 @@ def train(model, data, path, config, strategy, chief) -> None:
             epochs=config.epochs,
             initial_epoch=done,
             validation_data=data.validation,
+            validation_freq=_every(config.validation_freq, config.epochs),
             callbacks=[*loggers, checkpoints],
             verbose=verbosity(chief),
         )
@@ -105,12 +105,20 @@ def train(model, data, path, config, strategy, chief) -> None:
     workdir.finish_run(path)
 
 
+def _every(num_epochs, last):
+    """The numbers of the epochs, from 1, that are validated: the first, one in so many, the last.
+
+    The first tells the table of metrics all of its columns.
+    """
+    return [1, *range(num_epochs, last, num_epochs), last]
+
+
 def _loggers(model, data, path, num_epochs, done):
     """What writes metrics and pictures after the epochs that are done."""
     shown = collect(model, data.validation.take(1))[:10]
     logs = manifest.claim(path, LOGS, "events.out.*")
     return [
-        keras.callbacks.CSVLogger(workdir.continue_metrics(path, done), append=True),
+        callbacks.MetricsTable(workdir.continue_metrics(path, done)),
         callbacks.TensorBoard(logs, write_graph=False),
         callbacks.PictureLogger(logs, shown, every=max(1, num_epochs // 10)),
     ]

@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 import samplers
 from samplers.random import Seed
 from zoo.core.checks import check_choice, check_count
+from zoo.core.compiled import compiled_method
 
 SCHEDULES = {"linear": samplers.linear_schedule, "sigmoid": samplers.sigmoid_schedule}
 STARTS = ("prior", "posterior")
@@ -77,32 +78,20 @@ class Annealing:
           Chains [num_chains, B] of the forward run, and of the reverse run or None.
         """
         betas, size = SCHEDULES[self.schedule](self.num_increments), tf.shape(batch["x"])[0]
-        if self.start == "posterior":
-            initial = model.posterior_distribution(batch)
-        else:
-            initial = tfp.distributions.BatchBroadcast(model.prior, [size])
-
-        move = samplers.hamiltonian_move(
-            self.num_leapfrog_steps, scale=initial.stddev(), jitter=0.5
-        )
-
-        # All runs are calls of one function, which is traced once.
-        @tf.function(autograph=False)
-        def anneal(state, betas, step_size, tuning_rate, seed):
-            return samplers.annealed_importance_sampling(
-                initial.log_prob,
-                lambda z: model.log_joint(batch, z),
-                state,
-                betas,
-                step_size=step_size,
-                move=move,
-                tuning_rate=tuning_rate,
-                seed=seed,
-            )
+        initial = _initial(model, self.start, batch)
 
         def run(state, betas, step_size, role, tuning_rate=0.0):
-            key = samplers.fold_in(seed, role)
-            return anneal(state, betas, step_size, tf.constant(tuning_rate, state.dtype), key)
+            return _anneal(
+                model,
+                self.start,
+                batch,
+                state,
+                betas,
+                step_size,
+                tf.constant(self.num_leapfrog_steps),
+                tf.constant(tuning_rate, state.dtype),
+                samplers.fold_in(seed, role),
+            )
 
         def draws(role):
             return initial.sample(self.num_chains, samplers.fold_in(seed, role))
@@ -117,6 +106,31 @@ class Annealing:
         reverse = tf.concat([step_size[::-1][1:], step_size[:1]], 0)
         state = tf.repeat(exact[None], self.num_chains, axis=0)
         return forward, run(state, betas[::-1], reverse, "reverse moves")
+
+
+def _initial(model, start, batch):
+    """The density where the chains start, of batch shape [B]."""
+    if start == "posterior":
+        return model.posterior_distribution(batch)
+    return tfp.distributions.BatchBroadcast(model.prior, [tf.shape(batch["x"])[0]])
+
+
+@compiled_method
+def _anneal(
+    model, start, batch, state, betas, step_size, num_leapfrog_steps, tuning_rate, seed
+) -> samplers.AISResult:
+    """Any of a protocol's runs: one program of a model serves them all."""
+    initial = _initial(model, start, batch)
+    return samplers.annealed_importance_sampling(
+        initial.log_prob,
+        lambda z: model.log_joint(batch, z),
+        state,
+        betas,
+        step_size=step_size,
+        move=samplers.hamiltonian_move(num_leapfrog_steps, scale=initial.stddev(), jitter=0.5),
+        tuning_rate=tuning_rate,
+        seed=seed,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +156,12 @@ class ImportanceSampling:
 
     def log_weights(self, model, batch: dict, seed: Seed) -> tf.Tensor:
         """As `Annealing.log_weights`."""
-        return model.log_weights(batch, self.num_samples, seed)
+        return _log_weights(model, batch, self.num_samples, seed)
+
+
+@compiled_method
+def _log_weights(model, batch, num_samples, seed):
+    return model.log_weights(batch, num_samples, seed)
 
 
 def _without_start(annealing):

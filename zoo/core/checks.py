@@ -52,6 +52,18 @@ def check_positive(**values: float) -> None:
             raise UsageError(f"{name} must be greater than 0; it was {value!r}.")
 
 
+def check_share(**values: float) -> None:
+    """Refuses what is not a number from 0 up to 1, 1 not among them.
+
+    Raises:
+      UsageError: naming the first such argument.
+    """
+    for name, value in values.items():
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not number or not 0 <= value < 1:
+            raise UsageError(f"{name} must be at least 0 and less than 1; it was {value!r}.")
+
+
 _MOST = 2**31 - 1  # programs count in int32
 
 

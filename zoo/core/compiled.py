@@ -1,4 +1,4 @@
-"""Methods that run as one compiled program."""
+"""Methods and functions of a model that run as one compiled program."""
 
 import functools
 
@@ -6,10 +6,13 @@ import tensorflow as tf
 
 
 class compiled_method:  # noqa: N801 (a decorator)
-    """Decorates a model's method: it is traced once per shape, and compiled as the model is.
+    """Decorates a model's method, or a function whose first argument is a model.
 
-    Whether XLA compiles it follows the model's `compile_chains`, which `compile(jit_compile=...)`
-    sets. Pass counts that may change as tensors, or every new one is a new trace.
+    It is traced once for each model and shape, and compiled as the model is: whether XLA does it
+    follows the model's `compile_chains`, which `compile(jit_compile=...)` sets. Its programs go
+    with the model. Pass counts that may change as tensors, or every new one is a new trace.
+
+    Called while another program is traced, it becomes a part of that.
     """
 
     def __init__(self, method):
@@ -22,4 +25,8 @@ class compiled_method:  # noqa: N801 (a decorator)
     def __get__(self, model, owner=None):
         if model is None:
             return self
-        return self.functions[model.compile_chains].__get__(model, owner)
+        xla = model.compile_chains and tf.executing_eagerly()
+        return self.functions[xla].__get__(model, owner)
+
+    def __call__(self, model, *args, **kwargs):
+        return self.__get__(model)(*args, **kwargs)

@@ -166,6 +166,7 @@ class LatentVariableModel(AnswersRequests):
             num_steps=num_steps,
             step_size=0.1,
             num_leapfrog_steps=10,
+            jitter=0.5,
             num_adaptation_steps=num_steps // 2,
             show=self.shown(batch, num_samples, visible),
             seed=samplers.fold_in(seed, "hmc"),

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 import samplers
-from zoo.core.checks import check_count, check_positive
+from zoo.core.checks import check_count, check_positive, check_share
 from zoo.core.latent import chain_diagnostics, start_diagnostics
 from zoo.core.registry import Paper, register
 from zoo.models.vae import VAE
@@ -39,6 +39,9 @@ class HMCDLGM(VAE):
       num_steps: transitions M.
       trajectory: length of a transition in units of sigma(x); a quarter period is pi / 2.
       max_num_leapfrog_steps: bound on the leapfrog steps.
+      jitter: every transition of every chain multiplies its step size by a random number in
+        [1 - jitter, 1 + jitter), without which trajectories of one length resonate where the
+        posterior is nearly Gaussian (Neal 2011, section 5.4.2.2).
       target_accept: of the worst example.
       adaptation_rate: eps_0 changes by this fraction per minibatch.
       step_size: eps_0 at the start.
@@ -58,6 +61,7 @@ class HMCDLGM(VAE):
         num_steps: int = 5,
         trajectory: float = 1.5,
         max_num_leapfrog_steps: int = 25,
+        jitter: float = 0.0,
         target_accept: float = 0.25,
         adaptation_rate: float = 0.02,
         step_size: float = 0.1,
@@ -69,10 +73,12 @@ class HMCDLGM(VAE):
         super().__init__(encoder, decoder, shear=shear, **kwargs)
         check_count(num_steps=num_steps, max_num_leapfrog_steps=max_num_leapfrog_steps)
         check_positive(trajectory=trajectory)
+        check_share(jitter=jitter)
         self.chain = {
             "num_steps": num_steps,
             "trajectory": trajectory,
             "max_num_leapfrog_steps": max_num_leapfrog_steps,
+            "jitter": jitter,
         }
         self.adaptation = AcceptanceStepSize(
             target_accept=target_accept,
@@ -115,6 +121,7 @@ class HMCDLGM(VAE):
             num_steps=self.chain["num_steps"],
             step_size=self.step_size * self.posterior_part.scale(features),
             num_leapfrog_steps=self.num_leapfrog_steps,
+            jitter=self.chain["jitter"],
             seed=seed,
         )
 

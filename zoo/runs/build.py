@@ -4,10 +4,12 @@ import contextlib
 
 import keras
 import ml_collections
+import tensorflow as tf
 
 from zoo import data
 from zoo.core.checks import UsageError, check_count
 from zoo.core.registry import get_method
+from zoo.core.replicas import is_multi_worker
 from zoo.runs.optimizers import make_optimizer
 
 
@@ -34,7 +36,12 @@ def build(config: ml_collections.ConfigDict, dataset: data.Data) -> keras.Model:
     Raises:
       UsageError: for an unknown method or optimizer, or an argument it does not take.
     """
-    check_count(epochs=config.epochs)
+    check_count(
+        **{
+            name: config[name]
+            for name in ("epochs", "validation_freq", "save_freq", "steps_per_execution")
+        }
+    )
     num_steps = config.epochs * int(dataset.train.cardinality())
     with _taking("optimizer"):
         optimizer = make_optimizer(**config.optimizer, num_steps=num_steps)
@@ -42,7 +49,13 @@ def build(config: ml_collections.ConfigDict, dataset: data.Data) -> keras.Model:
     method = get_method(arguments.pop("name"))
     with _taking(f"model: {method.__name__}"):
         model = method.for_data(dataset, seed=config.seed, **arguments)
-    model.compile(optimizer, jit_compile=config.jit_compile)
+    strategy = tf.distribute.get_strategy()
+    several = strategy.num_replicas_in_sync == 1 or is_multi_worker(strategy)
+    model.compile(
+        optimizer,
+        jit_compile=config.jit_compile,
+        steps_per_execution=config.steps_per_execution if several else 1,
+    )
     return model
 
 

@@ -1,5 +1,8 @@
 """Callbacks that log to TensorBoard, and leave nothing unwritten after an epoch."""
 
+import csv
+import pathlib
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -7,8 +10,28 @@ import tensorflow as tf
 from zoo.analysis import pictures
 
 
+class MetricsTable(keras.callbacks.CSVLogger):
+    """A row for each epoch, behind those that are there, in their columns.
+
+    Args:
+      filename: of the table.
+    """
+
+    def __init__(self, filename: str):
+        super().__init__(filename, append=True)
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        with pathlib.Path(self.filename).open(newline="") as file:
+            # Not those of the first epoch that comes, which need not be validated.
+            self.keys = next(csv.reader(file), [])[1:] or None
+
+
 class TensorBoard(keras.callbacks.TensorBoard):
     """As that of Keras, but what it logs of an epoch is in its files when the epoch has ended."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch)  # scalars of every step take time, and nobody reads them
 
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)

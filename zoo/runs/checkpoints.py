@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.core import signals, version
 from zoo.core.callbacks import RecoveryPoint, where_to_go_on
-from zoo.core.checks import UsageError
+from zoo.core.checks import UsageError, check_count
 from zoo.core.files import PARTIAL, atomic_write
 from zoo.core.replicas import is_chief, is_multi_worker
 from zoo.runs import callback_memory
@@ -22,7 +22,7 @@ _PLACE = "zoo_place"
 
 
 class Checkpoints(RecoveryPoint):
-    """Writes after every epoch all that training goes on from: the last two such files are kept.
+    """Writes after epochs all that training goes on from: the last two such files are kept.
 
     Every random number of a training step is a function of (seed, step), so that this is all:
 
@@ -42,15 +42,18 @@ class Checkpoints(RecoveryPoint):
 
     Args:
       directory: where the files are; it is made if missing.
+      save_freq: epochs from one file to the next; there always is one of the last epoch.
 
     Raises:
-      UsageError: if a file cannot be written; those before stay.
+      UsageError: if a file cannot be written; those before stay. For a `save_freq` below 1.
       FloatingPointError: instead of writing a variable that is not finite.
       Interrupted: a `KeyboardInterrupt`, after such a signal.
     """
 
-    def __init__(self, directory: str):
+    def __init__(self, directory: str, save_freq: int = 1):
         super().__init__()
+        check_count(save_freq=save_freq)
+        self.save_freq = save_freq
         self.directory = pathlib.Path(directory)
         self._begun = False  # whether what is in the directory belongs to this run
         self._place = {}  # where a fit goes on
@@ -152,7 +155,9 @@ class Checkpoints(RecoveryPoint):
 
     def on_epoch_end(self, epoch, logs=None):
         self.batches_done, self._place = 0, {}
-        self._write(epoch)
+        ends = signals.asked_to_end() or self.model.stop_training
+        if ends or (epoch + 1) % self.save_freq == 0 or epoch + 1 == self.params["epochs"]:
+            self._write(epoch)
         if signals.asked_to_end():
             signals.end(
                 f"training had done {epoch + 1} epochs, and goes on from {str(self.last)!r}"

@@ -27,6 +27,9 @@ def base_config(*, data: dict, model: dict, epochs: int) -> ml_collections.Confi
             "model": {"likelihood": "bernoulli"} | model,
             "optimizer": {"name": "Adam", "learning_rate": 1e-3},
             "epochs": epochs,
+            "validation_freq": 1,  # epochs from one validation to the next; the last has one
+            "save_freq": 1,  # epochs from one checkpoint to the next
+            "steps_per_execution": 10,  # training steps of one call of the compiled program
             "jit_compile": True,
             "evaluation": PROTOCOLS["quick"]
             | {"start": "posterior", "num_simulated": 100, "num_importance_samples": 5000},

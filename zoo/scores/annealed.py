@@ -111,7 +111,6 @@ def log_likelihood(
     prepare(model, seed)
     batch = preprocessed(model, batch, seed)
 
-    @tf.function(jit_compile=model.compile_chains, autograph=False)
     def run(batch, index):
         forward, _ = annealing.run(model, batch, samplers.fold_in(seed, "anneal", index[0]))
         return samplers.weight_summary(forward.log_weights), tf.reduce_mean(
@@ -170,18 +169,15 @@ def bidirectional(
     annealing = _annealing(model, protocol)
     prepare(model, seed)
 
-    @tf.function(jit_compile=model.compile_chains, autograph=False)
-    def simulate():
-        z = model.prior.sample([1, num_images], samplers.fold_in(seed, "simulate z"))
-        return z[0], model.likelihood(z).sample(seed=samplers.fold_in(seed, "simulate x"))[0]
+    z = model.prior.sample([1, num_images], samplers.fold_in(seed, "simulate z"))
+    x = model.likelihood(z).sample(seed=samplers.fold_in(seed, "simulate x"))
 
-    @tf.function(jit_compile=model.compile_chains, autograph=False)
     def run(z, x, index):
         key = samplers.fold_in(seed, "anneal", index[0])
         forward, backward = annealing.run(model, {"x": x}, key, exact=z)
         return [samplers.weight_summary(way.log_weights) for way in (forward, backward)]
 
-    z, x = (t.numpy() for t in simulate())
+    z, x = (draws[0].numpy() for draws in (z, x))
     title = f"BDMC: {num_images} simulated images, {annealing}"
     ways = in_chunks(run, (z, x, np.arange(num_images)), chunk_size, title, verbose)
     num_failed = sum(weights.num_failed for weights in ways)

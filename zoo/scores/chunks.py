@@ -126,7 +126,7 @@ def in_chunks(run: Callable, arrays, chunk_size: int, title: str, verbose: bool)
     """Calls `run(*chunk)` on chunks of equal size, the last one padded, with a progress bar.
 
     Args:
-      run: a compiled function of arrays [chunk_size, ...], which returns a nest of tensors
+      run: a function of arrays [chunk_size, ...], which returns a nest of tensors
         [..., chunk_size].
       arrays: a sequence of arrays, or of dictionaries of arrays, that share their first axis.
       chunk_size: examples at a time.
@@ -158,7 +158,8 @@ def in_chunks(run: Callable, arrays, chunk_size: int, title: str, verbose: bool)
         if path and signals.asked_to_end():
             signals.end("what was scored is kept")
     if outputs is None:  # for their structure
-        outputs = run.get_concrete_function(*chunk).structured_outputs
+        traced = tf.function(run, autograph=False).get_concrete_function(*chunk)
+        outputs = traced.structured_outputs
     whole = [np.concatenate(parts, axis=-1)[..., :size] for parts in zip(*results, strict=True)]
     return tf.nest.pack_sequence_as(outputs, whole)
 

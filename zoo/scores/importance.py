@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import samplers
 from zoo.core.checks import check_count
+from zoo.core.compiled import compiled_method
 from zoo.scores import estimates
 from zoo.scores.chunks import collect_batch, in_chunks, prepare, preprocessed
 from zoo.scores.estimates import LogLikelihood
@@ -88,19 +89,10 @@ def importance_weighted_bound(
     num_rounds = -(-num_samples // _SAMPLES_AT_A_TIME)
     per_round = -(-num_samples // num_rounds)
 
-    @tf.function(jit_compile=model.compile_chains, autograph=False)
     def run(batch, index):
-        key, size = samplers.fold_in(seed, index[0]), index.shape[0]
-        log_weights = tf.map_fn(
-            lambda k: model.log_weights(
-                batch, per_round, key if num_rounds == 1 else samplers.fold_in(key, k)
-            ),
-            tf.range(num_rounds),
-            fn_output_signature=tf.TensorSpec([per_round, size], batch["x"].dtype),
-            parallel_iterations=1,
-        )
-        log_weights = tf.reshape(log_weights, [num_rounds * per_round, -1])[:num_samples]
-        return samplers.weight_summary(log_weights)
+        key = samplers.fold_in(seed, index[0])
+        log_weights = _log_weights(model, batch, num_rounds, per_round, key)
+        return samplers.weight_summary(log_weights[:num_samples])
 
     size = len(batch["x"])
     title = f"Importance-weighted bound: {size} images, {num_samples} samples"
@@ -115,3 +107,18 @@ def importance_weighted_bound(
         accept_rate=math.nan,
         protocol=f"{num_samples} samples of the model's proposal",
     )
+
+
+@compiled_method
+def _log_weights(model, batch, num_rounds, num_samples, seed):
+    """Of some rounds of so many samples each, [rounds * samples, B]; memory is that of one."""
+    size = batch["x"].shape[0]
+    log_weights = tf.map_fn(
+        lambda k: model.log_weights(
+            batch, num_samples, seed if num_rounds == 1 else samplers.fold_in(seed, k)
+        ),
+        tf.range(num_rounds),
+        fn_output_signature=tf.TensorSpec([num_samples, size], batch["x"].dtype),
+        parallel_iterations=1,
+    )
+    return tf.reshape(log_weights, [num_rounds * num_samples, size])
