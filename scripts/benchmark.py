@@ -18,13 +18,15 @@ one process per length of the chains. The methods are:
               each, and of the posteriors of a batch; beside as many matrix products and random
               numbers
 
-With --rivals the training step of ais is timed against one in PyTorch, too.
+With --rivals training steps are timed against others written by hand, too: that of hmc_dlgm against
+two in JAX (a plain one, and the leanest that we know to write), that of ais against one in PyTorch.
 """
 
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import importlib
 import math
 import subprocess
 import sys
@@ -44,6 +46,7 @@ from zoo.runs import cli
 from zoo.scripts import timing
 
 METHODS = ("hmc_dlgm", "ais", "short_run", "undirected")
+RIVALS_OF = {"hmc_dlgm": "rivals_jax", "ais": "rivals_torch"}
 WITH_SEVERAL_CHAINS = ("ais", "undirected")
 SIZES = {  # what the flag says, and its default for each method
     "batch_size": ("Images in a batch", 250, 128, 100, 100),
@@ -78,7 +81,9 @@ BLOCKS = flags.DEFINE_enum("blocks", "dense", layers.BLOCKS, "Of the generator o
 EPOCHS = flags.DEFINE_integer("epochs", 20, "Epochs of digits before Lanczos' error is told.")
 PAIRS = flags.DEFINE_integer("pairs", 30, "Interleaved pairs.")
 JIT = flags.DEFINE_boolean("jit_compile", True, "Whether XLA compiles.")
-RIVALS = flags.DEFINE_boolean("rivals", False, "Whether to time PyTorch, too (the extra `bench`).")
+RIVALS = flags.DEFINE_boolean(
+    "rivals", False, "Whether to time JAX and PyTorch, too (the extra `bench`)."
+)
 MEMORY = flags.DEFINE_list("memory", None, "M, T or K whose peak memory is measured; may be empty.")
 MEMORY_OF = flags.DEFINE_integer("memory_of", None, "Train with this M, T or K, print the peak.")
 
@@ -88,8 +93,8 @@ def main() -> None:
     check_count(**{flag.name: flag.value for flag in counts if flag.present})
     if not all(length.isdecimal() and int(length) for length in MEMORY.value or []):
         raise UsageError(f"memory must be whole numbers greater than 0; it was {MEMORY.value}.")
-    if RIVALS.value:
-        rivals()
+    for name in RIVALS_OF.values() if RIVALS.value else ():
+        rivals(name)
     for method in METHODS if METHOD.value == "all" else [METHOD.value]:
         sizes = sizes_of(method)
         u = samplers.uniform([sizes.batch_size, *event_shape(method, sizes)], 0)
@@ -157,6 +162,12 @@ def report_hmc_dlgm(model, batch, sizes):
     vae_step = timing.train_step(dense(zoo.VAE, sizes), batch)
     step = timing.train_step(model, batch)
     compare("fit step / (chain + VAE step)", step, lambda: (chain(), vae_step()))
+    if RIVALS.value:
+        jax, x = rivals(RIVALS_OF["hmc_dlgm"]), batch["x"].numpy()
+        for name, lean in (("plain", False), ("lean", True)):
+            rival = jax.HMCDLGM(model, lean=lean)
+            compare(f"fit step / {name} JAX step", step, lambda rival=rival: rival.train_step(x))
+        print(f"  {jax.VERSION}")
 
 
 def ais(sizes):
@@ -178,9 +189,10 @@ def report_ais(model, batch, sizes):
     compare("chains / floor", timing.chain_of(model, batch, context), floor)
     compare("fit step / (floor + passes)", step, lambda: (floor(), passes()))
     if RIVALS.value:
-        rival = rivals().AnnealedVAE(model)
+        torch = rivals(RIVALS_OF["ais"])
+        rival = torch.AnnealedVAE(model)
         compare("PyTorch step / fit step", lambda: rival.train_step(batch["x"].numpy()), step)
-        print(f"  {rivals().VERSION}")
+        print(f"  {torch.VERSION}")
 
 
 def short_run(sizes):
@@ -296,15 +308,14 @@ def built(method, facts, **kwargs):
     return model
 
 
-def rivals():
-    """The module of rivals, which needs PyTorch."""
+def rivals(name):
+    """A module of rivals, which needs a library of the extra `bench`."""
     try:
-        from zoo.scripts import rivals
+        return importlib.import_module(f"zoo.scripts.{name}")
     except ModuleNotFoundError as error:
         raise UsageError(
             f"rivals need {error.name}; install the extra: pip install -e '.[bench]'"
         ) from None
-    return rivals
 
 
 def num_gradients(sizes):

@@ -1,4 +1,4 @@
-"""A rival that `scripts/benchmark.py --rivals` times us against: the same step in PyTorch."""
+"""Rivals that `scripts/benchmark.py --rivals` times us against: the same step in PyTorch."""
 
 import math
 import os

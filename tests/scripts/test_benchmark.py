@@ -202,7 +202,7 @@ def test_tfp_is_biased_where_it_is_compiled():
 def test_the_rival_samples_the_same():
     """Same densities, and the same mean of annealed weights from the same starts."""
     torch = pytest.importorskip("torch")
-    from zoo.scripts import rivals
+    from zoo.scripts import rivals_torch
 
     model = zoo.AnnealedVAE.for_data(
         data.Data(None, None, None, {"x": PixelField((9,))}, {}),
@@ -210,7 +210,7 @@ def test_the_rival_samples_the_same():
         hidden=(8, 8),
         activation="tanh",
     )
-    rival = rivals.AnnealedVAE(model)
+    rival = rivals_torch.AnnealedVAE(model)
     x = tf.cast(samplers.uniform([500, 9], 0) < 0.5, tf.float32)
     proposal = model.propose({"x": x}, 5, 1)
     z, mean, scale = proposal.z, proposal.q.mean(), proposal.q.stddev()
@@ -228,14 +228,48 @@ def test_the_rival_samples_the_same():
     assert not torch.equal(before, rival.decoder[0].weight)
 
 
+@pytest.mark.parametrize("lean", [False, True])
+def test_the_rival_in_jax_samples_the_same(lean):
+    """Same density, and the same acceptance from the same starts."""
+    pytest.importorskip("jax")
+    pytest.importorskip("optax")
+    from zoo.scripts import rivals_jax
+
+    model = zoo.HMCDLGM.for_data(
+        data.Data(None, None, None, {"x": PixelField((9,))}, {}),
+        latent_dim=2,
+        hidden=(8, 8),
+        num_steps=3,
+        step_size=1.0,
+    )
+    model.shear.kernel.assign([[5.0, 5.0], [0.7, 5.0]])
+    model.compile(jit_compile=False)
+    rival = rivals_jax.HMCDLGM(model, lean=lean)
+    x = tf.cast(samplers.uniform([500, 9], 0) < 0.5, tf.float32)
+    context = model.amortise({"x": x}, 1)
+    z, parameters = context["proposal"].z[0], rival.state["parameters"]
+
+    def log_joint(z):
+        return rival.log_joint(parameters["generation"], parameters["inference"][1], x.numpy(), z)
+
+    np.testing.assert_allclose(model.log_joint({"x": x}, z), log_joint(z.numpy()), rtol=1e-4)
+    _, told = model.sample_latents({"x": x}, context, 2)
+    scale = model.step_size * model.posterior_part.scale(context["features"])
+    steps = rival.num_leapfrog_steps
+    key = rival.state["key"]
+    _, theirs = rival._refine(log_joint, z.numpy(), scale.numpy(), steps, key)
+    difference = told["accept_rate"].numpy() - np.asarray(theirs)
+    assert abs(difference.mean()) < 4 * difference.std() / 500**0.5
+    assert np.isfinite(rival.train_step(x.numpy()))
+
+
 def test_rivals_need_their_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.delitem(sys.modules, "zoo.scripts.rivals", raising=False)
-    monkeypatch.delattr("zoo.scripts.rivals", raising=False)
+    monkeypatch.setitem(sys.modules, "jax", None)
+    monkeypatch.delitem(sys.modules, "zoo.scripts.rivals_jax", raising=False)
     result = run_here("benchmark", *TINY, "--rivals")
     assert result.returncode == 2 and not result.stdout
     assert result.stderr.splitlines()[-1] == (
-        "error: rivals need torch; install the extra: pip install -e '.[bench]'"
+        "error: rivals need jax; install the extra: pip install -e '.[bench]'"
     )
 
 
