@@ -119,6 +119,17 @@ def test_parts_of_a_state_are_one_state():
     assert abs(difference.mean()) < 4 * difference.std() / np.sqrt(len(difference))
 
 
+def test_jitter_ends_resonance():
+    """Trajectories of half a period only change sides of a Gaussian; of varied lengths they mix."""
+    start = 3 + 0.3 * samplers.normal([2000, 1], 1)
+    density = lambda z: -0.5 * tf.reduce_sum(z**2, -1)  # noqa: E731
+    resonant, mixed = (
+        hmc(start, np.pi / 5, density, 25, 5, jitter=jitter).state.numpy() for jitter in (0.0, 0.5)
+    )
+    assert (resonant**2).mean() > 2
+    assert abs((mixed**2).mean() - 1) < 4 * (2 / 2000) ** 0.5
+
+
 def test_steps_in_units_of_the_scale():
     """eps = eps_0 sigma: acceptance and standardised moves do not depend on sigma."""
     noise = samplers.normal([500, 3], 1, tf.float64)

@@ -70,6 +70,19 @@ def test_the_last_two_are_kept(trained, digits):
     assert_equal(expected, weights(other))
 
 
+def test_one_epoch_in_so_many_and_the_last_are_written(whole, digits, images, tmp_path):
+    """Several steps in one call of the program, the last of which is not full, change nothing."""
+    model, seen = build(digits), []
+    model.compile(keras.optimizers.Adam(1e-3), jit_compile=False, steps_per_execution=4)
+    checkpoints = zoo.Checkpoints(tmp_path, save_freq=2)
+    look = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: seen.append(names(tmp_path)))
+    callbacks = [look, checkpoints]
+    model.fit(images, batch_size=10, epochs=5, callbacks=callbacks, verbose=0)
+    assert [len(found) for found in seen] == [0, 0, 1, 1, 2]
+    assert names(tmp_path) == ["epoch-000004.npz", "epoch-000005.npz"]
+    assert_equal(whole[0][4], weights(model))
+
+
 def write(whole, directory, digits, epoch):
     """What a training does in the end of an epoch."""
     model = build(digits)

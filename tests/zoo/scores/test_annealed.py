@@ -8,6 +8,7 @@ from linear_gaussian import NUM_PIXELS, linear_gaussian, linear_model
 
 import zoo
 from zoo import scores
+from zoo.core import annealing
 
 LAW = linear_gaussian()
 SMALL = {"num_chains": 4, "num_increments": 10, "num_leapfrog_steps": 2, "verbose": False}
@@ -42,6 +43,20 @@ def test_the_truth_lies_between_both_bounds(model):
     assert bounds.lower < expected + error and bounds.upper > expected - error
     assert bounds.gap == pytest.approx(bounds.upper - bounds.lower)
     assert bounds.gap > 4 * bounds.gap_stderr > 0
+
+
+def test_one_program_serves_all_runs(model):
+    """Of a shape, whatever chunk comes last and whoever asks: evaluations do not compile anew."""
+    programs = annealing._anneal.__get__(model)
+    before = programs.experimental_get_tracing_count()
+    for seed in range(2):
+        scores.log_likelihood(model, LAW.simulate(7), chunk_size=4, seed=seed, **SMALL)
+        scores.bidirectional(model, num_images=6, chunk_size=4, seed=seed, **SMALL)
+    assert programs.experimental_get_tracing_count() == before + 1
+    model.protocol = annealing.Annealing(4, 10, 2)
+    model.log_likelihood(LAW.simulate(4))
+    assert programs.experimental_get_tracing_count() == before + 1
+    model.protocol = None
 
 
 @pytest.mark.parametrize(
