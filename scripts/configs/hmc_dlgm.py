@@ -7,4 +7,6 @@ CHOICES = _hoffman.CHOICES
 
 
 def get_config(choice=""):
-    return _hoffman.config(*choose(choice, CHOICES), name="HMCDLGM", num_steps=5)
+    data, preset = choose(choice, CHOICES)
+    num_steps = 2 if data == "digits" else 5  # on digits more gain nothing
+    return _hoffman.config(data, preset, name="HMCDLGM", num_steps=num_steps)
