@@ -4,6 +4,7 @@ from samplers.agreement import FEWEST_STEPS, Halves, add_to_halves, no_halves, s
 from samplers.annealed import AISResult, Move, annealed_importance_sampling, hamiltonian_move
 from samplers.density import value_and_gradient
 from samplers.estimators import (
+    FEWEST_FOR_A_TAIL,
     LogMeanWeight,
     WeightSummary,
     effective_sample_size,
@@ -64,6 +65,7 @@ __all__ = [
     "AISResult",
     "Concrete",
     "Exponential",
+    "FEWEST_FOR_A_TAIL",
     "FEWEST_STEPS",
     "HMCNoise",
     "HMCResult",

@@ -77,7 +77,7 @@ def split_r_hat(halves: Halves, num_steps: int | tf.Tensor) -> tf.Tensor:
       num_steps: how many transitions there were, at least 7.
 
     Returns:
-      The largest over the parts, [B]; NaN of fewer transitions.
+      The largest over the parts, [B]; NaN of fewer transitions, or where one part's is NaN.
     """
     length = tf.cast(_length(num_steps), tf.float32)
 
@@ -94,9 +94,10 @@ def split_r_hat(halves: Halves, num_steps: int | tf.Tensor) -> tf.Tensor:
         ratio = tf.where(between > 0, between / within, tf.zeros_like(between) * within)
         return tf.sqrt(tf.cast((length - 1) / length, ratio.dtype) + ratio)
 
-    parts = tf.nest.map_structure(r_hat, halves.mean, halves.squares)
-    found = tf.reduce_max(tf.stack(tf.nest.flatten(parts)), 0)
-    return tf.where(length >= 2, found, float("nan"))
+    found = tf.stack(tf.nest.flatten(tf.nest.map_structure(r_hat, halves.mean, halves.squares)))
+    # A maximum that XLA takes on a CPU passes over NaN.
+    known = ~tf.reduce_any(tf.math.is_nan(found), 0) & (length >= 2)
+    return tf.where(known, tf.reduce_max(found, 0), float("nan"))
 
 
 def _length(num_steps):

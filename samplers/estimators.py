@@ -97,10 +97,11 @@ def weight_summary(log_weights: tf.Tensor) -> WeightSummary:
     kept = tf.where(failed, none, log_weights)
     num_failed = tf.reduce_sum(tf.cast(failed, tf.int32), 0)
     num_kept = tf.cast(tf.shape(log_weights)[0] - num_failed, tf.float64)
-    log_sum = tf.reduce_logsumexp(kept, 0)
-    log_mean = log_sum - tf.math.log(num_kept)
-    shares = tf.exp(kept - tf.where(tf.math.is_finite(log_sum), log_sum, 0.0))
-    squares = tf.reduce_sum(shares**2, 0)
+    log_mean = tf.reduce_logsumexp(kept, 0) - tf.math.log(num_kept)
+    # Not by the log of their sum: to 1e17 a float cannot add the log of a number of weights.
+    largest = tf.reduce_max(kept, 0)
+    scaled = tf.exp(kept - tf.where(tf.math.is_finite(largest), largest, 0.0))
+    squares = tf.reduce_sum(tf.math.divide_no_nan(scaled, tf.reduce_sum(scaled, 0)) ** 2, 0)
     # The variance of w / mean(w) is num_kept sum(shares^2) - 1.
     variance = tf.maximum(num_kept * squares - 1, 0.0)
     return WeightSummary(

@@ -103,9 +103,10 @@ def bernoulli(logits: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
       u: uniform numbers in [0, 1) of the same shape.
 
     Returns:
-      Bernoulli draws, 0 or 1 in the type of `logits`.
+      Bernoulli draws, 0 or 1 in the type of `logits`; NaN where these are, which no bit would tell.
     """
-    return tf.cast(u < tf.sigmoid(logits), logits.dtype)
+    bits = tf.cast(u < tf.sigmoid(logits), logits.dtype)
+    return tf.where(tf.math.is_nan(logits), logits, bits)
 
 
 def sweep_uniforms(rbm: RBM, shape: tf.Tensor, seed: Seed) -> list[tf.Tensor]:

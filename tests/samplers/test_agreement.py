@@ -111,3 +111,11 @@ def test_samplers_show_their_states():
     assert plain.halves == ()
     for halves in (halves, shown.halves):  # noqa: B020
         assert samplers.split_r_hat(halves, 20).shape == (2,)
+
+
+def test_compiled_too_one_part_that_is_not_known_makes_all_unknown():
+    """Of two images, the first of which has a part that overflows."""
+    known = tf.constant(RNG.standard_normal((2, 4, 2)), tf.float32)
+    halves = samplers.Halves([known, known], [known**2, known**2 * [np.nan, 1.0]])
+    found = tf.function(samplers.split_r_hat, jit_compile=True)(halves, tf.constant(20))
+    assert np.isnan(found).tolist() == [True, False]

@@ -85,6 +85,8 @@ def test_one_summary_tells_what_the_estimators_do():
         ([-np.inf] * 4, -np.inf, 0, 0),
         ([np.nan] * 4, np.nan, 0, 4),
         ([1000.0] * 4, 1000.0, 4, 0),
+        ([1e30] * 4, 1e30, 4, 0),
+        ([-1e30, -1e30, -3e38, -3e38], -1e30, 2, 0),
     ],
 )
 def test_weights_of_zero_count_and_those_that_failed_do_not(

@@ -33,6 +33,9 @@ class Annealing:
       UsageError: for an attribute out of its range.
     """
 
+    weighed = "chains"  # what has a weight
+    remedy = "num_increments"  # which is to be raised where weights are too unequal
+
     num_chains: int = 16
     num_increments: int = 200
     num_leapfrog_steps: int = 5
@@ -143,6 +146,9 @@ class ImportanceSampling:
     Raises:
       UsageError: for an attribute out of its range.
     """
+
+    weighed = "samples"
+    remedy = "num_samples"
 
     num_samples: int = 500
 

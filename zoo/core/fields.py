@@ -241,7 +241,8 @@ def check_batch(fields: dict[str, Field], given) -> dict[str, np.ndarray]:
 
     Args:
       fields: those that are looked at, by name; `x` among them.
-      given: the field `x` as an array, or a dictionary of arrays, in which others are let be.
+      given: the field `x` as an array, or a dictionary of arrays, in which others are let be; but
+        for the length of `y`, which may be an argument of its own.
 
     Returns:
       An array for each of `fields`, all of one length.
@@ -257,6 +258,24 @@ def check_batch(fields: dict[str, Field], given) -> dict[str, np.ndarray]:
     for name, field in fields.items():
         values = given.get(name)
         batch[name] = field.check(name, field.default(name, size) if values is None else values)
-        if len(batch[name]) != size:
-            raise UsageError(f"{name} must be as long as x, {size}; it was {len(batch[name])}.")
+    check_lengths({"y": given.get("y")} | batch, size)
     return batch
+
+
+def check_lengths(arrays: dict, size: int) -> None:
+    """Refuses arrays that are not as long as x, whatever else they are.
+
+    Args:
+      arrays: by name; None where there is none.
+      size: the length of x.
+
+    Raises:
+      UsageError: naming the first such array.
+    """
+    for name, values in arrays.items():
+        try:
+            length = size if values is None else len(values)
+        except TypeError:
+            length = "a single value"
+        if length != size:
+            raise UsageError(f"{name} must be as long as x, {size}; it was {length}.")

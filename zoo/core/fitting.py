@@ -1,7 +1,7 @@
 """What users of Keras call of every model: `fit` and its kind, checked by the model's fields."""
 
+import contextlib
 import warnings
-from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ from zoo.core.checks import UsageError, check_count, check_count_or_0
 from zoo.core.fields import Field
 from zoo.core.given import Given, split_arrays
 from zoo.core.kept import KeptModel
-from zoo.core.means import Means
+from zoo.core.means import Means, in_order
 from zoo.core.optimizers import (
     check_replicas,
     group_optimizer,
@@ -46,6 +46,7 @@ class FittedModel(KeptModel):
 
     # What a step reports that selects models, and by which factor it becomes a loss.
     selected_by = ("bound", -1.0)
+    _is_in_fit = False
 
     def compile(self, optimizer="adam", jit_compile="auto", **kwargs):
         """As `keras.Model.compile`, without a loss: the method brings its own objectives.
@@ -85,7 +86,7 @@ class FittedModel(KeptModel):
                 f"{steps}."
             )
         self._check_parameter_groups()
-        if any(layer.compute_dtype == "float16" for layer in self._flatten_layers()):
+        if self._computes_in_float16:
             optimizer = with_scaled_loss(optimizer)  # small gradients would be 0
         with strategy.scope():  # where an optimizer that is named is made
             optimizer = group_optimizer(optimizer, self.parameter_groups)
@@ -112,6 +113,11 @@ class FittedModel(KeptModel):
         return [self._untracked.means] if self.compiled else []
 
     @property
+    def metrics_names(self):
+        """Of what `evaluate` or `fit` returned last, in the order of its list: the loss first."""
+        return self._means.names_reported() if self.compiled else []
+
+    @property
     def _means(self):
         if not self.compiled:
             raise UsageError("compile must be called before a model is trained or evaluated.")
@@ -125,8 +131,7 @@ class FittedModel(KeptModel):
         return {name: tracked.get(name, value) for name, value in logs.items()}
 
     def _flatten_metrics_in_order(self, logs):
-        # As Keras gives them, the loss first.
-        values = [logs[name] for name in sorted(logs, key=lambda name: name != "loss")]
+        values = [logs[name] for name in in_order(logs)]
         return values[0] if len(values) == 1 else values
 
     def track(self, reported: dict[str, tf.Tensor], num_examples: tf.Tensor) -> dict:
@@ -215,6 +220,7 @@ class FittedModel(KeptModel):
             "steps_per_epoch": steps_per_epoch,
         }
         try:
+            self._is_in_fit = True
             with given.errors(), recovering.fit(self, train, arguments) as arguments:
                 return super().fit(
                     train,
@@ -226,6 +232,7 @@ class FittedModel(KeptModel):
                     **kwargs,
                 )
         finally:
+            self._is_in_fit = False
             # Outside a fit every pipeline runs in the order of epoch 0.
             epoch_variable().assign(0)
 
@@ -239,14 +246,19 @@ class FittedModel(KeptModel):
         steps=None,
         **kwargs,
     ):
-        """As `keras.Model.evaluate`, on what `fit` takes. Pure: nothing is adapted or written."""
+        """As `keras.Model.evaluate`, on what `fit` takes. Pure: nothing is adapted or written.
+
+        A callback may call it in a fit, whose means over the epoch stay as they were.
+        """
         check_no_weights(sample_weight=sample_weight)
         _check_steps(steps=steps)
-        given = Given(self.fields)
+        given, kept = Given(self.fields), contextlib.nullcontext()
         if not kwargs.get("_use_cached_eval_dataset"):  # as Keras does in every epoch of a fit
             x = given.batches(x, y, batch_size, steps=steps)
             self.prepare_for_scores(self.score_seed)
-        with given.errors():
+            if self._is_in_fit:
+                kept = self._means.kept()
+        with given.errors(), kept:
             return super().evaluate(x, verbose=verbose, steps=steps, **kwargs)
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, **kwargs):
@@ -299,6 +311,12 @@ class FittedModel(KeptModel):
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing: all is built already, and Keras takes no dictionaries of several workers."""
 
+    @property
+    def _computes_in_float16(self):
+        # Networks that Keras loads are of its global policy; their layers are as they were saved.
+        layers = (layer for layer in self._flatten_layers() if layer._trainable_variables)
+        return any(layer.compute_dtype == "float16" for layer in layers)
+
     def _check_parameter_groups(self):
         owned = [v.path for group in self.parameter_groups.values() for v in group]
         if sorted(owned) != sorted(v.path for v in self.trainable_variables):
@@ -310,7 +328,8 @@ def _check_steps(**steps):
     check_count(**{name: value for name, value in steps.items() if value is not None})
 
 
-class _Untracked(NamedTuple):
+class _Untracked:
     """Means of what steps report, where Keras does not take them for weights."""
 
-    means: Means
+    def __init__(self, means: Means):
+        self.means = means

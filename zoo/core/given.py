@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from zoo.core.batches import as_batch, check_no_weights, check_specs, checked_batch
 from zoo.core.checks import UsageError, check_count
-from zoo.core.fields import Field, check_batch
+from zoo.core.fields import Field, as_array, check_batch, check_lengths
 from zoo.core.pipeline import pipeline
 
 
@@ -73,15 +73,24 @@ class Given:
     def validation(self, data, batch_size: int | None = None, **steps: int | None):
         """Makes batches of `validation_data`: x, or a pair (x, y)."""
         pair = data if isinstance(data, tuple | list) else (data,)
+        if not 0 < len(pair) < 4:
+            raise UsageError(
+                "validation_data must be x or a pair (x, y), as fit takes them; it was a "
+                f"{type(data).__name__} of {len(pair)}."
+            )
         x, y, weights = keras.utils.unpack_x_y_sample_weight(tuple(pair))
         check_no_weights(sample_weight=weights)
         return self.batches(x, y, None if _kind_of(x) else batch_size, **steps)
 
     def _of_generator(self, batches, fields):
+        is_empty = True
         with _kept(self._raised):
             for batch in batches:
+                is_empty = False
                 # Keras takes pairs of a generator alone, or a single thing as a tuple of one.
                 yield (checked_batch(batch, fields),)
+        if is_empty:
+            raise UsageError("x must give at least one batch; the generator gave none.")
 
     @contextlib.contextmanager
     def errors(self):
@@ -120,7 +129,7 @@ def split_arrays(x, y, share: float) -> tuple:
             "split; give validation_data."
         )
     arrays = as_batch((x, y))
-    arrays = {name: np.asarray(values) for name, values in arrays.items()}
+    arrays = {name: as_array(name, values) for name, values in arrays.items() if values is not None}
     fine = isinstance(share, float) and 0 < share < 1
     size = arrays["x"].shape[0] if "x" in arrays and arrays["x"].ndim else 0
     first = math.floor(size * (1.0 - share)) if fine else 0
@@ -129,6 +138,7 @@ def split_arrays(x, y, share: float) -> tuple:
             "validation_split must be between 0 and 1, and leave examples of both kinds; it was "
             f"{share!r} of {size} examples."
         )
+    check_lengths(arrays, size)
     parts = slice(None, first), slice(first, None)
     return tuple({name: a[part] for name, a in arrays.items()} for part in parts)
 

@@ -1,11 +1,19 @@
 """The means of what training and test steps report, and how many examples they are over."""
 
+import contextlib
+from collections.abc import Iterable
+
 import keras
 import tensorflow as tf
 
 from zoo.core.replicas import sum_over_replicas
 
 _MOST = 64  # names
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """The names of what is reported as Keras orders them, the loss first."""
+    return sorted(names, key=lambda name: (name != "loss", name))
 
 
 class Means(keras.metrics.Metric):
@@ -64,6 +72,21 @@ class Means(keras.metrics.Metric):
             values = table.numpy()
             values[places] = state[name][: len(places)]
             table.assign(values)
+
+    @contextlib.contextmanager
+    def kept(self):
+        """A context after which the means are what they were before it."""
+        before = self.get_state()
+        try:
+            yield
+        finally:
+            self.reset_state()
+            self.set_state(before)
+
+    def names_reported(self) -> list[str]:
+        """The names that were reported since the last reset, `in_order`."""
+        counts = self._counts.numpy()
+        return in_order(name for place, name in enumerate(self._names) if counts[place])
 
     def _tables(self):
         return {"sums": self._sums, "counts": self._counts}

@@ -18,6 +18,7 @@ from zoo.core.generative import Endpoint, GenerativeModel, flagged, to_numpy, un
 from zoo.core.mixing import check_steps_tell, warn_of_chains
 from zoo.core.request_fields import CountField, MaskField, SeedField
 from zoo.core.seeds import resolved, with_optional_seed
+from zoo.core.weighing import warn_of_weights
 
 
 class AnswersRequests(GenerativeModel):
@@ -144,7 +145,9 @@ class AnswersRequests(GenerativeModel):
 
         Returns:
           `log_likelihood` in nats, `stderr`, its Monte Carlo error over chains, the
-          `effective_sample_size` of the chains' weights, and the number of `failed_chains`: [B].
+          `effective_sample_size` of the chains' weights and the number of `failed_chains`: [B]; of
+          25 chains and more also the `pareto_k` of their tail, as `samplers.pareto_shape` has it.
+          A warning tells where weights are too unequal, as reports do.
 
         Raises:
           UsageError: for what the fields' checks refuse.
@@ -154,11 +157,21 @@ class AnswersRequests(GenerativeModel):
         self.prepare_for_scores(self.score_seed)
         found = uncompiled(self, "_log_likelihood")(batch, seed, skip_failed)  # its parts are
         found = {name: value.numpy() for name, value in found.items()}
+        protocol = self.protocol
         check_weights(
             "log_likelihood",
             found["failed_chains"],
-            self.protocol.num_weights,
+            protocol.num_weights,
             skip_failed=skip_failed,
+            chains=protocol.weighed,
+        )
+        warn_of_weights(
+            found["effective_sample_size"],
+            found.get("pareto_k", math.nan),
+            what="log_likelihood",
+            num_weights=protocol.num_weights,
+            kind=protocol.weighed,
+            remedy=f"{protocol.remedy} of model.protocol",
         )
         return found
 
@@ -247,6 +260,8 @@ class AnswersRequests(GenerativeModel):
             "stderr": weights.stderr,
             "effective_sample_size": weights.effective_sample_size,
         }
+        if self.protocol.num_weights >= samplers.FEWEST_FOR_A_TAIL:
+            told["pareto_k"] = weights.pareto_k
         counts = skip_failed | (weights.num_failed == 0)
         dtype = batch["x"].dtype
         told = {k: tf.cast(tf.where(counts, v, math.nan), dtype) for k, v in told.items()}

@@ -7,6 +7,7 @@ import numpy as np
 import samplers
 from zoo.core.abilities import defines
 from zoo.core.failures import check_weights
+from zoo.core.weighing import unequal_weights
 
 UNITS = {
     "log_likelihood": "nats per image",
@@ -91,30 +92,12 @@ def log_likelihood_of(
     )
 
 
-_BAD_SHARE = 0.2  # of the images: of few chains chance alone makes the k of a tenth large
-_FEW = 5
-_HEAVY = 0.7
-
-
 def _warnings(weights, what, num_chains, chains, remedy):
-    size = len(weights.log_mean)
-    few = min(_FEW, num_chains / 2)
-    too_few = int((weights.effective_sample_size < few).sum())
-    heavy = int((weights.pareto_k > _HEAVY).sum())
-    for of, count in {"images": size, chains: num_chains}.items():
+    for of, count in {"images": len(weights.log_mean), chains: num_chains}.items():
         if count == 1:
             yield f"{what}: its error over {of} is unknown, since there was one."
-    so = f"so that it is too low, and more so than its error over chains tells; raise {remedy}."
-    if too_few > _BAD_SHARE * size:
-        yield (
-            f"{what}: in {too_few} of {size} images fewer than {few:g} of {num_chains} {chains} "
-            f"count effectively, {so}"
-        )
-    if heavy > _BAD_SHARE * size:
-        yield (
-            f"{what}: the Pareto k of the weights is above {_HEAVY} for {heavy} of {size} images, "
-            f"{so}"
-        )
+    told = {"what": what, "num_weights": num_chains, "kind": chains, "remedy": remedy}
+    yield from unequal_weights(weights.effective_sample_size, weights.pareto_k, **told)
 
 
 def mean_shape(pareto_k: np.ndarray) -> float | None:

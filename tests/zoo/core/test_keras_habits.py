@@ -140,6 +140,34 @@ def test_losses_come_first_as_in_keras():
     assert sorted(model.get_metrics_result()) == ["bound", "first", "loss", "mean_objective"]
 
 
+def test_names_of_what_was_returned_last():
+    model = Stub()
+    assert model.metrics_names == []
+    model.build((None, 2))  # after which a model of Keras can be compiled, too
+    model.compile("sgd", run_eagerly=True)
+    assert model.metrics_names == []
+    model.train_on_batch(X)
+    assert model.metrics_names == ["loss", "bound", "first", "mean_objective"]
+    listed, told = (model.evaluate(X, verbose=0, return_dict=way) for way in (False, True))
+    assert dict(zip(model.metrics_names, listed, strict=True)) == told
+
+
+def test_an_evaluation_in_a_fit_leaves_its_means():
+    """Of half the data it would be another mean."""
+    model, plain = stub(), stub()
+
+    def evaluate(*_, **__):
+        assert model.evaluate(X[:4], verbose=0, return_dict=True)["first"] == pytest.approx(found)
+
+    found = X[:4, 0].mean()
+    callback = keras.callbacks.LambdaCallback(on_train_batch_end=evaluate, on_epoch_end=evaluate)
+    arguments = {"batch_size": 4, "epochs": 2, "validation_data": X[4:], "verbose": 0}
+    history = model.fit(X, callbacks=callback, **arguments).history
+    assert history == plain.fit(X, **arguments).history
+    model.evaluate(X[:4], verbose=0)
+    assert float(model.get_metrics_result()["first"]) == pytest.approx(found)
+
+
 def test_steps_of_a_user_may_tell_what_they_will():
     class Own(Stub):
         def test_step(self, data):

@@ -1,5 +1,6 @@
 """What a user asks of a model, whatever the model: seeds, flags, counts and their refusals."""
 
+import re
 import warnings
 
 import keras
@@ -8,7 +9,9 @@ import pytest
 import tensorflow as tf
 from linear_gaussian import linear_gaussian, linear_model
 
+import samplers
 import zoo
+from zoo.core.annealing import Annealing, ImportanceSampling
 from zoo.core.latent import LatentVariableModel
 from zoo.core.mixing import warn_of_chains
 
@@ -124,6 +127,36 @@ def test_pixels_that_are_not_finite_are_flagged(question):
     np.testing.assert_array_equal(answer["finite"], ~bad)
     assert 0 < bad.sum() < 15 and warned[0].filename == __file__
     assert f" {bad.sum()} of 15 " in str(warned[0].message)
+
+
+# Whether weights tell.
+
+
+@pytest.mark.parametrize(
+    ("protocol", "told"),
+    [
+        (Annealing(4, 1, 1), ["in 1 of 3 images fewer than 2 of 4 chains count effectively, .*"]),
+        (
+            ImportanceSampling(100),
+            ["in 1 of 3 images fewer than 5 of 100 samples count effectively, .*", "the Pareto k"],
+        ),
+    ],
+)
+def test_weights_that_are_too_unequal_are_told(monkeypatch, protocol, told):
+    """In a user's own call as in a report; the other two images' are equal."""
+    spread = 100 * np.linspace(0, 1, protocol.num_weights, dtype=np.float32) ** 8
+    weights = tf.constant(spread[:, None] * np.float32([1, 0, 0]))
+    monkeypatch.setattr(type(protocol), "log_weights", lambda *_: weights)
+    model = linear_model(zoo.VAE, LAW)
+    model.protocol = protocol
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        answer = model.log_likelihood(X)
+    assert [w.filename for w in warned] == [__file__] * len(told)
+    for sentence, start in zip(warned, told, strict=True):
+        assert re.match(f"log_likelihood: {start}", str(sentence.message))
+        assert str(sentence.message).endswith(f"raise {protocol.remedy} of model.protocol.")
+    assert ("pareto_k" in answer) == (protocol.num_weights >= samplers.FEWEST_FOR_A_TAIL)
 
 
 # Whether chains agree.

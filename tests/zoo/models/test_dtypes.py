@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import layers
 import samplers
 import zoo
 from zoo.core import registry
@@ -90,3 +91,18 @@ def test_gradients_in_half_precision_are_scaled(optimizer):
     model.fit(data.train.take(3), verbose=0)
     assert np.isfinite(model.decoder.get_weights()[0]).all()
     assert not np.array_equal(model.decoder.get_weights()[0], before[0])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", {"elbo": "adam"}])
+def test_a_file_does_not_change_by_the_policy_it_is_read_under(optimizer, tmp_path):
+    """Of which Keras makes the networks anew, though not their layers."""
+    data = zoo.data.load("digits", verbose=False)
+    model = zoo.VAE.for_data(data, latent_dim=2, hidden=(4,))
+    model.compile(optimizer, jit_compile=False)
+    model.optimizer.variables[-1].assign(model.optimizer.variables[-1] + 3)
+    model.save(tmp_path / "model.keras")
+    with layers.made_by(keras.DTypePolicy("mixed_float16")):
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert type(loaded.optimizer) is type(model.optimizer)
+    for one, other in zip(model.optimizer.variables, loaded.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(one, other)

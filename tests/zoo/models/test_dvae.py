@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from checking import moments, z_scores
+from eager import eagerly
 from small_dvaes import (
     BATCH,
     DENSITIES,
@@ -22,7 +23,7 @@ from small_rbms import probabilities
 
 import zoo
 from zoo.models import dvae
-from zoo.parts import DirectedPosterior, UndirectedPosterior
+from zoo.parts import DirectedPosterior, UndirectedPosterior, rbm_prior
 from zoo.parts.binary_posterior import RelaxedDraw
 
 X = images()
@@ -234,6 +235,27 @@ def test_latents_cannot_be_annealed():
     assert not model.can_be_annealed
     with pytest.raises(zoo.UsageError, match="cannot be annealed"):
         zoo.scores.log_likelihood(model, X)
+
+
+@pytest.mark.parametrize("label", ["two groups", "undirected, 1 increments"])
+def test_answers_by_weights_that_are_nan_are_told(label, monkeypatch):
+    """Drawn as bits, NaN would be 0, of which the decoder makes images like others."""
+    monkeypatch.setattr(rbm_prior._RBMDistribution, "num_increments", 2)
+    model = MODELS[label]()
+    asked = {
+        "sample": (model.rbm_prior, lambda: model.sample(3, 0)),
+        "reconstruct": (model.encoder, lambda: model.reconstruct(X, 0)),
+    }
+    for name, (part, ask) in asked.items():
+        for variable in part.trainable_variables:
+            kept = variable.numpy()
+            marked = kept.copy()
+            marked.flat[0] = np.nan
+            variable.assign(marked)
+            told = f"{name}: 3 of 3 images hold numbers that are NaN"
+            with eagerly(), pytest.warns(UserWarning, match=told):
+                assert not ask()["finite"].any()
+            variable.assign(kept)
 
 
 @pytest.mark.parametrize("method", [zoo.DVAE, zoo.StructuredPrediction])
