@@ -8,9 +8,9 @@ import tensorflow_probability as tfp
 import samplers
 from samplers.random import Seed
 from zoo.core.checks import check_choice, check_count
+from zoo.core.choices import STARTS
 
 SCHEDULES = {"linear": samplers.linear_schedule, "sigmoid": samplers.sigmoid_schedule}
-STARTS = ("prior", "posterior")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,18 +143,3 @@ class ImportanceSampling:
     def log_weights(self, model, batch: dict, seed: Seed) -> tf.Tensor:
         """As `Annealing.log_weights`."""
         return model.log_weights(batch, self.num_samples, seed)
-
-
-def _without_start(annealing):
-    """All but where chains start, which is the model's affair."""
-    return {k: v for k, v in dataclasses.asdict(annealing).items() if k != "start"}
-
-
-# Protocols by name, as arguments of `Annealing`. "paper" is that of Ding and Freedman (2020), whose
-# cost is a hundred times that of "quick".
-PROTOCOLS = {
-    "quick": _without_start(Annealing()),
-    "paper": _without_start(
-        Annealing(num_increments=10_000, num_leapfrog_steps=10, schedule="linear")
-    ),
-}
