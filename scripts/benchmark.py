@@ -22,28 +22,10 @@ With --rivals training steps are timed against others written by hand, too: that
 two in JAX (a plain one, and the leanest that we know to write), that of ais against one in PyTorch.
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import importlib
-import math
-import subprocess
-import sys
-import time
-import types
-
-import numpy as np
-import tensorflow as tf
 from absl import flags
 
-import layers
-import samplers
-import zoo
-from zoo.core.checks import UsageError, check_count
-from zoo.core.fields import PixelField
+from zoo.core import choices
 from zoo.runs import cli
-from zoo.scripts import timing
 
 METHODS = ("hmc_dlgm", "ais", "short_run", "undirected")
 RIVALS_OF = {"hmc_dlgm": "rivals_jax", "ais": "rivals_torch"}
@@ -77,7 +59,7 @@ GIVEN = {
     )
     for name, (says, *default) in SIZES.items()
 }
-BLOCKS = flags.DEFINE_enum("blocks", "dense", layers.BLOCKS, "Of the generator of short_run.")
+BLOCKS = flags.DEFINE_enum("blocks", "dense", choices.BLOCKS, "Of the generator of short_run.")
 EPOCHS = flags.DEFINE_integer("epochs", 20, "Epochs of digits before Lanczos' error is told.")
 PAIRS = flags.DEFINE_integer("pairs", 30, "Interleaved pairs.")
 JIT = flags.DEFINE_boolean("jit_compile", True, "Whether XLA compiles.")
@@ -86,6 +68,25 @@ RIVALS = flags.DEFINE_boolean(
 )
 MEMORY = flags.DEFINE_list("memory", None, "M, T or K whose peak memory is measured; may be empty.")
 MEMORY_OF = flags.DEFINE_integer("memory_of", None, "Train with this M, T or K, print the peak.")
+
+if __name__ == "__main__":
+    cli.parse()
+
+import importlib
+import math
+import subprocess
+import sys
+import time
+import types
+
+import numpy as np
+import tensorflow as tf
+
+import samplers
+import zoo
+from zoo.core.checks import UsageError, check_count
+from zoo.core.fields import PixelField
+from zoo.scripts import timing
 
 
 def main() -> None:

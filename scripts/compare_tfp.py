@@ -8,23 +8,24 @@ from the log density and gradient that the move before cached, which are those o
 temperature. So it kicks with the wrong force, and accepts by the wrong energy.
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import numpy as np
-import tensorflow as tf
-import tensorflow_probability as tfp
 from absl import flags
 
-import samplers
-from zoo.core.checks import check_count, check_positive
 from zoo.runs import cli
 
 NUM_CHAINS = flags.DEFINE_integer("num_chains", 4096, "Chains of each.")
 NUM_INCREMENTS = flags.DEFINE_multi_integer("num_increments", [10, 100, 1000], "Temperatures.")
 STEP_SIZE = flags.DEFINE_float("step_size", 0.3, "Of every move, which is 5 leapfrog steps long.")
 SEED = flags.DEFINE_integer("seed", 0, "Seed of all draws.")
+
+if __name__ == "__main__":
+    cli.parse()
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import samplers
+from zoo.core.checks import check_count, check_positive
 
 
 def main() -> None:

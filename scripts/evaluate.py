@@ -12,19 +12,10 @@ on when the same command is given again. A chain whose weight is NaN ends the ev
 sentence that names the image; --skip_failed scores by the others.
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 from absl import flags
 
-import samplers
-from zoo import analysis, scores
-from zoo.core.annealing import PROTOCOLS, SCHEDULES, STARTS
-from zoo.core.checks import UsageError
-from zoo.runs import cli, writers
-from zoo.runs.locks import locked_run
-from zoo.runs.run import Run, open_run
+from zoo.core.choices import PROTOCOLS, SCHEDULES, STARTS
+from zoo.runs import cli
 
 WORKDIR = cli.define_workdir()
 AGAINST = flags.DEFINE_string("against", None, "Another work directory, to compare with.")
@@ -50,6 +41,16 @@ PROTOCOL = {
         "Whether chains whose weights are NaN are left out, and counted; else they end it.",
     ),
 }
+
+if __name__ == "__main__":
+    cli.parse()
+
+import samplers
+from zoo import analysis, scores
+from zoo.core.checks import UsageError
+from zoo.runs import writers
+from zoo.runs.locks import locked_run
+from zoo.runs.run import Run, open_run
 
 
 def main() -> None:

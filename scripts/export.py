@@ -4,16 +4,17 @@ python scripts/export.py --workdir=runs/hmc_dlgm_digits
 saved_model_cli show --dir=runs/hmc_dlgm_digits/export --all
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import zoo
-from zoo.runs import cli, manifest
-from zoo.runs.run import open_run
-from zoo.serving.export import EXPORTED
+from zoo.runs import cli
 
 WORKDIR = cli.define_workdir()
+
+if __name__ == "__main__":
+    cli.parse()
+
+import zoo
+from zoo.runs import manifest
+from zoo.runs.run import open_run
+from zoo.serving.export import EXPORTED
 
 
 def main() -> None:

@@ -9,18 +9,10 @@ some images per second on a CPU) or frechet_small (a small classifier, trained o
 the same one for every run on the same data).
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 from absl import flags
 
-from zoo import scores
-from zoo.core.checks import UsageError
-from zoo.core.files import write_json
-from zoo.runs import cli, manifest
-from zoo.runs.run import open_run
-from zoo.scores.feature_networks import inception_is_here
+from zoo.core import choices
+from zoo.runs import cli
 
 WORKDIR = cli.define_workdir()
 FEATURES = flags.DEFINE_enum(
@@ -42,11 +34,21 @@ NUM_IMAGES = flags.DEFINE_integer(
 LATENTS = flags.DEFINE_enum(
     "latents",
     "prior",
-    scores.LATENTS,
+    choices.LATENTS,
     "Where the model's latents come from: fitted is a Gaussian with the moments of those inferred "
     "for training images.",
 )
 SEED = flags.DEFINE_integer("seed", 0, "Seed of the draws.")
+
+if __name__ == "__main__":
+    cli.parse()
+
+from zoo import scores
+from zoo.core.checks import UsageError
+from zoo.core.files import write_json
+from zoo.runs import manifest
+from zoo.runs.run import open_run
+from zoo.scores.feature_networks import inception_is_here
 
 
 def main() -> None:

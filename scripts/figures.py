@@ -12,26 +12,26 @@ need none. Several names and several directories are separated by commas. What c
 the figure's function takes.
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import ast
-
 from absl import flags
 
-from zoo import analysis
-from zoo.core.checks import UsageError
 from zoo.runs import cli
-from zoo.runs.run import open_runs
-from zoo.runs.workdir import make_workdir
-from zoo.scripts import studies  # noqa: F401 (registers them)
 
 FIGURE = flags.DEFINE_list("figure", [], "Names of figures; without any, they are listed.")
 WORKDIR = flags.DEFINE_list("workdir", [], "Work directories that scripts/train.py wrote.")
 OUT = flags.DEFINE_string("out", "figures", "Where the figures are written.")
 SET = flags.DEFINE_multi_string("set", [], "A setting of the figures, NAME=VALUE; repeatable.")
 SEED = flags.DEFINE_integer("seed", 0, "Seed of all draws.")
+
+if __name__ == "__main__":
+    cli.parse()
+
+import ast
+
+from zoo import analysis
+from zoo.core.checks import UsageError
+from zoo.runs.run import open_runs
+from zoo.runs.workdir import make_workdir
+from zoo.scripts import studies  # noqa: F401 (registers them)
 
 
 def main() -> None:

@@ -9,9 +9,14 @@ writes them. The second writes
 nothing, and names the files that are stale. Methods from outside the zoo are left out.
 """
 
-import os
+from absl import flags
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from zoo.runs import cli
+
+CHECK = flags.DEFINE_boolean("check", False, "Whether to name stale files instead of writing them.")
+
+if __name__ == "__main__":
+    cli.parse()
 
 import importlib.util
 import json
@@ -19,12 +24,9 @@ import pathlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from absl import flags
-
 from zoo import scores
 from zoo.core import registry
 from zoo.core.checks import UsageError
-from zoo.runs import cli
 from zoo.scores.registry import Score
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -51,8 +53,6 @@ on what cannot be trusted, each with the number to raise.
 | figure | unit | needs |
 |---|---|---|
 """
-
-CHECK = flags.DEFINE_boolean("check", False, "Whether to name stale files instead of writing them.")
 
 
 class Config(NamedTuple):

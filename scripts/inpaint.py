@@ -26,16 +26,10 @@ with the images `x`, the mask `visible`, per completion the draw `completions` a
 `hidden_mse`, [num_completions, num_images], and `hidden_mse_of_mean`, [num_images].
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 from absl import flags
 
-from zoo.data import MASKS
-from zoo.data.pictures import is_own_file
-from zoo.runs import cli, completions
-from zoo.runs.run import open_run
+from zoo.core.choices import MASKS, is_own_file
+from zoo.runs import cli
 
 WORKDIR = cli.define_workdir()
 MASK = flags.DEFINE_list(
@@ -69,6 +63,12 @@ SEED = flags.DEFINE_integer(
     "Seed of the chains and of the random masks, which repeats them; by default a new one, which "
     "is printed.",
 )
+
+if __name__ == "__main__":
+    cli.parse()
+
+from zoo.runs import completions
+from zoo.runs.run import open_run
 
 
 def main() -> None:

@@ -7,20 +7,21 @@ expectations `mean`, [num_samples, height, width, channels], pixels in [0, 1]. A
 draws completions of the first test image. The seed is printed, and --seed repeats the draws.
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 from absl import flags
 
-from zoo.runs import cli, completions
-from zoo.runs.run import open_run
+from zoo.runs import cli
 
 WORKDIR = cli.define_workdir()
 NUM_SAMPLES = flags.DEFINE_integer("num_samples", 100, "How many.")
 SEED = flags.DEFINE_integer(
     "seed", None, "Seed of the draws, which repeats them; by default a new one, which is printed."
 )
+
+if __name__ == "__main__":
+    cli.parse()
+
+from zoo.runs import completions
+from zoo.runs.run import open_run
 
 
 def main() -> None:

@@ -8,19 +8,9 @@ Asks DIR/export, as TensorFlow alone loads it, in this process, one request afte
 table, and writes serve_check.json.
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import pathlib
-
-import tensorflow as tf
 from absl import flags
 
-from zoo.core.files import write_json
-from zoo.runs import cli, manifest
-from zoo.runs.run import open_run
-from zoo.serving import latency as serving
+from zoo.runs import cli
 
 WORKDIR = cli.define_workdir()
 BATCH_SIZES = flags.DEFINE_list("batch_sizes", "1,8,64", "Images in a request.")
@@ -31,6 +21,18 @@ flags.register_validator(
 )
 SECONDS = flags.DEFINE_float("seconds", 5.0, "How long each signature and batch size is asked.")
 NUM_STEPS = flags.DEFINE_integer("num_steps", 100, "Transitions of the chain that completes.")
+
+if __name__ == "__main__":
+    cli.parse()
+
+import pathlib
+
+import tensorflow as tf
+
+from zoo.core.files import write_json
+from zoo.runs import manifest
+from zoo.runs.run import open_run
+from zoo.serving import latency as serving
 
 
 def main() -> None:

@@ -14,32 +14,13 @@ reconstructions.png, inpainting.png, and tensorboard/ with the metrics, such as 
 error and step size, and pictures; and manifest.json, which lists them.
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import zoo  # before Keras, at whose backend it looks
-
-# isort: split
-import contextlib
 import pathlib
 
-import numpy as np
 from absl import flags
 
-from zoo.core import replicas
-from zoo.core.checks import UsageError
-from zoo.core.progress import verbosity
-from zoo.runs import callbacks, cli, manifest, strategies, workdir, writers
-from zoo.runs.build import build, load_data
-from zoo.runs.config import check_config
-from zoo.runs.defaults import resolve
-from zoo.runs.locks import locked_run
-from zoo.runs.run import Run
-from zoo.scores.chunks import collect
+from zoo.runs import cli
 
 CONFIG = cli.define_config(pathlib.Path(__file__).parent / "configs", "hmc_dlgm")
-LIST = flags.DEFINE_boolean("list", False, "Tells the configs, and trains nothing.")
 STRATEGY = cli.define_strategy()
 WORKDIR = flags.DEFINE_string(
     "workdir",
@@ -49,13 +30,30 @@ WORKDIR = flags.DEFINE_string(
 OVERWRITE = flags.DEFINE_boolean(
     "overwrite", False, "Whether to remove a run that is there, finished or not, and begin anew."
 )
+
+if __name__ == "__main__":
+    cli.parse()
+
+import contextlib
+
+import numpy as np
+
+import zoo
+from zoo.core import replicas
+from zoo.core.checks import UsageError
+from zoo.core.progress import verbosity
+from zoo.runs import callbacks, manifest, strategies, workdir, writers
+from zoo.runs.build import build, load_data
+from zoo.runs.config import check_config
+from zoo.runs.defaults import resolve
+from zoo.runs.locks import locked_run
+from zoo.runs.run import Run
+from zoo.scores.chunks import collect
+
 LOGS = "tensorboard"
 
 
 def main() -> None:
-    if LIST.value:
-        print(cli.config_table())
-        return
     strategy = strategies.make_strategy(STRATEGY.value)
     chief = replicas.is_chief(strategy)  # the others train, and write nothing
     config = resolve(check_config(CONFIG.value))

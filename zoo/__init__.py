@@ -1,47 +1,60 @@
-"""Deep latent-variable models trained with Markov chain Monte Carlo, as Keras models."""
+"""Deep latent-variable models trained with Markov chain Monte Carlo, as Keras models.
+
+Its names are imported when they are asked for, and TensorFlow with them; `import zoo` is at once.
+"""
 
 from zoo.core import environment  # noqa: F401 (which looks around before the rest is imported)
 
 # isort: split
-from zoo import data, models, parts, scores
-from zoo.core import renamed
-from zoo.core.checks import UsageError
-from zoo.core.generative import GenerativeModel
-from zoo.core.latent import LatentVariableModel, Proposal
-from zoo.core.registry import Paper, get_method, method_names, register
-from zoo.core.trainable import TrainableModel
-from zoo.core.version import VERSION
-from zoo.models import *  # noqa: F403
-from zoo.parts import likelihoods
-from zoo.runs.checkpoints import Checkpoints
-from zoo.runs.workdir import load
-from zoo.serving.export import export
+import importlib
 
-__version__ = VERSION
+from zoo.core import finders
 
-__all__ = [
-    "Checkpoints",
-    "GenerativeModel",
-    "LatentVariableModel",
-    "Paper",
-    "Proposal",
-    "TrainableModel",
-    "UsageError",
-    "__version__",
-    "data",
-    "export",
-    "get_method",
-    "likelihoods",
-    "load",
-    "method_names",
-    "models",
-    "parts",
-    "register",
-    "scores",
-    *models.__all__,
-]
+_ROOMS = ("analysis", "data", "models", "parts", "runs", "scores", "serving", "testing")
+_LIGHT = {  # those without TensorFlow
+    "UsageError": "zoo.core.checks",
+    "VERSION": "zoo.core.version",
+    "__version__": "zoo.core.version",
+}
+_PLACES = {
+    "Checkpoints": "zoo.runs.checkpoints",
+    "GenerativeModel": "zoo.core.generative",
+    "LatentVariableModel": "zoo.core.latent",
+    "Paper": "zoo.core.registry",
+    "Proposal": "zoo.core.latent",
+    "TrainableModel": "zoo.core.trainable",
+    "export": "zoo.serving.export",
+    "get_method": "zoo.core.registry",
+    "likelihoods": "zoo.parts",
+    "load": "zoo.runs.workdir",
+    "method_names": "zoo.core.registry",
+    "register": "zoo.core.registry",
+}
+_SHOWN = ("UsageError", "__version__", "data", "models", "parts", "scores", *_PLACES)
 
 
 def __getattr__(name):
-    renamed.check_name(name)
+    """What is not imported yet; the methods are the names that are in no table."""
+    if name in _LIGHT:
+        return getattr(importlib.import_module(_LIGHT[name]), name)
+    if name not in (*_ROOMS, *_PLACES):
+        importlib.import_module("zoo.core.renamed").check_name(name)
+        if name.startswith("_") and name != "__all__":  # what Python asks of every module
+            raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    methods = importlib.import_module("zoo.models")  # whatever is asked for: it registers them
+    if name == "__all__":
+        return [*_SHOWN, *methods.__all__]
+    if name in _ROOMS:
+        return importlib.import_module(f"zoo.{name}")
+    if name in _PLACES:
+        return getattr(importlib.import_module(_PLACES[name]), name)
+    if name in methods.__all__:
+        return getattr(methods, name)
     raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__getattr__("__all__")})
+
+
+finders.begin()

@@ -8,7 +8,7 @@ is as in `_hoffman`.
 import ml_collections
 from ml_collections.config_dict import placeholder
 
-from zoo.core.annealing import PROTOCOLS
+from zoo.core.choices import PROTOCOLS
 from zoo.scripts.configs import _hoffman
 
 CHOICES = _hoffman.CHOICES

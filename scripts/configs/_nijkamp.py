@@ -6,12 +6,9 @@ Networks, noise and optimizer are the same for all methods. The preset "paper" h
 is of 32 by 32 pixels; the paper's other size is `data.size` of 64.
 """
 
-import dataclasses
-
 import ml_collections
 from ml_collections.config_dict import placeholder
 
-from zoo.parts.step_size_search import StepSizeSearch
 from zoo.runs.config import base_config
 
 PRESETS = ("paper", "small", "dense")
@@ -28,6 +25,19 @@ _SIZES = {
     "paper": {"latent_dims": (32, 64, 128), "width": 64, "blocks": "convolution"},
     "small": {"latent_dims": (8, 16, 16), "width": 8, "blocks": "convolution"},
     "dense": {"latent_dims": (8, 16, 16), "width": 128, "blocks": "dense"},
+}
+# All that `zoo.parts.StepSizeSearch` takes, at its defaults, so that flags can change each.
+SEARCH = {
+    "method": "fixed",
+    "per_step": False,
+    "interval": 100,
+    "num_images": 20,
+    "entropy": "conditional",
+    "log_det": "exact",
+    "num_chains": 1,
+    "grid": [i / 100 for i in range(1, 16)],
+    "learning_rate": 0.05,
+    "clip": 100.0,
 }
 # 300,000 updates, to the next epoch, of what is left of TFDS's training splits.
 _EPOCHS = {"mnist": 556, "svhn": 456, "cifar10": 667, "celeba": 205}
@@ -73,9 +83,8 @@ def short_run_config(data: str, preset: str, **model) -> ml_collections.ConfigDi
       preset: as `config`.
       **model: its name and arguments.
     """
-    search = dataclasses.asdict(StepSizeSearch())
     chains = {
-        "step_size_search": search | {"grid": list(search["grid"])},
+        "step_size_search": dict(SEARCH),
         "centred": False,
         "step_size": {"": 0.15, "paper": 0.05}.get(preset, 0.1),
     }

@@ -10,7 +10,7 @@ from programs import ROOT, get_config
 import zoo
 from zoo import data, scores
 from zoo.core import pipeline
-from zoo.core.annealing import PROTOCOLS
+from zoo.core.choices import PROTOCOLS
 from zoo.core.fields import PixelField
 from zoo.core.registry import get_method
 from zoo.runs.build import build

@@ -8,10 +8,10 @@ import tensorflow_probability as tfp
 import samplers
 from samplers.random import Seed
 from zoo.core.checks import check_choice, check_count
+from zoo.core.choices import STARTS
 from zoo.core.compiled import compiled_method
 
 SCHEDULES = {"linear": samplers.linear_schedule, "sigmoid": samplers.sigmoid_schedule}
-STARTS = ("prior", "posterior")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,18 +168,3 @@ class ImportanceSampling:
 @compiled_method
 def _log_weights(model, batch, num_samples, seed):
     return model.log_weights(batch, num_samples, seed)
-
-
-def _without_start(annealing):
-    """All but where chains start, which is the model's affair."""
-    return {k: v for k, v in dataclasses.asdict(annealing).items() if k != "start"}
-
-
-# Protocols by name, as arguments of `Annealing`. "paper" is that of Ding and Freedman (2020), whose
-# cost is a hundred times that of "quick".
-PROTOCOLS = {
-    "quick": _without_start(Annealing()),
-    "paper": _without_start(
-        Annealing(num_increments=10_000, num_leapfrog_steps=10, schedule="linear")
-    ),
-}

@@ -3,7 +3,6 @@
 import difflib
 from collections.abc import Collection, Sequence
 
-import keras
 import numpy as np
 
 
@@ -129,26 +128,3 @@ def check_seed(**values: int) -> None:
 
 
 _LARGEST_SEED = 2**62  # networks add to it
-
-
-def check_deterministic(**networks: keras.Model) -> None:
-    """Refuses layers that make a chain's density depend on noise, or on the other examples.
-
-    Raises:
-      UsageError: naming the argument and the layer.
-    """
-    for name, network in networks.items():
-        for layer in network._flatten_layers():
-            # Whatever draws noise as Keras does has generators of its seeds.
-            if isinstance(layer, _OF_THE_BATCH) or layer._seed_generators:
-                raise UsageError(
-                    f"{name} must not hold batch normalisation, dropout or noise layers, which "
-                    f"change the density from call to call; it holds {layer.name!r}."
-                )
-            if getattr(layer, "activity_regularizer", None) is not None:
-                raise UsageError(
-                    f"{name} must not hold activity regularisers; {layer.name!r} has one."
-                )
-
-
-_OF_THE_BATCH = (keras.layers.BatchNormalization, keras.layers.SpectralNormalization)

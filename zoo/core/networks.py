@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.core.checks import UsageError, check_deterministic
+from zoo.core.checks import UsageError
 
 
 def as_network(name: str, network, event_shape: Sequence[int] | None = None) -> keras.Model:
@@ -44,6 +44,29 @@ def as_network(name: str, network, event_shape: Sequence[int] | None = None) -> 
     if any(_is_own_code(layer) for layer in network._flatten_layers()):
         _check_by_calls(name, network)
     return network
+
+
+def check_deterministic(**networks: keras.Model) -> None:
+    """Refuses layers that make a chain's density depend on noise, or on the other examples.
+
+    Raises:
+      UsageError: naming the argument and the layer.
+    """
+    for name, network in networks.items():
+        for layer in network._flatten_layers():
+            # Whatever draws noise as Keras does has generators of its seeds.
+            if isinstance(layer, _OF_THE_BATCH) or layer._seed_generators:
+                raise UsageError(
+                    f"{name} must not hold batch normalisation, dropout or noise layers, which "
+                    f"change the density from call to call; it holds {layer.name!r}."
+                )
+            if getattr(layer, "activity_regularizer", None) is not None:
+                raise UsageError(
+                    f"{name} must not hold activity regularisers; {layer.name!r} has one."
+                )
+
+
+_OF_THE_BATCH = (keras.layers.BatchNormalization, keras.layers.SpectralNormalization)
 
 
 def check_unshared(**networks: keras.layers.Layer | None) -> None:

@@ -52,6 +52,8 @@ class Registered(NamedTuple):
 
 
 _METHODS: dict[str, Registered] = {}
+for _name in renamed.CLASSES:
+    keras.saving.get_custom_objects()[f"zoo>{_name}"] = renamed.OldFile
 
 
 def register(
@@ -84,12 +86,12 @@ def register(
 
 def methods() -> dict[str, Registered]:
     """All registered methods, by name."""
-    return dict(sorted(_METHODS.items()))
+    return dict(sorted(_all().items()))
 
 
 def method_names() -> list[str]:
     """Names of all registered methods."""
-    return sorted(_METHODS)
+    return sorted(_all())
 
 
 def get_method(name: str) -> type:
@@ -108,4 +110,11 @@ def get_method(name: str) -> type:
             importlib.import_module(module)
         except ImportError as error:
             raise UsageError(f"model: {name!r} cannot be imported: {error}.") from None
-    return _METHODS[check_choice("model", method if colon else name, _METHODS)].cls
+    known = _all()
+    return known[check_choice("model", method if colon else name, known)].cls
+
+
+def _all():
+    """The registered methods, those of the zoo among them, whichever of its modules was first."""
+    importlib.import_module("zoo.models")
+    return _METHODS

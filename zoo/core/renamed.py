@@ -1,10 +1,6 @@
 """Names of earlier versions: each answers with one sentence that tells the new one."""
 
-import importlib.abc
-import sys
 from collections.abc import Iterable
-
-import keras
 
 from zoo.core import version
 from zoo.core.checks import UsageError
@@ -60,6 +56,7 @@ ATTRIBUTES = {  # of models
     "upper_encoder": "posterior_part.upper_encoder",
     "visible": "visible_field.only",
 }
+CLASSES = ("UndirectedDVAE", "UndirectedStructuredPrediction")  # that Keras files name
 ARGUMENTS = {  # of models
     "event_shape": 'fields, {"x": zoo.core.fields.PixelField(event_shape)}',
     "num_groups": 'posterior, {"name": "directed", "num_groups": ...}',
@@ -68,6 +65,14 @@ ARGUMENTS = {  # of models
     "upper_decoder": "prior, zoo.parts.LayeredPrior(upper_decoder)",
     "upper_encoder": "posterior, zoo.parts.TwoLayerPosterior(upper_encoder)",
 }
+
+
+class OldFile:
+    """What stands for a Keras class of version 0.1.0, whose files are refused."""
+
+    @classmethod
+    def from_config(cls, config):
+        version.check(config.get("zoo_version"), f"model {config.get('name')!r}")
 
 
 def check_method(name: str) -> None:
@@ -101,6 +106,16 @@ def check_name(name: str) -> None:
         raise AttributeError(_told(name))
 
 
+def check_import(name: str) -> None:
+    """Refuses a module of `zoo` of an earlier version.
+
+    Raises:
+      ImportError: naming what replaced it.
+    """
+    if name in NAMES:
+        raise ImportError(_told(name), name=f"zoo.{name}")
+
+
 def check_attribute(name: str) -> None:
     """Refuses an attribute of models of an earlier version.
 
@@ -113,25 +128,3 @@ def check_attribute(name: str) -> None:
 
 def _told(name):
     return f"zoo.{name} is now {NAMES[name]}."
-
-
-class _OldImports(importlib.abc.MetaPathFinder):
-    """A finder that is asked for what no other has found, and tells what replaced it."""
-
-    def find_spec(self, fullname, path=None, target=None):
-        package, _, name = fullname.partition(".")
-        if package == "zoo" and name in NAMES:
-            raise ImportError(_told(name), name=fullname)
-
-
-class _OldFile:
-    """What stands for a Keras class of version 0.1.0, whose files are refused."""
-
-    @classmethod
-    def from_config(cls, config):
-        version.check(config.get("zoo_version"), f"model {config.get('name')!r}")
-
-
-sys.meta_path.append(_OldImports())
-for _name in ("UndirectedDVAE", "UndirectedStructuredPrediction"):
-    keras.saving.get_custom_objects()[f"zoo>{_name}"] = _OldFile

@@ -3,6 +3,7 @@
 from zoo.core.checks import UsageError
 
 VERSION = "0.2.0"
+__version__ = VERSION
 
 
 def check(version: str | None, what: str) -> None:

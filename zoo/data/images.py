@@ -12,14 +12,11 @@ from absl import logging
 from PIL import Image, ImageOps
 
 from zoo.core.checks import UsageError
+from zoo.core.choices import IMAGE_FILES
 from zoo.core.progress import verbosity
 from zoo.data.registry import register_source
 from zoo.data.splits import Preparation, Splits, split_of
 
-IMAGE_FILES = (
-    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp"),
-    *(".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm"),
-)
 _NOBODYS = ("__MACOSX", "Thumbs.db", "desktop.ini")  # which systems leave; hidden like .DS_Store
 _GREY = ("1", "L", "LA", "La")
 

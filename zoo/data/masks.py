@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from zoo.core.checks import UsageError, check_choice, check_positive
+from zoo.core.choices import MASKS, is_own_file
 from zoo.core.request_fields import MaskField
-from zoo.data.pictures import is_own_file, own_mask
+from zoo.data.pictures import own_mask
 from zoo.data.splits import Preparation
 
-MASKS = ("left", "right", "top", "bottom", "box", "random", "pattern")
 HALVES = MASKS[:4]
 _CYCLES = 3.0  # a pattern's blobs: its frequencies fade out at so many waves per image
 

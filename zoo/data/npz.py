@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.core.checks import UsageError
+from zoo.core.choices import IMAGE_FILES
 from zoo.core.fields import PixelField
-from zoo.data.images import IMAGE_FILES
 from zoo.data.registry import register_source
 from zoo.data.splits import SPLITS, Preparation, Splits, collected, split_of
 

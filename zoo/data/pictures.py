@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from zoo.core.checks import UsageError
+from zoo.core.choices import OWN_FILES, is_own_file
 from zoo.core.fields import PixelField
 from zoo.core.request_fields import as_booleans
-from zoo.data.images import IMAGE_FILES, read_picture
+from zoo.data.images import read_picture
 from zoo.data.splits import Preparation
-
-OWN_FILES = (*IMAGE_FILES, ".npy")
 
 
 def own_preparation(shape: tuple[int, ...], options: Mapping) -> Preparation:
@@ -108,11 +107,6 @@ def check_sizes(masks: Sequence[str], shape: tuple[int, ...], images: Sequence[s
                 f"mask: {path!r} must have the size of the model's images or a picture's, {known}; "
                 f"it was {size[0]} by {size[1]}."
             )
-
-
-def is_own_file(name: str) -> bool:
-    """Returns whether a name is that of a picture or an array, by its ending."""
-    return name.lower().endswith(OWN_FILES)
 
 
 def _read(what, path):

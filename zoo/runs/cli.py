@@ -12,10 +12,10 @@ from absl import app, flags, logging
 
 from zoo.core import signals
 from zoo.core.checks import UsageError, unknown_choice
+from zoo.core.choices import STRATEGIES
 from zoo.runs.config_files import config_files, find_config
 from zoo.runs.overrides import define_config_flag
 from zoo.runs.own_modules import import_own
-from zoo.runs.strategies import STRATEGIES
 
 # Flags defined here belong to the program that asks for them, so that its --help shows them.
 flags.disclaim_key_flags()
@@ -23,6 +23,8 @@ flags.disclaim_key_flags()
 
 def define_config(folder: pathlib.Path, default: str) -> flags.FlagHolder:
     """Defines `--config`, NAME:DATA:PRESET of a config file in `folder` or elsewhere, locked.
+
+    And `--list`, by which a program tells the configs and ends.
 
     Args:
       folder: of the configs that are known by name; `--config_folder` adds one of the user's.
@@ -35,6 +37,7 @@ def define_config(folder: pathlib.Path, default: str) -> flags.FlagHolder:
     flags.DEFINE_string(
         "config_folder", None, "A folder of configs of your own, known by name beside the others."
     )
+    flags.DEFINE_boolean("list", False, "Tells the configs, and does nothing else.")
     return define_config_flag(
         "NAME, NAME:DATA or NAME:DATA:PRESET, such as hmc_dlgm:mnist:small, where NAME is a method "
         f"that --list tells, or the path of a Python file with get_config(); {default} by default. "
@@ -75,30 +78,66 @@ def define_strategy() -> flags.FlagHolder:
     )
 
 
-def run(main: Callable[[], None]) -> None:
-    """Parses the flags and runs `main()`; a user's mistake ends in one line and exit status 2.
+def parse() -> None:
+    """Reads the flags; a user's mistake ends in one line and exit status 2.
 
-    Ctrl-C and SIGTERM end in one line, too, and status 130 and 143.
+    A program calls this between the definitions of its flags and the imports that take seconds,
+    those of TensorFlow: what is told of flags does not wait for them.
     """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     flags.DEFINE_multi_string(
         "import",
         [],
         "A module of yours, or the path of its file, that is imported before anything else, so "
         "that its methods are known; repeatable. A run remembers it. Trust it like any code.",
     )
+    app.define_help_flags()
     with signals.raised():
-        app.run(lambda _: _told(main), flags_parser=lambda argv: _told(lambda: _parse(argv)))
+        _told(lambda: _parse(sys.argv))
+
+
+def run(main: Callable[[], None]) -> None:
+    """Runs `main()`, as `parse` in case of mistakes, which it calls if nobody has.
+
+    Ctrl-C and SIGTERM end in one line, too, and status 130 and 143.
+    """
+    if not flags.FLAGS.is_parsed():
+        parse()
+    with signals.raised():
+        app.run(lambda _: _told(main), flags_parser=_quietened)
 
 
 _configs: list[tuple[pathlib.Path, str]] = []  # that this program takes by name: one, or none
+_OF_CONFIG = re.compile(r"--?(?:no)?config(?:\.[^=]*)?(=.*)?", re.DOTALL)
+
+
+def _quietened(argv):
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)  # what TensorFlow tells below it is not for users
+    return argv
 
 
 def _parse(argv):
     _, asked = _taken(argv, "import")
     for name in asked:
         import_own(name)
+    if not _configs:
+        return _set_flags(argv)
+    rest, of_config = _parted(argv)
+    _set_flags(rest)
+    if flags.FLAGS.list:
+        print(config_table())
+        sys.exit()
+    _, default = _configs[0]
+    overrides, values = _taken(of_config, "config")
+    config, choice = find_config((values or [default])[-1], _folders(flags.FLAGS.config_folder))
+    path = f"--config={config.path}{choice and f':{choice}'}"
+    _set_flags([argv[0], path, *overrides])  # last, since the defaults of a method need TensorFlow
+
+
+def _set_flags(argv):
     try:
-        rest = flags.FLAGS(_with_config_path(argv))
+        rest = flags.FLAGS(argv)
     except UsageError:
         raise
     except flags.Error as error:
@@ -107,23 +146,19 @@ def _parse(argv):
         raise UsageError(_of_flag(str(error))) from None
     except Exception as error:  # an override can make `ml_collections` raise anything
         raise UsageError(f"config: {_last_words(error) or type(error).__name__}") from None
-    if not flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.WARNING)  # what TensorFlow tells below it is not for users
     if len(rest) > 1:
         raise UsageError(f"arguments must be flags like --name=value; {rest[1]!r} is not one.")
-    return rest
 
 
-def _with_config_path(argv):
-    """The arguments, with the path of the config in place of its name, or of no config at all."""
-    if not _configs:
-        return argv
-    _, default = _configs[0]
-    _, folders = _taken(argv, "config_folder")
-    rest, values = _taken(argv, "config")
-    value, folders = (values or [default])[-1], _folders((folders or [None])[-1])
-    config, choice = find_config(value, folders)
-    return [argv[0], f"--config={config.path}{choice and f':{choice}'}", *rest[1:]]
+def _parted(argv):
+    """The other arguments, and those that speak of the config, `--config.KEY VALUE` among them."""
+    rest, of_config, is_open = [], [], False
+    for argument in argv:
+        match = _OF_CONFIG.fullmatch(argument)
+        is_value = is_open and not argument.startswith("--")
+        (of_config if match or is_value else rest).append(argument)
+        is_open = match is not None and match[1] is None
+    return rest, of_config
 
 
 def _folders(own):

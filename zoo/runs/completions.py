@@ -10,9 +10,10 @@ import numpy as np
 from zoo import data
 from zoo.analysis import pictures
 from zoo.core.checks import UsageError, check_count
+from zoo.core.choices import is_own_file
 from zoo.core.seeds import new_seed
 from zoo.data.masks import hidden_mse
-from zoo.data.pictures import check_sizes, is_own_file, own_image, own_preparation
+from zoo.data.pictures import check_sizes, own_image, own_preparation
 from zoo.runs.run import Run
 from zoo.runs.writers import write_arrays, write_picture
 from zoo.scores.chunks import collect

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import ml_collections
 
-from zoo import scores
-from zoo.core.annealing import PROTOCOLS
 from zoo.core.checks import UsageError, check_choice
+from zoo.core.choices import PROTOCOLS
 
 
 def base_config(*, data: dict, model: dict, epochs: int) -> ml_collections.ConfigDict:
@@ -66,6 +65,8 @@ def check_config(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict
     Raises:
       UsageError: naming what is missing or of another kind, or wrong in `evaluation`.
     """
+    from zoo import scores  # with TensorFlow, which the rest of this file must do without
+
     template = base_config(data={}, model={"name": ""}, epochs=0)
     if not isinstance(config, ml_collections.ConfigDict):
         raise UsageError(f"config must be a ConfigDict; it was a {type(config).__name__}.")

@@ -13,7 +13,6 @@ from ml_collections.config_flags.config_flags import ConfigFileFlagParser
 from zoo.core.checks import UsageError, unknown_choice
 from zoo.runs import own_code
 from zoo.runs.config import check_config
-from zoo.runs.defaults import resolve
 
 # Flags defined here belong to the program that asks for them, so that its --help shows them.
 flags.disclaim_key_flags()
@@ -82,6 +81,8 @@ def complete(
     Raises:
       UsageError: for an unknown method, optimizer or key, naming the nearest.
     """
+    from zoo.runs.defaults import resolve  # with TensorFlow, which help must do without
+
     config = ml_collections.ConfigDict(check_config(config).to_dict())
     for section in ("model", "optimizer"):
         config[section].name = overrides.get(f"{section}.name") or config[section].name

@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.core.checks import UsageError, check_choice
+from zoo.core.choices import STRATEGIES
 from zoo.core.replicas import is_multi_worker
 
-STRATEGIES = ("none", "mirrored", "multi_worker")
 _PING_SECONDS = 5.0
 _LOST_AFTER = 3  # pings in a row without an answer
 _LOST_STATUS = 3  # of the exit of a worker that has lost another

@@ -9,14 +9,13 @@ import tensorflow as tf
 
 import samplers
 from zoo.core.checks import UsageError, check_choice, check_count
+from zoo.core.choices import LATENTS
 from zoo.core.fields import Field
 from zoo.core.generative import GenerativeModel
 from zoo.data import Data
 from zoo.scores.chunks import collect, collect_batch, in_chunks
 from zoo.scores.feature_networks import FeatureNetwork
 from zoo.scores.standard_normal import num_latents
-
-LATENTS = ("prior", "fitted")
 
 
 def frechet(

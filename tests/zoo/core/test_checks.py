@@ -1,11 +1,12 @@
-"""Checks of plain values."""
+"""Checks of plain values, and of networks."""
 
 import keras
 import numpy as np
 import pytest
 
 import zoo
-from zoo.core.checks import check_choice, check_count, check_deterministic, check_positive
+from zoo.core.checks import check_choice, check_count, check_positive
+from zoo.core.networks import check_deterministic
 
 
 def test_choices():
