@@ -93,7 +93,10 @@ def parse() -> None:
     )
     app.define_help_flags()
     with signals.raised():
-        _told(lambda: _parse(sys.argv))
+        try:
+            _told(lambda: _parse(sys.argv))
+        except SystemExit as ended:  # 1 is absl's after --help, which was asked for
+            sys.exit(0 if ended.code == 1 else ended.code)
 
 
 def run(main: Callable[[], None]) -> None:

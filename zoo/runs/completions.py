@@ -124,7 +124,7 @@ def write_inpainting(
 
 def _told_seed(seed):
     seed = new_seed() if seed is None else seed
-    print(f"seed {seed}")
+    print(f"seed {seed}", flush=True)
     return seed
 
 
