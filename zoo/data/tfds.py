@@ -1,6 +1,7 @@
 """Image sets by name, from TensorFlow Datasets (TFDS)."""
 
 import contextlib
+import pathlib
 import socket
 import threading
 import urllib.parse
@@ -31,7 +32,13 @@ def read_tfds(
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
-        known = sources()
+        path, known = pathlib.Path(name).expanduser(), sources()
+        if path.is_dir() or path.suffix == ".npz" and path.is_file():
+            kind = "images" if path.is_dir() else "npz"
+            raise UsageError(
+                f"data: {name!r} is {'a folder' if path.is_dir() else 'a file'}, which is written "
+                f"{f'{kind}:{name}'!r}."
+            ) from error
         raise unknown_choice(
             "data",
             name,

@@ -291,6 +291,7 @@ def test_what_sources_refuse(folder, tmp_path_factory):
         "holds no whole image; 'a.png' is none": lambda: f"images:{broken}",
         "must hold image files": lambda: f"images:{other / 'empty'}",
         "there is no folder": lambda: f"images:{other / 'nowhere'}",
+        f"'{folder}' is a folder, which is written 'images:{folder}'": lambda: str(folder),
         "'imdb_reviews' is not a set of images": lambda: "imdb_reviews",
         "unknown value 'mnits'; did you mean 'mnist'": lambda: "mnits",
         "unknown value 'qqqqqq'; it may be 'digits', 'images:DIR', 'npz:PATH'": lambda: "qqqqqq",
