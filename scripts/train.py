@@ -6,7 +6,7 @@
     tensorboard --logdir=runs
 
 The first tells methods, data and presets. A run that was interrupted goes on when the same command
-is given again, from the last whole epoch, to the same weights bit for bit.
+is given again, from its last checkpoint, to the same weights bit for bit.
 
 The work directory holds config.json (with every default), model.keras, metrics.csv (a row per
 epoch), evaluation.json, log_likelihood.csv (a row per test image), samples.png,
