@@ -15,6 +15,9 @@ from zoo.scripts.configs import _hoffman
 
 TINY = [
     "--config.epochs=2",
+    "--config.save_freq=1",
+    "--config.validation_freq=1",
+    "--config.steps_per_execution=1",
     "--config.jit_compile=False",
     "--config.model.hidden=(8,)",
     "--config.model.latent_dim=2",
