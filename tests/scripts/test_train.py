@@ -269,7 +269,7 @@ def test_a_finished_run_stays(workdir):
     assert (result.returncode, result.stdout) == (0, told)
     result = run_here(*command, "--config.model.num_steps=3")
     assert result.returncode == 2
-    told = "holds a finished run whose model.num_steps is 5, not 3; give another directory, or --"
+    told = "holds a finished run whose model.num_steps is 2, not 3; give another directory, or --"
     assert told in result.stderr
     assert before == {path: path.read_bytes() for path in workdir.rglob("*") if path.is_file()}
 

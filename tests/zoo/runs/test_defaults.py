@@ -33,6 +33,7 @@ def test_every_argument_has_its_default():
         "upper_hidden": (100, 100),
         "trajectory": 1.5,
         "max_num_leapfrog_steps": 25,
+        "jitter": 0.0,
         "target_accept": 0.25,
         "adaptation_rate": 0.02,
         "step_size": 0.1,
