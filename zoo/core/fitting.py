@@ -29,7 +29,7 @@ from zoo.core.optimizers import (
     with_scaled_loss,
 )
 from zoo.core.pipeline import epoch_variable
-from zoo.core.replicas import Share, is_multi_worker, share_of
+from zoo.core.replicas import Share, is_multi_worker, share_of, takes_several_steps
 
 
 class FittedModel(KeptModel):
@@ -80,7 +80,7 @@ class FittedModel(KeptModel):
                 "compile must be called in the scope that the model was made in; it was called in "
                 "another strategy's."
             )
-        if steps > 1 and replicas > 1 and not is_multi_worker(strategy):
+        if steps > 1 and not takes_several_steps(strategy):
             raise UsageError(
                 f"steps_per_execution must be 1 on the {replicas} replicas of a process; it was "
                 f"{steps}."

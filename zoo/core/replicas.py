@@ -10,6 +10,11 @@ def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
+def takes_several_steps(strategy: tf.distribute.Strategy) -> bool:
+    """Whether one call of a compiled program can be several steps: not on replicas of a process."""
+    return strategy.num_replicas_in_sync == 1 or is_multi_worker(strategy)
+
+
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process is the one that writes files: the first worker, or the only process."""
     return not is_multi_worker(strategy) or strategy.cluster_resolver.task_id == 0

@@ -9,7 +9,7 @@ import tensorflow as tf
 from zoo import data
 from zoo.core.checks import UsageError, check_count
 from zoo.core.registry import get_method
-from zoo.core.replicas import is_multi_worker
+from zoo.core.replicas import takes_several_steps
 from zoo.runs.optimizers import make_optimizer
 
 
@@ -50,11 +50,10 @@ def build(config: ml_collections.ConfigDict, dataset: data.Data) -> keras.Model:
     with _taking(f"model: {method.__name__}"):
         model = method.for_data(dataset, seed=config.seed, **arguments)
     strategy = tf.distribute.get_strategy()
-    several = strategy.num_replicas_in_sync == 1 or is_multi_worker(strategy)
     model.compile(
         optimizer,
         jit_compile=config.jit_compile,
-        steps_per_execution=config.steps_per_execution if several else 1,
+        steps_per_execution=config.steps_per_execution if takes_several_steps(strategy) else 1,
     )
     return model
 
