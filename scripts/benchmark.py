@@ -94,9 +94,11 @@ def main() -> None:
     check_count(**{flag.name: flag.value for flag in counts if flag.present})
     if not all(length.isdecimal() and int(length) for length in MEMORY.value or []):
         raise UsageError(f"memory must be whole numbers greater than 0; it was {MEMORY.value}.")
-    for name in RIVALS_OF.values() if RIVALS.value else ():
-        rivals(name)
-    for method in METHODS if METHOD.value == "all" else [METHOD.value]:
+    methods = METHODS if METHOD.value == "all" else [METHOD.value]
+    for method in methods if RIVALS.value else ():
+        if method in RIVALS_OF:
+            rivals(RIVALS_OF[method])  # before anything is timed
+    for method in methods:
         sizes = sizes_of(method)
         u = samplers.uniform([sizes.batch_size, *event_shape(method, sizes)], 0)
         batch = {"x": tf.cast(u < 0.2, tf.float32), "index": tf.range(sizes.batch_size)}
