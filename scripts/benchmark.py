@@ -316,9 +316,7 @@ def rivals(name):
     try:
         return importlib.import_module(f"zoo.scripts.{name}")
     except ModuleNotFoundError as error:
-        raise UsageError(
-            f"rivals need {error.name}; install the extra: pip install -e '.[bench]'"
-        ) from None
+        raise UsageError(f"rivals need {error.name}: pip install -e '.[bench]'") from None
 
 
 def num_gradients(sizes):

@@ -11,9 +11,8 @@ from samplers import kernels
 
 RIGHT = {
     "hmc": (hmc_kernel(), True),
-    "hmc with jitter": (hmc_kernel(jitter=0.5), True),
-    "annealing move": (annealing_kernel(), True),
-    "annealing move, eager": (annealing_kernel(), False),  # as its mutants
+    "hmc with jitter": (hmc_kernel(jitter=0.5), False),
+    "annealing move": (annealing_kernel(), False),  # as its mutants
 }
 RATIO = "energy(point, noise.momentum) - energy(proposal, end)"
 CHOICE = "accept_or_reject(point, proposal, log_accept_ratio, noise.choice)"

@@ -199,6 +199,7 @@ def test_help_tells_the_flags(script):
     assert {"benchmark": "--pairs"}.get(script, "--workdir") in result.stdout
 
 
+@pytest.mark.slow
 def test_the_command_runs_a_program_in_a_process_of_its_own(tmp_path):
     command = [sys.executable, "-c", "from zoo.scripts.console import main; main()"]
     command += ["sample", "--workdir=nowhere"]

@@ -144,7 +144,9 @@ def test_as_plain_keras(name, label, wrapper, mode):
     assert_same(trained(Plain(), optimizer(), mode), trained(Ours(), optimizer(), mode))
 
 
-@pytest.mark.parametrize("wrapper", ["bare", "scaled"])
+@pytest.mark.parametrize(
+    "wrapper", [pytest.param(name, marks=marks) for name, marks in TWICE.items()]
+)
 @pytest.mark.parametrize("label", ARGUMENTS)
 def test_one_for_each_parameter_group(label, wrapper):
     """As those of two variables in plain Keras, whatever the scales of their losses."""

@@ -23,7 +23,10 @@ DEFAULT = ("VAE, two layers", "HMCDLGM", "ShortRun", "DVAE, undirected")
 CASES = [
     pytest.param(name, "float64", marks=[pytest.mark.slow] * (name not in DEFAULT))
     for name in SPECIMENS
-] + [(name, "mixed_bfloat16") for name in ("ShortRun", "DVAE, undirected")]
+] + [
+    ("ShortRun", "mixed_bfloat16"),
+    pytest.param("DVAE, undirected", "mixed_bfloat16", marks=pytest.mark.slow),
+]
 
 
 @pytest.mark.parametrize(("name", "policy"), CASES)

@@ -170,11 +170,18 @@ def test_completion(kind, visible):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("log_ratio += self", "log_ratio -= self"),
-        ("(visible, x, pixels)", "(visible, x, 0 * pixels)"),
-        ("tf.where(accept[..., None], new, flat)", "new"),
+        pytest.param("log_ratio += self", "log_ratio -= self", id="ratio of the joint flipped"),
+        pytest.param(
+            *("(visible, x, pixels)", "(visible, x, 0 * pixels)"),
+            id="hidden pixels 0",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            *("tf.where(accept[..., None], new, flat)", "new"),
+            id="all accepted",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["ratio of the joint flipped", "hidden pixels 0", "all accepted"],
 )
 def test_wrong_completions_are_rejected(old, new):
     model = small(DirectedPosterior(LATENT_DIMS), wrong("zoo.models.dvae", old, new))

@@ -90,13 +90,8 @@ def steps_of(method, data, strategy, start=None, **kwargs):
     return steps
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        name if name == "VAE" else pytest.param(name, marks=pytest.mark.slow)
-        for name in zoo.method_names()
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", zoo.method_names())
 def test_same_mean_step_as_one_replica(name, digits):
     """Of every variable, chains and step sizes, too: along the mean change that a third run of
     other seeds finds, where an error of scale shows, and along a random direction.

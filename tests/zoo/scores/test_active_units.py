@@ -81,6 +81,7 @@ def test_wrong_variances_are_found_out(old, new):
     assert z_scores(wrong.hmc_variance, LAW, 2, 4).max() > 5
 
 
+@pytest.mark.slow
 def test_seed(few):
     same, other = with_few_draws(), with_few_draws(seed=1)
     np.testing.assert_array_equal(same.hmc_variance, few.hmc_variance)

@@ -1,6 +1,6 @@
 """Exports as servers ask them, without the project: by TensorFlow's own tools, and from C.
 
-One model is asked by default, all of them in `slow`; that the functions of each model's export give
+saved_model_cli asks all models, in `slow`; that the functions of each model's export give
 its own answers is a clause of the contract.
 """
 
@@ -28,9 +28,6 @@ from zoo.core import registry
 
 ROOT = pathlib.Path(__file__).parents[3]
 ONE = "HMCDLGM"
-EVERY_MODEL = [
-    pytest.param(name, marks=() if name == ONE else pytest.mark.slow) for name in zoo.method_names()
-]
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +83,8 @@ def assert_answered(got, path, requests):
         assert not np.array_equal(value, x)
 
 
-@pytest.mark.parametrize("name", EVERY_MODEL)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", zoo.method_names())
 def test_saved_model_cli(name, exported, tmp_path):
     """In a process that finds neither the project nor Keras."""
     _, path, requests = exported(name)
