@@ -43,6 +43,7 @@ def folder(tmp_path_factory):
     forget()
 
 
+@pytest.mark.slow
 def test_the_programs_train_and_ask_it(folder):
     config = "mymethods/configs/langevin_vae.py"
     result = run_here("train", f"--config={config}", *TINY, cwd=folder)
@@ -58,6 +59,12 @@ def test_the_programs_train_and_ask_it(folder):
     assert type(model).__name__ == NAME and model.chain["num_steps"] == 10
 
 
-@pytest.mark.parametrize("name", re.findall(r"^def (test_\w+)\(\):", PAGE, re.M))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name == "test_contract"))
+        for name in re.findall(r"^def (test_\w+)\(\):", PAGE, re.M)
+    ],
+)
 def test_its_own_tests_pass(folder, name):
     getattr(importlib.import_module("mymethods.tests.test_langevin_vae"), name)()

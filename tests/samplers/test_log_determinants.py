@@ -51,7 +51,8 @@ def test_wrong_lanczos_is_rejected(change):
 
 @pytest.mark.parametrize(
     ("num_dims", "dtype", "compiled"),
-    [(1, tf.float32, False), (4, tf.float64, False), (4, tf.float32, True)],
+    [(1, tf.float32, False), (4, tf.float64, False)]
+    + [pytest.param(4, tf.float32, True, marks=pytest.mark.slow)],
 )
 def test_lanczos_ends_with_the_krylov_space(num_dims, dtype, compiled):
     """Where all curvatures are equal one step exhausts it: no probe's error, finite gradients."""

@@ -127,7 +127,7 @@ def objective(module, step_size, state=START, log_density=tanh_posterior, log_de
     return module.step_size_objective(log_density, state, **kwargs)
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_gradients_are_those_of_finite_differences(compiled):
     """In every size and in the start; of objectives of all chains, weighted at random."""
     names = ("exact",) if compiled else ("exact", None)

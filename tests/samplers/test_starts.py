@@ -26,7 +26,12 @@ def density(bad, above):
 
 @pytest.mark.parametrize(
     ("bad", "jit_compile"),
-    [(np.nan, False), (np.nan, True), (-np.inf, False), (np.inf, False)],
+    [
+        (np.nan, False),
+        pytest.param(np.nan, True, marks=pytest.mark.slow),
+        (-np.inf, False),
+        (np.inf, False),
+    ],
 )
 def test_bad_starts_are_drawn_again(bad, jit_compile):
     """Whole chains, of all parts; the others stay at the first draw; and all are counted."""

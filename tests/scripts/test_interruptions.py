@@ -71,6 +71,7 @@ def test_goes_on_after_an_epoch(whole, tmp_path, monkeypatch):
     assert_same_run(whole, run)
 
 
+@pytest.mark.slow
 def test_goes_on_with_what_is_written_in_the_end(whole, tmp_path, monkeypatch):
     """And a run can be overwritten, finished or not."""
     run = tmp_path / "run"

@@ -223,6 +223,7 @@ def table(plot, column):
     return {label: np.array(column) for label, column in values.items()}
 
 
+@pytest.mark.slow
 def test_order_of_estimators(plot):
     """As in the paper: where the divergence is large only I matters, where it is small t does."""
     kl, errors = table(plot, "kl"), table(plot, "gradient_error")

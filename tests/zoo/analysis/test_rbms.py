@@ -18,7 +18,7 @@ def modes_of(*kinds, module=rbms, **kwargs):
     return module.mean_field_modes(batch_of(*kinds), **settings)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_modes(jit_compile):
     found = modes_of(FERROMAGNET, WEAK, BIASED, INDEPENDENT, jit_compile=jit_compile)
     assert [len(modes.shares) for modes in found] == [2, 2, 1, 1]

@@ -91,6 +91,7 @@ def test_runs_without_learned_step_sizes_are_refused(learned):
 # The objective.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_step_size_objective(digits, jit_compile):
     """What the search and the model give; the linear model's curvature is the same everywhere."""

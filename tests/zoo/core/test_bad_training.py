@@ -95,6 +95,7 @@ CALLBACKS = {
 }
 
 
+@pytest.mark.slow
 @inputs(25)
 @given(st.sampled_from(list(CALLBACKS)), st.data())
 def test_callbacks(tmp_path_factory, cls, data):

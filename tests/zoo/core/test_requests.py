@@ -42,7 +42,13 @@ FIXED = {
 }
 
 
-@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
+@pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param(ask, id=name, marks=[pytest.mark.slow] * (name == "complete"))
+        for name, ask in ASKED.items()
+    ],
+)
 def test_without_a_seed_draws_are_new(model, ask):
     """But for `keras.utils.set_random_seed`, by which they repeat, and for a seed that is given."""
     first, second = ask(model), ask(model)

@@ -19,7 +19,7 @@ SPECIMENS = {
 
 
 # The others have the same parts.
-DEFAULT = ("VAE, two layers", "HMCDLGM", "ShortRun", "DVAE, undirected")
+DEFAULT = ("VAE, two layers", "HMCDLGM", "DVAE, undirected")
 CASES = [
     pytest.param(name, "float64", marks=[pytest.mark.slow] * (name not in DEFAULT))
     for name in SPECIMENS

@@ -18,11 +18,7 @@ GRID = {"method": "grid", "interval": 1, "grid": (0.1, 0.2)}
 CASES = [
     ("HMCDLGM", {}, "step_size"),
     pytest.param("AnnealedVAE", {}, "mean_step_size", marks=pytest.mark.slow),
-    (
-        "ShortRun",
-        {"step_size_search": GRID},
-        "step_size",
-    ),
+    pytest.param("ShortRun", {"step_size_search": GRID}, "step_size", marks=pytest.mark.slow),
     ("DVAE", {}, "log_normalizer"),
 ]
 

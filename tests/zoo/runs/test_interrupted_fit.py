@@ -90,12 +90,11 @@ def whole(digits, images, tmp_path_factory):
 
 
 MOMENTS = [
-    ("train", 0, 0),
     ("train", 1, 1),
     ("test", 1, 1),
     ("end", 1, None),
-    ("train", 2, 2),
 ]
+MOMENTS += [pytest.param(("train", n, n), id=f"train {n}", marks=pytest.mark.slow) for n in (0, 2)]
 
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=str)

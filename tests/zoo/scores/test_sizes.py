@@ -88,8 +88,19 @@ def short_annealing(monkeypatch):
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-@pytest.mark.parametrize("size", [0, 1, pytest.param(2, marks=pytest.mark.slow), 1001])
-@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize(
+    ("make", "size"),
+    [
+        pytest.param(
+            make,
+            size,
+            id=f"{name}-{size}",
+            marks=[pytest.mark.slow] * (size == 2 or (size > 1 and name != "bits")),
+        )
+        for name, make in MODELS.items()
+        for size in (0, 1, 2, 1001)
+    ],
+)
 def test_any_number_of_images(make, size):
     model, x = make()
     # Of one image some are traced: what is known of shapes is special there.
