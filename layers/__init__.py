@@ -1,6 +1,8 @@
 """Keras layers and networks that the models are made of: tensors in, tensors out."""
 
+from layers.flows import AdditiveCoupling, Flow, InverseAutoregressive, Mixing, Planar
 from layers.fold import fold
+from layers.made import MADE
 from layers.networks import mlp
 from layers.policy import made_by
 from layers.shear import Shear
@@ -8,6 +10,12 @@ from layers.top_down import BLOCKS, TopDown, bottom_up, descend, latent_dims
 
 __all__ = [
     "BLOCKS",
+    "MADE",
+    "AdditiveCoupling",
+    "Flow",
+    "InverseAutoregressive",
+    "Mixing",
+    "Planar",
     "Shear",
     "TopDown",
     "bottom_up",

@@ -10,7 +10,11 @@ def ability(method: Callable) -> Callable:
 
 
 def follows_from(name: str) -> Callable[[Callable], Callable]:
-    """Decorates a method that a base class defines for all models that have the ability `name`."""
+    """Decorates a method that a base class defines for all models that have the ability `name`.
+
+    Args:
+      name: of a method; with a dot that of a part, such as "posterior_part.distribution".
+    """
 
     def decorate(method):
         method.follows_from = name
@@ -21,10 +25,13 @@ def follows_from(name: str) -> Callable[[Callable], Callable]:
 
 def defines(model, name: str) -> bool:
     """Returns whether a model, or a class of models, defines the method or property `name`."""
+    part, _, name = name.rpartition(".")
+    if part:  # of which a class alone does not know what it will be
+        return isinstance(model, type) or defines(getattr(model, part), name)
     cls = model if isinstance(model, type) else type(model)
     found = getattr(cls, name, None)
     found = getattr(found, "fget", found)  # of a property
     needed = getattr(found, "follows_from", None)
     if needed is not None:
-        return defines(cls, needed)
+        return defines(model, needed)
     return found is not None and not getattr(found, "is_only_described", False)

@@ -21,6 +21,7 @@ from zoo.core.checks import check_choice, check_count, check_flag
 from zoo.core.latent import Proposal, start_diagnostics
 from zoo.core.registry import Paper, register
 from zoo.models.vae import VAE
+from zoo.parts.posterior import check_scores_any_z
 from zoo.parts.step_size import AcceptanceStepSize
 
 SCHEDULES = annealing.SCHEDULES | {"jump": samplers.jump_schedule}
@@ -97,6 +98,7 @@ class AnnealedTraining(VAE):
         **kwargs,
     ):
         super().__init__(encoder, decoder, **kwargs)
+        check_scores_any_z(self.posterior_part)
         self.annealing = {
             "num_samples": num_samples,
             "num_increments": num_increments,

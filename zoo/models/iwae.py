@@ -13,10 +13,11 @@ import keras
 import tensorflow as tf
 
 import samplers
-from zoo.core.checks import check_choice, check_count
+from zoo.core.checks import UsageError, check_choice, check_count
 from zoo.core.registry import Paper, register
 from zoo.models.deep_latent import variables_of
 from zoo.models.vae import VAE
+from zoo.parts.posterior import check_scores_any_z
 
 GRADIENTS = ("dreg", "plain")
 
@@ -82,10 +83,14 @@ class IWAE(VAE):
         gradient: str = "dreg",
         **kwargs,
     ):
+        if kwargs.get("annealing_steps"):
+            raise UsageError("annealing_steps must be left out: an IWAE climbs its bound as it is.")
         super().__init__(encoder, decoder, **kwargs)
         check_count(num_samples=num_samples)
         self.num_samples = num_samples
         self.gradient = check_choice("gradient", gradient, GRADIENTS)
+        if gradient == "dreg":
+            check_scores_any_z(self.posterior_part)
 
     def infer(self, batch, num_samples, seed):
         """As the base, by draws of q(z given x), each one of K by its share; there is no chain."""
@@ -115,8 +120,10 @@ class IWAE(VAE):
         return {"proposal": self.propose(batch, self.num_samples, seed)}
 
     def sample_latents(self, batch, context, seed):
-        z, _, q = context["proposal"]
-        log_q, gradient_of_q = samplers.value_and_gradient(q.log_prob, z)
+        z, log_q, q = context["proposal"]
+        gradient_of_q = 0.0  # unless z is scored anew, the plain gradient does not need it
+        if self.gradient == "dreg":
+            log_q, gradient_of_q = samplers.value_and_gradient(q.log_prob, z)
         log_p, gradient_of_p = samplers.value_and_gradient(lambda z: self.log_joint(batch, z), z)
         log_weights = tf.cast(log_p - log_q, tf.float64)
         weighed = Weighed(

@@ -14,8 +14,8 @@ from zoo.core.registry import Paper, register
 from zoo.data import as_data
 from zoo.models.deep_latent import top_down
 from zoo.models.vae import VAE
+from zoo.parts.gaussian_posteriors import LadderPosterior
 from zoo.parts.likelihoods import Likelihood
-from zoo.parts.posteriors import LadderPosterior
 
 
 @register(
@@ -62,7 +62,7 @@ class LadderVAE(VAE):
         warmup_steps: int = 0,
         **kwargs,
     ):
-        for name in ("posterior", "prior", "shear"):
+        for name in ("posterior", "prior", "shear", "annealing_steps"):
             if name in kwargs:
                 raise UsageError(f"{name} must be left out: a ladder VAE has its own.")
         decoder = as_network("decoder", decoder)

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import keras
-import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 import layers
 from samplers.random import Seed
+from zoo.core.abilities import follows_from
 from zoo.core.checks import (
     UsageError,
     check_count,
@@ -23,9 +23,10 @@ from zoo.core.networks import as_network, check_unshared
 from zoo.core.registry import Paper, register
 from zoo.data import as_data
 from zoo.models.deep_latent import DeepLatentGaussianModel, variables_of
+from zoo.parts.gaussian_posteriors import TwoLayerPosterior
 from zoo.parts.likelihoods import Likelihood
 from zoo.parts.part import Part
-from zoo.parts.posteriors import TwoLayerPosterior, get_posterior
+from zoo.parts.posteriors import get_posterior
 from zoo.parts.priors import LayeredPrior, get_prior
 
 tfd = tfp.distributions
@@ -33,7 +34,10 @@ tfd = tfp.distributions
 
 @register(
     tiny={"latent_dim": 4, "hidden": (16,)},
-    variants={"two layers": {"upper_latent_dim": 2, "upper_hidden": (8,)}},
+    variants={
+        "two layers": {"upper_latent_dim": 2, "upper_hidden": (8,)},
+        "planar": {"posterior": {"name": "planar", "num_flows": 2, "amortised": True}},
+    },
     paper=(
         Paper(
             authors=("Kingma, Diederik P.", "Welling, Max"),
@@ -64,9 +68,12 @@ class VAE(DeepLatentGaussianModel):
       likelihood: "bernoulli" (the decoder gives logits), "gaussian" or "discretised_logistic" (it
         gives means in [-1, 1]), a dictionary of such a `name` and arguments, or an object of
         `zoo.likelihoods`.
-      posterior: "mean_field", or an object such as `zoo.parts.TwoLayerPosterior`.
+      posterior: "mean_field", flows of such a draw ("planar", "nice", "iaf"), a dictionary of such
+        a `name` and arguments, or an object such as `zoo.parts.TwoLayerPosterior`.
       prior: "standard_normal", or an object such as `zoo.parts.LayeredPrior`.
       shear: whether the decoder sees A z, with A a learned unit lower-triangular matrix.
+      annealing_steps: training steps in which the weight beta of log p(x, z) in what the encoder
+        climbs grows from 0.01 to 1 (Rezende and Mohamed 2015, eq. 20); 0 for 1 at once.
       **kwargs: `seed`, of training and of default draws.
 
     Raises:
@@ -83,12 +90,15 @@ class VAE(DeepLatentGaussianModel):
         posterior: str | dict | Part = "mean_field",
         prior: str | dict | Part = "standard_normal",
         shear: bool = False,
+        annealing_steps: int = 0,
         **kwargs,
     ):
         super().__init__(decoder, likelihood=likelihood, encoder=encoder, **kwargs)
-        self.posterior_part = get_posterior(posterior, self.dtype)
+        self.posterior_part = get_posterior(posterior, self.dtype, self.seed)
         self.prior_part = get_prior(prior, self.dtype)
         check_flag(shear=shear)
+        check_count_or_0(annealing_steps=annealing_steps)
+        self.annealing_steps = annealing_steps
         self.shear = layers.Shear(name="shear", dtype=self.dtype) if shear else None
         if shear:
             self.shear.build((None, self.latent_dim))
@@ -149,14 +159,19 @@ class VAE(DeepLatentGaussianModel):
         check_counts(hidden=hidden, upper_hidden=upper_hidden)
         check_count_or_0(upper_latent_dim=upper_latent_dim)
 
+        if upper_latent_dim and kwargs.keys() & {"posterior", "prior"}:
+            raise UsageError("upper_latent_dim makes posterior and prior; give it, or them.")
+        posterior = get_posterior(kwargs.pop("posterior", "mean_field"), dtype, seed)
+
         def networks(shape, latent_dim, hidden, decoded_shape, seed, prefix=""):
+            start_features = posterior.start_features(latent_dim)
             with networks_of(dtype):
                 encoder = layers.mlp(
                     shape,
                     hidden,
-                    (2 * latent_dim,),
+                    start_features.shape,
                     activation=activation,
-                    output_bias=np.repeat([0.0, -2.0], latent_dim),
+                    output_bias=start_features,
                     seed=seed,
                     name=f"{prefix}encoder",
                 )
@@ -173,22 +188,21 @@ class VAE(DeepLatentGaussianModel):
         made = networks(data.shape, latent_dim, hidden, data.shape, seed)
         encoder = as_network("encoder", encoder or made[0], data.shape)
         decoder = as_network("decoder", decoder or made[1], (latent_dim,))
-        if upper_latent_dim and kwargs.keys() & {"posterior", "prior"}:
-            raise UsageError("upper_latent_dim makes posterior and prior; give it, or them.")
         if upper_latent_dim:
             size = decoder.input_shape[-1]
             upper_encoder, upper_decoder = networks(
                 (size,), upper_latent_dim, upper_hidden, (2 * size,), seed + 2000, "upper_"
             )
-            kwargs["posterior"] = TwoLayerPosterior(upper_encoder, name="posterior", dtype=dtype)
+            posterior = TwoLayerPosterior(upper_encoder, name="posterior", dtype=dtype)
             kwargs["prior"] = LayeredPrior(upper_decoder, name="prior", dtype=dtype)
-        return cls(encoder, decoder, seed=seed, dtype=dtype, **kwargs)
+        return cls(encoder, decoder, posterior=posterior, seed=seed, dtype=dtype, **kwargs)
 
     @property
     def prior(self) -> tfd.Distribution:
         """p(z) over [K]."""
         return self.prior_part.distribution(self.latent_dim)
 
+    @follows_from("posterior_part.distribution")
     def posterior_distribution(self, batch: dict) -> tfd.Distribution:
         """As the base, of the encoder's features."""
         return self.posterior_part.distribution(self.features(batch["x"]))
@@ -227,8 +241,16 @@ class VAE(DeepLatentGaussianModel):
 
     def objectives(self, batch, context, latents, seed):
         proposal = context["proposal"]
-        elbo = tf.reduce_mean(self.log_joint(batch, proposal.z) - proposal.log_q)
-        return {"elbo": -elbo}, {"bound": elbo}
+        log_joint = self.log_joint(batch, proposal.z)
+        bound = tf.reduce_mean(log_joint - proposal.log_q)
+        climbed = tf.reduce_mean(self.annealed(log_joint) - proposal.log_q)
+        return {"elbo": -climbed}, {"bound": bound}
+
+    def annealed(self, log_joint: tf.Tensor) -> tf.Tensor:
+        """beta log p(x, z), beta = min(1, 0.01 + share of the `annealing_steps` done), [S, B]."""
+        if not self.annealing_steps:
+            return log_joint
+        return tf.minimum(1.0, 0.01 + self.share_done(self.annealing_steps)) * log_joint
 
     def get_config(self):
         encoder = keras.saving.serialize_keras_object(self.encoder)
@@ -240,4 +262,5 @@ class VAE(DeepLatentGaussianModel):
             "posterior": keras.saving.serialize_keras_object(self.posterior_part),
             "prior": keras.saving.serialize_keras_object(self.prior_part),
             "shear": self.shear is not None,
+            "annealing_steps": self.annealing_steps,
         }

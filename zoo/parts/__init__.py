@@ -2,14 +2,16 @@
 
 from zoo.parts import likelihoods
 from zoo.parts.directed_posterior import DirectedPosterior
-from zoo.parts.part import Part
-from zoo.parts.persistent_chains import PersistentChains
-from zoo.parts.posteriors import (
+from zoo.parts.flow_posteriors import IAFPosterior, NICEPosterior, PlanarPosterior
+from zoo.parts.gaussian_posteriors import (
     GaussianPosterior,
     LadderPosterior,
     MeanFieldPosterior,
     TwoLayerPosterior,
 )
+from zoo.parts.part import Part
+from zoo.parts.persistent_chains import PersistentChains
+from zoo.parts.posterior import Posterior
 from zoo.parts.priors import LayeredPrior, StandardNormalPrior
 from zoo.parts.rbm_prior import RBMPrior
 from zoo.parts.step_size import AcceptanceStepSize
@@ -20,11 +22,15 @@ __all__ = [
     "AcceptanceStepSize",
     "DirectedPosterior",
     "GaussianPosterior",
+    "IAFPosterior",
     "LadderPosterior",
     "LayeredPrior",
     "MeanFieldPosterior",
+    "NICEPosterior",
     "Part",
     "PersistentChains",
+    "PlanarPosterior",
+    "Posterior",
     "RBMPrior",
     "StandardNormalPrior",
     "StepSizeSearch",

@@ -1,216 +1,24 @@
-"""Amortised posteriors q(z given x) over real latents, made of an encoder's features."""
+"""Posteriors over real latents by name."""
 
-import keras
-import tensorflow as tf
-import tensorflow_probability as tfp
-
-import layers
-import samplers
-from samplers.random import Seed
-from zoo.core.checks import UsageError
-from zoo.core.latent import Proposal
-from zoo.core.networks import as_network
-from zoo.parts.gaussians import SequentialGaussian, diagonal_gaussian, gaussian_of
+from zoo.parts.flow_posteriors import IAFPosterior, NICEPosterior, PlanarPosterior
+from zoo.parts.gaussian_posteriors import MeanFieldPosterior
 from zoo.parts.part import Part, make_part
 
-tfd = tfp.distributions
+POSTERIORS = {
+    "mean_field": MeanFieldPosterior,
+    "planar": PlanarPosterior,
+    "nice": NICEPosterior,
+    "iaf": IAFPosterior,
+}
 
 
-class GaussianPosterior(Part):
-    """The base of posteriors that are Gaussian, or Gaussian layer after layer.
-
-    Such a posterior can score any z. `HMCDLGM` also needs its `scale`, and `IWAE` and the annealed
-    methods its `distribution`; to a VAE `check_encoder` and `propose` are enough.
-    """
-
-    def check_encoder(self, encoder: keras.Model, latent_dim: int) -> int:
-        """Checks that the networks of a model fit the posterior.
-
-        Args:
-          encoder: gives the features.
-          latent_dim: the number of inputs of the decoder.
-
-        Returns:
-          K, the number of latents of such a model.
-
-        Raises:
-          UsageError: if the networks do not fit each other.
-        """
-        if encoder.output_shape[1:] != (2 * latent_dim,):
-            raise UsageError(
-                f"encoder must give {(2 * latent_dim,)}, mean and log standard deviation of "
-                f"the decoder's {latent_dim} inputs; it gives {encoder.output_shape[1:]}."
-            )
-        return latent_dim
-
-    def distribution(self, features: tf.Tensor) -> tfd.Distribution:
-        """Makes q(z given x).
-
-        Args:
-          features: of the encoder, [B, F].
-
-        Returns:
-          The distribution, of batch shape [B] and event shape [K].
-        """
-        raise NotImplementedError
-
-    def propose(self, features: tf.Tensor, num_samples: int, seed: Seed) -> Proposal:
-        """Draws latents, through which a gradient flows.
-
-        Args:
-          features: of the encoder, [B, F].
-          num_samples: S.
-          seed: int or int32[2].
-
-        Returns:
-          Draws [S, B, K] with their density.
-        """
-        q = self.distribution(features)
-        shape = [num_samples, tf.shape(features)[0], q.event_shape[0]]
-        noise = samplers.normal(shape, seed, features.dtype)
-        z = self._transform(q, noise)
-        return Proposal(z, q.log_prob(z), q)
-
-    def _transform(self, q, noise):
-        return q.mean() + q.stddev() * noise
-
-    def log_prob(self, z: tf.Tensor, features: tf.Tensor) -> tf.Tensor:
-        """Scores any latents.
-
-        Args:
-          z: [S, B, K].
-          features: of the encoder, [B, F].
-
-        Returns:
-          log q(z given x) in nats, [S, B].
-        """
-        return self.distribution(features).log_prob(z)
-
-    def scale(self, features: tf.Tensor) -> tf.Tensor:
-        """Tells the scales of the latents, to which step sizes are proportional.
-
-        Args:
-          features: of the encoder, [B, F].
-
-        Returns:
-          The standard deviation of each latent, [B, K]; above the first layer at the means of those
-          before.
-        """
-        return self.distribution(features).stddev()
-
-
-@keras.saving.register_keras_serializable("zoo")
-class MeanFieldPosterior(GaussianPosterior):
-    """The posterior N(mu(x), diag sigma(x)^2); the features are mu and then log sigma."""
-
-    def distribution(self, features):
-        return gaussian_of(features)
-
-
-class _LayeredPosterior(GaussianPosterior):
-    """The base of posteriors of Gaussian layers, each given those before."""
-
-    def _transform(self, q, noise):
-        return q.transform(noise)
-
-
-@keras.saving.register_keras_serializable("zoo")
-class TwoLayerPosterior(_LayeredPosterior):
-    """The posterior q(z_1 given x) q(z_2 given z_1), z = (z_1, z_2) in one vector.
-
-    Both are diagonal Gaussians (Burda, Grosse and Salakhutdinov 2016).
-
-    Args:
-      upper_encoder: Keras model from z_1 [N, K_1] to mu and log sigma of q(z_2 given z_1).
-    """
-
-    def __init__(self, upper_encoder: keras.Model, **kwargs):
-        super().__init__(**kwargs)
-        upper_encoder = as_network("upper_encoder", upper_encoder)
-        self.upper_encoder = upper_encoder
-        self.built = True
-
-    def check_encoder(self, encoder, latent_dim):
-        super().check_encoder(encoder, latent_dim)
-        if self.upper_encoder.input_shape[1:] != (latent_dim,):
-            raise UsageError(
-                f"upper_encoder must take the {latent_dim} latents of the lower layer; "
-                f"it takes {self.upper_encoder.input_shape[1:]}."
-            )
-        return latent_dim + self.upper_encoder.output_shape[-1] // 2
-
-    def distribution(self, features):
-        lower = gaussian_of(features)
-        sizes = [features.shape[-1] // 2, self.upper_encoder.output_shape[-1] // 2]
-
-        def walk(choose):
-            z = choose(lower)
-            choose(gaussian_of(layers.fold(self.upper_encoder, z)))
-
-        return SequentialGaussian(walk, sizes, lower.mean())
-
-    def get_config(self):
-        upper_encoder = keras.saving.serialize_keras_object(self.upper_encoder)
-        return super().get_config() | {"upper_encoder": upper_encoder}
-
-
-class LadderPosterior(_LayeredPosterior):
-    """A posterior that merges an upward pass, the features, with the generator's downward pass.
-
-    The features are N(m_l, v_l) for every layer, the generator gives N(mu_l, sigma_l^2) given the
-    layer above; q(z_l given z_{l+1}, x) is their normalised product, with precision 1 / v_l +
-    1 / sigma_l^2 (Sønderby et al. 2016, eqs. 17 to 19). At the top it is the encoder's alone.
-
-    Latents are the noise e_l = (z_l - mu_l) / sigma_l, whose prior is N(0, I): the product there is
-    that of N(0, I) and N((m_l - mu_l) / sigma_l, v_l / sigma_l^2).
-
-    Args:
-      decoder: the generator, such as `layers.TopDown`; a part of the model, not of this.
-    """
-
-    def __init__(self, decoder: keras.Model, **kwargs):
-        super().__init__(**kwargs)
-        self._generator = lambda: decoder  # not an attribute, or Keras would own it twice
-        self.built = True
-
-    def distribution(self, features):
-        decoder = self._generator()
-        sizes = layers.latent_dims(decoder)
-        means, log_scales = tf.split(features, 2, axis=-1)
-        log_scales = tf.clip_by_value(log_scales, -7.0, 5.0)
-
-        def walk(choose):
-            encoded = zip(
-                tf.split(means, sizes, axis=-1),
-                tf.split(tf.exp(log_scales), sizes, axis=-1),
-                strict=True,
-            )
-            top = True
-
-            def merged(mean, stddev):
-                nonlocal top
-                centre, scale = next(encoded)
-                centre, scale = (centre - mean) / stddev, scale / stddev
-                if not top:
-                    shrink = 1 / (1 + tf.square(scale))
-                    centre, scale = centre * shrink, scale * tf.sqrt(shrink)
-                top = False
-                return mean + stddev * choose(diagonal_gaussian(centre, scale))
-
-            layers.descend(decoder, merged)
-
-        return SequentialGaussian(walk, sizes, means)
-
-
-POSTERIORS = {"mean_field": MeanFieldPosterior}
-
-
-def get_posterior(posterior: str | dict | Part, dtype: str | None = None) -> Part:
+def get_posterior(posterior: str | dict | Part, dtype: str | None = None, seed: int = 0) -> Part:
     """Makes a posterior by its name or by a dictionary of its `name` and arguments.
 
     Args:
       posterior: such a name or dictionary, or an object.
       dtype: of the model.
+      seed: of initial weights, where the posterior has some.
 
     Returns:
       The object that was given, or a new one.
@@ -218,4 +26,4 @@ def get_posterior(posterior: str | dict | Part, dtype: str | None = None) -> Par
     Raises:
       UsageError: for an unknown name, or arguments that it does not take.
     """
-    return make_part("posterior", POSTERIORS, posterior, dtype=dtype)
+    return make_part("posterior", POSTERIORS, posterior, dtype=dtype, seed=seed)

@@ -38,7 +38,7 @@ def test_what_a_model_knows_serves_those_that_take_it():
 
 MISTAKES = {
     "posterior: unknown value 'undirectd'; did you mean 'undirected'": (get_binary, "undirectd"),
-    "posterior: unknown value 'planar'; known are 'mean_field'": (get_posterior, "planar"),
+    "posterior: unknown value 'planer'; did you mean 'planar'": (get_posterior, "planer"),
     "posterior: unknown value 3; known are 'directed', 'undirected'": (get_binary, 3),
     "likelihood must say its name, one of .bernoulli.*; it was": (get_likelihood, {"scale": 1}),
     "prior does not take scale; it takes no arguments": (
