@@ -2,6 +2,14 @@
 
 from layers.flows import AdditiveCoupling, Flow, InverseAutoregressive, Mixing, Planar
 from layers.fold import fold
+from layers.glow import (
+    COUPLINGS,
+    ActNorm,
+    GlowNetwork,
+    ImageCoupling,
+    InvertibleConvolution,
+    started_from_data,
+)
 from layers.made import MADE
 from layers.networks import mlp
 from layers.policy import made_by
@@ -10,10 +18,15 @@ from layers.top_down import BLOCKS, TopDown, bottom_up, descend, latent_dims
 
 __all__ = [
     "BLOCKS",
+    "COUPLINGS",
     "MADE",
+    "ActNorm",
     "AdditiveCoupling",
     "Flow",
+    "GlowNetwork",
+    "ImageCoupling",
     "InverseAutoregressive",
+    "InvertibleConvolution",
     "Mixing",
     "Planar",
     "Shear",
@@ -24,4 +37,5 @@ __all__ = [
     "latent_dims",
     "made_by",
     "mlp",
+    "started_from_data",
 ]

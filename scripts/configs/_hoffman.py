@@ -21,6 +21,7 @@ _SOURCES = {
     "omniglot": {"source": "omniglot", "size": "28", "grey": True, "invert": True},
     "cifar10": {"source": "cifar10"},
 }
+LIKELIHOOD = {"likelihood": "bernoulli"}
 _SIZES = {
     "paper": {"latent_dim": 64, "hidden": (500, 500)},
     "small": {"latent_dim": 32, "hidden": (200, 200)},
@@ -40,7 +41,7 @@ def config(data: str, preset: str, **model) -> ml_collections.ConfigDict:
     if data == "digits":
         made = base_config(
             data={"source": "digits", "batch_size": 50},
-            model={"latent_dim": 16, "hidden": (200, 200)} | model,
+            model=LIKELIHOOD | {"latent_dim": 16, "hidden": (200, 200)} | model,
             epochs=400,
         )
         made.validation_freq = made.save_freq = 10  # an epoch takes a tenth of a second
@@ -50,7 +51,7 @@ def config(data: str, preset: str, **model) -> ml_collections.ConfigDict:
         model = {"likelihood": logistic} | model
     made = base_config(
         data={"batch_size": 250, "data_dir": placeholder(str)} | _SOURCES[data],
-        model=_SIZES[preset] | model,
+        model=LIKELIHOOD | _SIZES[preset] | model,
         epochs=25 if preset == "small" else 500,
     )
     made.evaluation.num_images = 300

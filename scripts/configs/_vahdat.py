@@ -54,7 +54,11 @@ def config(data: str, preset: str, **model) -> ml_collections.ConfigDict:
         "num_sweeps": 40,
         "particles": "population",
     }
-    made = base_config(data={"batch_size": 100} | source, model=networks | model, epochs=epochs)
+    made = base_config(
+        data={"batch_size": 100} | source,
+        model={"likelihood": "bernoulli"} | networks | model,
+        epochs=epochs,
+    )
     made.optimizer = optimizer
     made.evaluation.num_importance_samples = 4000
     if preset == "small":

@@ -19,7 +19,7 @@ from zoo.core.callbacks import (
 )
 from zoo.core.checks import UsageError, check_count, check_count_or_0
 from zoo.core.fields import Field
-from zoo.core.given import Given, split_arrays
+from zoo.core.given import Given, first_of, split_arrays
 from zoo.core.kept import KeptModel
 from zoo.core.means import Means, in_order
 from zoo.core.optimizers import (
@@ -206,6 +206,10 @@ class FittedModel(KeptModel):
         given, seed = Given(self.fields), self.seed if shuffle else None
         steps = {"steps_per_epoch": steps_per_epoch}
         train = given.batches(x, y, batch_size, seed=seed, training=True, **steps)
+        if self.needs_start and epochs > initial_epoch:
+            with given.errors():
+                first, train = first_of(train)
+                self.start_on(first)
         if validation_data is not None:
             steps = {"validation_steps": validation_steps}
             size = validation_batch_size or batch_size

@@ -2,6 +2,7 @@
 
 import collections.abc
 import contextlib
+import itertools
 import math
 
 import keras
@@ -107,6 +108,16 @@ class Given:
                 raise self._raised[0] from None
             _tell(error.message, self.fields)
             raise
+
+
+def first_of(batches) -> tuple[dict, object]:
+    """Returns the first of batches as `Given.batches` makes them, and all of them."""
+    if isinstance(batches, keras.utils.PyDataset):
+        return as_batch(batches[0]), batches
+    if isinstance(batches, tf.data.Dataset):
+        return as_batch(next(iter(batches))), batches
+    first = next(batches)  # of a generator, which is made once
+    return as_batch(first), (batch for batch in itertools.chain([first], batches))
 
 
 def split_arrays(x, y, share: float) -> tuple:

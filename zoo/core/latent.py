@@ -160,19 +160,14 @@ class LatentVariableModel(AnswersRequests):
 
     def _hmc_from_the_prior(self, batch, visible, num_samples, num_steps, seed):
         start = self.start_from_the_prior(batch, num_samples, seed, visible)
-        result = samplers.hmc(
+        z, told = tuned_hmc(
             lambda z: self.log_joint(batch, z, visible),
             start.state,
-            num_steps=num_steps,
-            step_size=0.1,
-            num_leapfrog_steps=10,
-            jitter=0.5,
-            num_adaptation_steps=num_steps // 2,
-            show=self.shown(batch, num_samples, visible),
-            seed=samplers.fold_in(seed, "hmc"),
+            num_steps,
+            self.shown(batch, num_samples, visible),
+            samplers.fold_in(seed, "hmc"),
         )
-        told = chain_diagnostics(result) | start_diagnostics(start)
-        return result.state, told | agreement(result.halves, num_steps)
+        return z, told | start_diagnostics(start)
 
     def shown(
         self, batch: dict, num_samples: int, visible: tf.Tensor | None = None
@@ -225,6 +220,39 @@ class LatentVariableModel(AnswersRequests):
         if defines(self, "log_weights"):
             metrics["bound"] = self.log_weights(observed, 1, samplers.fold_in(seed, "bound"))[0]
         return self.track(share.counted(metrics), share.num_examples)
+
+
+def tuned_hmc(
+    log_density: Callable,
+    state: tf.Tensor,
+    num_steps: int | tf.Tensor,
+    show: Callable | None,
+    seed: Seed,
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """Hamiltonian Monte Carlo of 10 leapfrog steps, the first half of which tunes the step size.
+
+    Args:
+      log_density: nats, of states [S, B, ...].
+      state: where chains start.
+      num_steps: transitions.
+      show: as `samplers.hmc`.
+      seed: int or int32[2].
+
+    Returns:
+      Where they ended, and diagnostics of shape [B]: with what was shown, `r_hat` among them.
+    """
+    result = samplers.hmc(
+        log_density,
+        state,
+        num_steps=num_steps,
+        step_size=0.1,
+        num_leapfrog_steps=10,
+        jitter=0.5,
+        num_adaptation_steps=num_steps // 2,
+        show=show,
+        seed=seed,
+    )
+    return result.state, chain_diagnostics(result) | agreement(result.halves, num_steps)
 
 
 def chain_diagnostics(result: samplers.HMCResult) -> dict[str, tf.Tensor]:

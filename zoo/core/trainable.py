@@ -65,6 +65,14 @@ class TrainableModel(PreparesForScores, FittedModel):
         """Which objective each trainable variable descends: disjoint and complete."""
         raise NotImplementedError
 
+    @property
+    def needs_start(self) -> bool:
+        """Whether `start_on` is to be called before the first step; of most models it is not."""
+        return False
+
+    def start_on(self, batch: dict) -> None:
+        """Sets weights by the first batch of the first fit, of all replicas, pixels in [0, 1]."""
+
     def preprocess(self, batch: dict, seed: Seed) -> dict:
         """The batch that the model explains: binary images are drawn, grey levels get their noise.
 

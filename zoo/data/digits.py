@@ -8,7 +8,7 @@ from zoo.data.registry import register_source
 from zoo.data.splits import Preparation, Splits, collected
 
 
-@register_source("digits")
+@register_source("digits", levels=17)
 def read_digits(*, prepare: Preparation) -> Splits:
     """Returns 1,297 digits to train on, 200 to choose by and 300 to test on, always the same."""
     digits = load_digits()

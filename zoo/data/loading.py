@@ -11,7 +11,7 @@ from absl import logging
 from zoo.core.checks import UsageError, check_count
 from zoo.core.fields import Field, IndexField
 from zoo.core.pipeline import pipeline
-from zoo.data.registry import read_source
+from zoo.data.registry import levels_of, read_source
 from zoo.data.splits import checked, held_out
 
 
@@ -29,6 +29,7 @@ class Data:
         labels `y`, -1 of what is not labelled. Batches also have `index`, the example's number in
         its split, whose field is that of the training split.
       num_examples: number of examples of each split, by name.
+      levels: grey levels that a pixel can have, in the source.
     """
 
     train: tf.data.Dataset
@@ -36,6 +37,7 @@ class Data:
     test: tf.data.Dataset
     fields: dict[str, Field]
     num_examples: dict[str, int]
+    levels: int = 256
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -146,4 +148,5 @@ def load(
         test=batches(splits["test"]),
         fields=fields | {"index": IndexField(num_examples=num_examples["train"])},
         num_examples=num_examples,
+        levels=levels_of(str(source)),
     )

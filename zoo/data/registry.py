@@ -21,12 +21,14 @@ class Source(NamedTuple):
       fields: a function from these to the fields, by name.
       path: what messages call the path behind the kind's colon; None if there is none.
       name: what they call a name there; None if there is none.
+      levels: grey levels that a pixel can have.
     """
 
     read: Callable[..., Splits]
     fields: Callable[[Splits], dict[str, Field]]
     path: str | None
     name: str | None
+    levels: int = 256
 
 
 _SOURCES: dict[str, Source] = {}
@@ -38,6 +40,7 @@ def register_source(
     path: str | None = None,
     name: str | None = None,
     fields: Callable[[Splits], dict[str, Field]] = image_fields,
+    levels: int = 256,
 ) -> Callable[[Callable], Callable]:
     """Adds a source, which `zoo.data.load` then knows as "kind", or "kind:" and what follows.
 
@@ -47,6 +50,7 @@ def register_source(
       name: what they call the name that follows, if it is no path.
       fields: from what the function returns to its fields, by name; by default those of images `x`
         and, where there are any, labels `y`.
+      levels: grey levels that a pixel can have.
 
     Returns:
       A decorator of the function that reads the source. It takes the path or the name, if there is
@@ -57,7 +61,7 @@ def register_source(
     """
 
     def add(read):
-        _SOURCES[kind] = Source(read, fields, path, name)
+        _SOURCES[kind] = Source(read, fields, path, name, levels)
         return read
 
     return add
@@ -112,6 +116,11 @@ def read_source(source: str, verbose: bool, options: dict) -> tuple[Splits, dict
 
 
 _PREPARED = [field.name for field in dataclasses.fields(Preparation)]
+
+
+def levels_of(source: str) -> int:
+    """Returns how many grey levels a pixel of a source can have."""
+    return _SOURCES[_parts(source)[0]].levels
 
 
 def _parts(source):

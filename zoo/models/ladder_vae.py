@@ -73,6 +73,7 @@ class LadderVAE(VAE):
             posterior=LadderPosterior(decoder, name="posterior", dtype=kwargs.get("dtype")),
             prior="standard_normal",
             shear=False,
+            annealing_steps=0,
             **kwargs,
         )
         check_count_or_0(warmup_steps=warmup_steps)

@@ -23,7 +23,7 @@ def base_config(*, data: dict, model: dict, epochs: int) -> ml_collections.Confi
         {
             "seed": 0,
             "data": data,
-            "model": {"likelihood": "bernoulli"} | model,
+            "model": model,
             "optimizer": {"name": "Adam", "learning_rate": 1e-3},
             "epochs": epochs,
             "validation_freq": 1,  # epochs from one validation to the next; the last has one

@@ -120,7 +120,10 @@ def answers_by_seed(specimen: Specimen) -> None:
             _require(np.isfinite(one[name]).all(), f"{name} must be finite")
             _require(one["finite"].all(), "finite numbers must be said to be so")
             _require(np.array_equal(one[name], two[name]), "equal seeds must give equal answers")
-        _require(not np.array_equal(one["x"], other["x"]), "other seeds must give other draws")
+        new = not np.array_equal(one["x"], other["x"])
+        if defines(model, "inverse") and np.allclose(one["x"], x):
+            continue  # what a flow decodes of an image is that image
+        _require(new, "other seeds must give other draws")
     completed = model.inpaint(x, visible, 0, **steps)
     for value in (completed["x"], completed["mean"]):
         kept = np.array_equal(value[:, visible], x[:, visible])
@@ -158,6 +161,8 @@ def exports_what_it_answers(specimen: Specimen) -> None:
 def weighs_rightly(specimen: Specimen) -> None:
     """The mean of exp(log_weights) is p(x); and weights off by log 2 would be noticed."""
     model = specimen.reset()
+    if not defines(model, "likelihood"):
+        return  # of an exact density the weights are that
     power.make_weighable(model)
     batch = {"x": tf.constant(model.sample(4, 2, **specimen.given)["x"])}
     error, stderr = power.log_likelihood_error(model, batch)

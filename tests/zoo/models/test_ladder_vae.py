@@ -109,7 +109,7 @@ def test_all_variables_learn(blocks, hierarchical, digits, images):
 
 
 def test_mistakes_are_told():
-    for name in ("posterior", "prior", "shear"):
+    for name in ("posterior", "prior", "shear", "annealing_steps"):
         with pytest.raises(zoo.UsageError, match=f"{name} must be left out: a ladder VAE has its"):
             ladder(**{name: None})
     with pytest.raises(zoo.UsageError, match="warmup_steps must be a whole number"):

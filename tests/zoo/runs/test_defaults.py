@@ -40,6 +40,7 @@ def test_every_argument_has_its_default():
         "min_step_size": 0.01,
         "max_step_size": 1.0,
         "shear": True,  # which is False in a VAE
+        "annealing_steps": 0,
         "posterior": "mean_field",
         "prior": "standard_normal",
     }
@@ -71,7 +72,7 @@ def test_the_same_model_follows(name, digits):
     for argument, parameter in inspect.signature(method).parameters.items():
         plain = isinstance(parameter.default, bool | int | float | str)
         assert argument in found or not plain or argument == "seed"
-    assert {"likelihood", "hidden" if "hidden" in tiny else "width"} <= set(found)
+    assert ("hidden" if "hidden" in tiny else "width") in found
     models = []
     for arguments in (tiny, found | tiny):
         keras.utils.clear_session(free_memory=False)
