@@ -1,5 +1,6 @@
 """What a training leaves: an open list of files, of which a model gets what it is able to."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -103,3 +104,13 @@ def test_an_evaluation_is_read_as_it_was_written(tmp_path, monkeypatch, digits, 
     (tmp_path / "run" / "log_likelihood.csv").unlink()
     with pytest.raises(zoo.UsageError, match="has no evaluation to read"):
         open_run(run.workdir).evaluation  # noqa: B018
+
+
+def test_chunks_are_of_one_model_on_one_set_of_images(tmp_path, digits):
+    """Where a file of images was replaced by another of its name, nothing goes on."""
+    run = make_run(tmp_path / "run", digits_config(name="VAE"))
+    run.model, run.data = zoo.VAE.for_data(digits, latent_dim=2, hidden=(4,)), digits
+    first = writers._digest(run, {})
+    assert first == writers._digest(run, {}) != writers._digest(run, {"num_chains": 3})
+    run.data = dataclasses.replace(digits, test=digits.validation)
+    assert writers._digest(run, {}) != first
