@@ -16,6 +16,7 @@ PROGRAMS = (
     "serve_check",
     "figures",
     "benchmark",
+    "benchmark_flows",
     "compare_tfp",
 )
 
@@ -34,7 +35,7 @@ def main() -> None:
         for program in PROGRAMS:
             # Read, not imported: that would take TensorFlow.
             docstring = ast.get_docstring(ast.parse((_FOLDER / f"{program}.py").read_text()))
-            print(f"  {program:<12}{docstring.splitlines()[0]}")
+            print(f"  {program:<17}{docstring.splitlines()[0]}")
     else:
         print(
             f"error: program must be one of {', '.join(PROGRAMS)}; it was {name!r}.",

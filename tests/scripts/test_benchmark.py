@@ -98,6 +98,20 @@ def test_benchmark_of_all_methods(monkeypatch):
     ]
 
 
+def test_benchmark_of_flows():
+    arguments = ["--units=4", "--pixels=9", "--side=4", "--width=3", "--depth=1", "--nojit_compile"]
+    arguments += ["--pairs=1", "--batch_size=4", "--latent_dim=2", "--posteriors=planar 10,iaf 2"]
+    with eagerly():
+        result = run_here("benchmark_flows", *arguments)
+    assert result.returncode == 0, result.stderr
+    rows = result.stdout.splitlines()
+    assert rows[0] == "VAE 9-4-4-2, batch 4, graph" and rows[2] == "  of multiply-adds 1.000"
+    assert_told(["planar 10 / mean field", "iaf 2 / mean field"], rows[1:4:2])
+    assert_told(["step / convolutions"], rows[6:])
+    result = run_here("benchmark_flows", "--posteriors=iaf")
+    assert result.returncode == 2 and "posteriors: unknown value 'iaf'" in result.stderr
+
+
 @pytest.mark.slow
 def test_benchmark_of_digits():
     """With searches; and of 64 pixels the error of Lanczos' log-determinants is told."""
