@@ -98,14 +98,16 @@ static TF_Tensor *make(TF_Graph *graph, TF_Output input, const char *name, const
 
 /* Prints the shape and the first values, and writes all of them. */
 static void tell(const TF_Tensor *tensor, const char *name, const char *path) {
-  if (TF_TensorType(tensor) != TF_FLOAT) fail("is not of floats", name);
+  int is_bool = TF_TensorType(tensor) == TF_BOOL; /* such as finite */
+  if (!is_bool && TF_TensorType(tensor) != TF_FLOAT) fail("is not of floats", name);
   printf("%s [", name);
   for (int i = 0; i < TF_NumDims(tensor); i++)
     printf(i ? ", %lld" : "%lld", (long long)TF_Dim(tensor, i));
-  const float *values = TF_TensorData(tensor);
+  const void *values = TF_TensorData(tensor);
   int64_t num_values = TF_TensorElementCount(tensor);
   printf("]:");
-  for (int i = 0; i < 6 && i < num_values; i++) printf(" %g", values[i]);
+  for (int i = 0; i < 6 && i < num_values; i++)
+    printf(" %g", is_bool ? ((const char *)values)[i] : ((const float *)values)[i]);
   printf(num_values > 6 ? " ...\n" : "\n");
   FILE *file = fopen(path, "wb");
   size_t size = TF_TensorByteSize(tensor);

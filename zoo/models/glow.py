@@ -1,7 +1,6 @@
 """Glow, a flow-based model of images (Kingma and Dhariwal 2018)."""
 
 import keras
-import numpy as np
 
 import layers
 import samplers
@@ -52,7 +51,7 @@ class Glow(ExactDensityModel):
         super().__init__(fields=fields, levels=levels, dtype=dtype, **kwargs)
         self.network = network
         self.is_started = self.add_weight(
-            name="is_started", shape=(), dtype="int32", initializer="zeros", trainable=False
+            name="is_started", shape=(), dtype="int64", initializer="zeros", trainable=False
         )
         self.built = True
 
@@ -129,7 +128,7 @@ class Glow(ExactDensityModel):
         observed = self.preprocess(batch, samplers.fold_in(self.seed, "start"))
         with layers.started_from_data():
             self.transform(observed["x"])
-        self.is_started.assign(np.int32(1))
+        self.is_started.assign(1)
 
     def get_config(self):
         network = keras.saving.serialize_keras_object(self.network)

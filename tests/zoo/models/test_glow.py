@@ -7,6 +7,7 @@ import tensorflow as tf
 from checking import z_scores
 from eager import eagerly
 from small_dvaes import wrong
+from training import two_replicas
 
 import layers
 import samplers
@@ -152,7 +153,7 @@ def test_no_batch_of_a_generator_is_lost(digits):
 
 @pytest.mark.slow
 def test_replicas_start_alike(digits):
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    with two_replicas().scope():
         two = fitted(digits)
     np.testing.assert_allclose(norms(two)[0], norms(fitted(digits))[0], rtol=1e-4)
 
