@@ -19,10 +19,10 @@ _SAMPLES_AT_A_TIME = 100  # of every image of a chunk, so that memory does not g
 @register_score(
     units=estimates.UNITS
     | {
-        "bound": "nats per image, one sample of the encoder",
-        "importance_weighted_bound": "nats per image, many samples of the encoder",
+        "bound": "nats per image, one sample of the proposal",
+        "importance_weighted_bound": "nats per image, many samples of the proposal",
         "effective_sample_size": "of so many, mean over images",
-        "importance_pareto_k": "of the encoder's weights, mean over images; above 0.7 is bad",
+        "importance_pareto_k": "of these weights, mean over images; above 0.7 is bad",
     },
     needs=("log_weights",),
     rank=3,
