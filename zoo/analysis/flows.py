@@ -97,7 +97,10 @@ def samples_by_temperature(
         _check_exact(run)
         drawn = [run.model.sample(num_samples, seed, temperature=t)["mean"] for t in temperatures]
         show_grid(axes, np.stack(drawn))
-        axes.set(title=run.label, ylabel=f"temperatures {', '.join(map(str, temperatures))}")
+        rows_of = (np.arange(len(temperatures)) + 0.5) / len(temperatures)
+        low, high = sorted(axes.get_ylim())
+        axes.set_yticks(low + rows_of * (high - low), [f"{t:g}" for t in temperatures])
+        axes.set(title=run.label, ylabel="temperature")
         rows += [
             (run.label, t, float(x.mean()), float(x.std()))
             for t, x in zip(temperatures, drawn, strict=True)
