@@ -46,7 +46,7 @@ class Planar(Flow):
 
     def start(self, size: int) -> np.ndarray:
         """u, w and b of a new flow of K = `size`: the identity, in a direction drawn at random."""
-        w = np.random.default_rng(self.seed).normal(size=size) / math.sqrt(size)
+        w = generator(self.seed).normal(size=size) / math.sqrt(size)
         return np.concatenate([np.zeros(size), w, [0.0]]).astype("f")
 
     def call(self, z, context=None):
@@ -130,7 +130,7 @@ class Mixing(Flow):
         self.kind, self.seed = kind, seed
 
     def build(self, input_shape):
-        size, rng = input_shape[-1], np.random.default_rng(self.seed)
+        size, rng = input_shape[-1], generator(self.seed)
         if self.kind == "permutation":
             matrix = np.eye(size)[rng.permutation(size)]
         else:
@@ -203,6 +203,11 @@ class InverseAutoregressive(Flow):
         names = ("hidden", "activation", "reverse", "seed")
         made = self.made.get_config()
         return super().get_config() | {name: made[name] for name in names}
+
+
+def generator(seed: int) -> np.random.Generator:
+    """NumPy's generator of a whole number, which may be negative."""
+    return np.random.default_rng(seed % 2**63)
 
 
 def _joined(z, context):

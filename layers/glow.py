@@ -9,7 +9,7 @@ import numpy as np
 import scipy.linalg
 import tensorflow as tf
 
-from layers.flows import Flow
+from layers.flows import Flow, generator
 from layers.policy import made_by
 
 COUPLINGS = ("additive", "affine")
@@ -67,7 +67,7 @@ class InvertibleConvolution(Flow):
 
     def build(self, input_shape):
         size = input_shape[-1]
-        q, r = np.linalg.qr(np.random.default_rng(self.seed).normal(size=(size, size)))
+        q, r = np.linalg.qr(generator(self.seed).normal(size=(size, size)))
         permutation, lower, upper = scipy.linalg.lu(q * np.sign(np.diag(r)))
         diagonal = np.diag(upper)
         for name, value, trainable in (
@@ -207,6 +207,7 @@ class GlowNetwork(Flow):
     normalised, mixed by an invertible convolution and coupled; then half of the channels are done,
     but for the last scale. What is done is standardised by mean and deviation: given the other half
     by a `ZeroConvolution` of that, and in the last scale as they are, or as learned.
+    `is_started` tells whether the `ActNorm`s were set by data.
 
     Args:
       event_shape: (H, W, C).
@@ -217,6 +218,9 @@ class GlowNetwork(Flow):
       squeeze: whether images are squeezed.
       learn_top: whether mean and deviation of the last scale are learned.
       seed: of the initial weights.
+
+    Raises:
+      ValueError: for images that cannot be squeezed so often, or of too few channels to be coupled.
     """
 
     def __init__(
@@ -249,7 +253,17 @@ class GlowNetwork(Flow):
             for k in range(num_scales):
                 if squeeze:
                     height, width_, channels = shape
+                    if height % 2 or width_ % 2:
+                        raise ValueError(
+                            f"event_shape must be halved {num_scales} times without rest; it was "
+                            f"{self.event_shape}."
+                        )
                     shape = (height // 2, width_ // 2, 4 * channels)
+                if shape[-1] < 2:
+                    raise ValueError(
+                        f"event_shape must have two channels or more in every scale of "
+                        f"{num_scales}; it was {self.event_shape}."
+                    )
                 self.shapes.append(shape)
                 steps = []
                 for step in range(depth):
@@ -270,6 +284,9 @@ class GlowNetwork(Flow):
                     head.build((None, *shape[:2], kept or 1))
                 self.heads.append(head)
                 shape = (*shape[:2], kept)
+        self.is_started = self.add_weight(
+            name="is_started", shape=(), dtype="int64", initializer="zeros", trainable=False
+        )
         self.built = True
 
     def call(self, x, context=None):

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 import samplers
 from zoo.analysis.registry import Plot, register_figure
-from zoo.core.checks import check_choice, check_count, check_counts, check_positive
+from zoo.core.checks import UsageError, check_choice, check_count, check_counts, check_positive
 from zoo.parts.flow_posteriors import FlowPosterior
 from zoo.parts.posteriors import get_posterior
 
@@ -253,6 +253,7 @@ def flow_length(
     """
     for kind in kinds:
         check_choice("kinds", kind, KINDS)
+    check_counts(num_flows=[k for k in _listed(num_flows) if k])
     check_count(num_steps=num_steps)
     check_positive(learning_rate=learning_rate)
     figure = Figure(figsize=(6, 4), layout="constrained")
@@ -277,6 +278,12 @@ def flow_length(
     axes.set_yscale("symlog", linthresh=0.01)
     axes.legend()
     return Plot(figure, ("flows", "num_flows", "kl", "stderr"), rows)
+
+
+def _listed(num_flows):
+    if not isinstance(num_flows, list | tuple):
+        raise UsageError(f"num_flows must be a list of whole numbers; it was {num_flows!r}.")
+    return num_flows
 
 
 def _grid(num, reach):

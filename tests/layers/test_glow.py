@@ -83,6 +83,14 @@ def test_it_starts_as_rotations_and_normalises_its_data():
     np.testing.assert_array_equal(z, again)  # and outside of the context nothing is set
 
 
+@pytest.mark.parametrize("shape", [(5, 4, 1), (6, 4, 1)])
+def test_sizes_that_cannot_be(shape):
+    with pytest.raises(ValueError, match="event_shape must be halved 2 times without rest"):
+        layers.GlowNetwork(shape, num_scales=2, depth=1, width=3)
+    with pytest.raises(ValueError, match="event_shape must have two channels or more"):
+        layers.GlowNetwork(shape, num_scales=1, depth=1, width=3, squeeze=False)
+
+
 def test_configs():
     flow = layers.GlowNetwork(SHAPE, num_scales=2, depth=1, width=3, learn_top=True)
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(flow))

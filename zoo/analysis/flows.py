@@ -12,6 +12,7 @@ from zoo.analysis.pictures import check_image_model, show_grid
 from zoo.analysis.registry import Plot, Run, register_figure
 from zoo.core.abilities import defines
 from zoo.core.checks import UsageError, check_count, check_positive
+from zoo.parts.posteriors import get_posterior
 from zoo.scores.chunks import collect
 
 
@@ -56,12 +57,17 @@ def bound_by_num_flows(runs: Sequence[Run], *, seed: int = 0) -> Plot:
 
 def _flows_of(run):
     """The kind of a run's posterior, in words, and how many flows it has."""
-    posterior = run.config.model.get("posterior", "mean_field")
-    if isinstance(posterior, str) or not posterior.get("num_flows"):
+    posterior = run.config.model.get("posterior")
+    if posterior is None:
+        raise UsageError(f"workdir: runs must have a posterior; that of {run.workdir!r} has none.")
+    posterior = {"name": posterior} if isinstance(posterior, str) else posterior.to_dict()
+    # With the defaults that a config may leave out.
+    arguments = posterior | getattr(get_posterior(posterior), "arguments", {})
+    if not arguments.get("num_flows"):
         return "mean_field", 0
-    words = [posterior[name] for name in ("name", "mixing") if posterior.get(name)]
-    words += ["amortised"] * bool(posterior.get("amortised"))
-    return ", ".join(words), posterior.num_flows
+    words = [arguments[name] for name in ("name", "mixing") if arguments.get(name)]
+    words += ["amortised"] * bool(arguments.get("amortised"))
+    return ", ".join(words), arguments["num_flows"]
 
 
 @register_figure
@@ -89,6 +95,8 @@ def samples_by_temperature(
       UsageError: for other models, or an argument out of its range.
     """
     check_count(num_samples=num_samples)
+    if not isinstance(temperatures, list | tuple) or not temperatures:
+        raise UsageError(f"temperatures must be a list of numbers; it was {temperatures!r}.")
     for temperature in temperatures:
         check_positive(temperatures=temperature)
     figure, panels = _panels(runs, 0.8 * num_samples, 0.8 * len(temperatures))

@@ -10,7 +10,7 @@ import samplers
 from samplers.random import Seed
 from zoo.core.abilities import ability
 from zoo.core.annealing import ImportanceSampling
-from zoo.core.checks import check_count, check_positive
+from zoo.core.checks import UsageError, check_count, check_positive
 from zoo.core.compiled import compiled_method
 from zoo.core.generative import flagged, to_numpy
 from zoo.core.latent import tuned_hmc
@@ -30,7 +30,7 @@ class ExactDensityModel(AnswersRequests):
     A method defines `transform` and `inverse`.
 
     Args:
-      levels: grey levels that a pixel can have.
+      levels: grey levels that a pixel can have; other greys count as the nearest.
       **kwargs: as the base.
     """
 
@@ -40,6 +40,8 @@ class ExactDensityModel(AnswersRequests):
     def __init__(self, *, levels: int, **kwargs):
         super().__init__(**kwargs)
         check_count(levels=levels)
+        if levels < 2:
+            raise UsageError(f"levels must be at least 2; it was {levels}.")
         self.levels = levels
         self.protocol = ImportanceSampling(num_samples=16)
 
@@ -71,7 +73,8 @@ class ExactDensityModel(AnswersRequests):
 
     def _dequantised(self, level, shape, seed):
         # So far from the ends of its cell that rounding leaves u in there.
-        noise = 1e-4 + (1 - 2e-4) * samplers.uniform(shape, seed, level.dtype)
+        margin = max(1e-4, 2e-7 * self.levels)
+        noise = margin + (1 - 2 * margin) * samplers.uniform(shape, seed, level.dtype)
         return (level + noise) / self.levels
 
     def log_prob(self, batch: dict) -> tf.Tensor:
@@ -151,7 +154,7 @@ class ExactDensityModel(AnswersRequests):
         return tf.reshape(z, [num_samples, size, self.latent_dim]), told
 
     def sample(
-        self, num_samples: int, seed: Seed | None = None, *, temperature: float = 1.0
+        self, num_samples: int, seed: Seed | None = None, *, temperature: float = 1.0, **given
     ) -> dict[str, np.ndarray]:
         """Draws from the model.
 
@@ -159,13 +162,16 @@ class ExactDensityModel(AnswersRequests):
           num_samples: of them.
           seed: as the base.
           temperature: z ~ N(0, temperature^2 I); below 1 draws are more alike, and look better.
+          **given: nothing.
 
         Returns:
           As the base: `x`, rounded to levels, `mean`, not rounded, and `finite`.
 
         Raises:
-          UsageError: for an argument that is not positive.
+          UsageError: for an argument that is not positive, or another one.
         """
+        if given:
+            raise UsageError(f"sample takes num_samples, seed and temperature; not {min(given)}.")
         check_count(num_samples=num_samples)
         check_positive(temperature=temperature)
         given = {"temperature": tf.constant(temperature, self.dtype)}

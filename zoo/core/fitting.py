@@ -206,10 +206,6 @@ class FittedModel(KeptModel):
         given, seed = Given(self.fields), self.seed if shuffle else None
         steps = {"steps_per_epoch": steps_per_epoch}
         train = given.batches(x, y, batch_size, seed=seed, training=True, **steps)
-        if self.needs_start and epochs > initial_epoch:
-            with given.errors():
-                first, train = first_of(train)
-                self.start_on(first)
         if validation_data is not None:
             steps = {"validation_steps": validation_steps}
             size = validation_batch_size or batch_size
@@ -223,6 +219,10 @@ class FittedModel(KeptModel):
             "initial_epoch": initial_epoch,
             "steps_per_epoch": steps_per_epoch,
         }
+        if self.needs_start and epochs > initial_epoch:
+            with given.errors():
+                first, train = first_of(train)
+                self.start_on(first)
         try:
             self._is_in_fit = True
             with given.errors(), recovering.fit(self, train, arguments) as arguments:

@@ -41,7 +41,7 @@ class Glow(ExactDensityModel):
     """
 
     def __init__(self, network: layers.GlowNetwork, *, levels: int = 256, **kwargs):
-        shape = tuple(getattr(network, "event_shape", ()))
+        shape = tuple(network.event_shape) if hasattr(network, "is_started") else ()
         if not shape:
             raise UsageError(
                 f"network must be a layers.GlowNetwork; it was a {type(network).__name__}."
@@ -49,10 +49,12 @@ class Glow(ExactDensityModel):
         dtype = density_dtype(kwargs.pop("dtype", None))
         fields = {"x": PixelField(shape, dtype)}
         super().__init__(fields=fields, levels=levels, dtype=dtype, **kwargs)
+        if network.compute_dtype != dtype:
+            raise UsageError(
+                f"network must be of the model's dtype, {dtype}, as a flow is not computed in half "
+                f"precision; it is {network.compute_dtype}."
+            )
         self.network = network
-        self.is_started = self.add_weight(
-            name="is_started", shape=(), dtype="int64", initializer="zeros", trainable=False
-        )
         self.built = True
 
     @classmethod
@@ -122,13 +124,13 @@ class Glow(ExactDensityModel):
 
     @property
     def needs_start(self):
-        return not int(self.is_started.numpy())
+        return not (int(self.network.is_started.numpy()) or int(self.training_step.numpy()))
 
     def start_on(self, batch):
         observed = self.preprocess(batch, samplers.fold_in(self.seed, "start"))
         with layers.started_from_data():
             self.transform(observed["x"])
-        self.is_started.assign(1)
+        self.network.is_started.assign(1)
 
     def get_config(self):
         network = keras.saving.serialize_keras_object(self.network)

@@ -67,15 +67,11 @@ class FlowPosterior(Posterior):
                 f"{latent_dim} inputs and {size - 2 * latent_dim} numbers for the flows; it gives "
                 f"{encoder.output_shape[1:]}."
             )
-        if not self.built:
-            self.latent_dim = latent_dim
-            self.flows = self.make_flows(latent_dim)
-            self.built = True
-        if self.latent_dim != latent_dim:
-            raise UsageError(
-                f"posterior must be another object for each model; it was made for "
-                f"{self.latent_dim} latents, and these are {latent_dim}."
-            )
+        if self.built:
+            raise UsageError("posterior must be another object for each model; this has one.")
+        self.latent_dim = latent_dim
+        self.flows = self.make_flows(latent_dim)
+        self.built = True
         return latent_dim
 
     def base(self, features: tf.Tensor) -> tfd.Distribution:

@@ -7,6 +7,7 @@ import ml_collections
 import tensorflow as tf
 
 from zoo import data
+from zoo.core.abilities import defines
 from zoo.core.checks import UsageError, check_count
 from zoo.core.registry import get_method
 from zoo.core.replicas import takes_several_steps
@@ -49,6 +50,13 @@ def build(config: ml_collections.ConfigDict, dataset: data.Data) -> keras.Model:
     method = get_method(arguments.pop("name"))
     with _taking(f"model: {method.__name__}"):
         model = method.for_data(dataset, seed=config.seed, **arguments)
+    # Before it is trained: a posterior that scores its own draws alone is annealed from the prior.
+    asked = config.evaluation.get("start") == "posterior" and getattr(model, "can_be_annealed", 0)
+    if asked and not defines(model, "posterior_distribution"):
+        raise UsageError(
+            "evaluation.start must be 'prior' for a model without a posterior that can score any "
+            "z; it was 'posterior'."
+        )
     strategy = tf.distribute.get_strategy()
     model.compile(
         optimizer,

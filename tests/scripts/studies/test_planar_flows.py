@@ -53,5 +53,7 @@ def test_figures():
     assert [row[:2] for row in plot.rows] == [(name, 1) for name in planar_flows.ENERGIES]
     plot = analysis.draw("flow_length", kinds=("planar", "IAF"), num_flows=(0, 1), **FAST)
     assert [row[:2] for row in plot.rows] == [(k, n) for k in ("planar", "IAF") for n in (0, 1)]
+    with pytest.raises(zoo.UsageError, match="num_flows must be a list of whole numbers; it was 3"):
+        analysis.draw("flow_length", num_flows=3)
     with pytest.raises(zoo.UsageError, match="kinds: unknown value 'nice'"):
         analysis.draw("flow_length", kinds=("nice",))

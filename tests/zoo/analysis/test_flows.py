@@ -23,12 +23,14 @@ def test_bound_by_num_flows():
         run("c", -22.0, planar),
         run("d", -21.0, nice),
     ]
+    runs += [run("e", -20.0, "iaf")]  # of which the default is two
     plot = analysis.draw("bound_by_num_flows", runs)
     assert [row[1:4] for row in plot.rows] == [
         ("mean_field", 0, -24.0),
         ("planar, amortised", 10, -23.0),
         ("planar, amortised", 10, -22.0),
         ("nice, orthogonal", 40, -21.0),
+        ("iaf", 2, -20.0),
     ]
     lines = [line.get_xydata().tolist() for line in plot.figure.axes[0].get_lines()]
     assert lines[0] == [[0, -24], [10, -22.5]] and lines[1] == [[0, -23], [10, -21.5]]
@@ -64,5 +66,9 @@ def test_what_is_refused(glow):
     for name in ("samples_by_temperature", "interpolations"):
         with pytest.raises(zoo.UsageError, match="model must have an exact density"):
             analysis.draw(name, [image_run("a")])
-    with pytest.raises(zoo.UsageError, match="temperatures must be greater than 0"):
-        analysis.draw("samples_by_temperature", [glow], temperatures=(0.0,))
+    for temperatures, message in (((0.0,), "greater than 0"), (0.5, "a list"), ((), "a list")):
+        with pytest.raises(zoo.UsageError, match=f"temperatures must be {message}"):
+            analysis.draw("samples_by_temperature", [glow], temperatures=temperatures)
+    without = scored_run("f", log_likelihood=0.0, log_likelihood_stderr=0.0, bound=0.0)
+    with pytest.raises(zoo.UsageError, match="runs must have a posterior; that of 'runs/f' has"):
+        analysis.draw("bound_by_num_flows", [without])

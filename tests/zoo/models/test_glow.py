@@ -148,7 +148,28 @@ def test_no_batch_of_a_generator_is_lost(digits):
     model.train_step = lambda data: seen.append(1) or zoo.Glow.train_step(model, data)
     x = next(iter(digits.train))["x"].numpy()
     model.fit((batch for batch in [x, x]), steps_per_epoch=2, verbose=0)
-    assert len(seen) == 2 and int(model.is_started.numpy()) == 1
+    assert len(seen) == 2 and int(model.network.is_started.numpy()) == 1
+
+
+def test_a_model_that_was_trained_is_not_started(digits):
+    """Nor one whose network was, nor by a fit that is refused."""
+    batch = {k: v[:4] for k, v in next(iter(digits.train)).items()}
+    model = zoo.Glow.for_data(digits, num_scales=1, depth=1, width=4, seed=-1)
+    model.compile("sgd", run_eagerly=True)
+    with pytest.raises(zoo.UsageError, match="validation_data"):
+        model.fit(batch, batch_size=2, validation_data=(), verbose=0)
+    assert model.needs_start
+    model.train_on_batch(batch)
+    assert not model.needs_start
+    with eagerly():
+        other = zoo.Glow(fitted(digits).network)
+    assert not other.needs_start
+
+
+def test_cells_of_many_levels(digits):
+    model = zoo.Glow.for_data(digits, num_scales=1, depth=1, width=4, levels=65_536)
+    u = model.preprocess({"x": tf.ones([500, 8, 8, 1])}, 0)["x"]
+    np.testing.assert_array_equal(tf.floor(u * 65_536), 65_535)
 
 
 @pytest.mark.slow
@@ -163,6 +184,8 @@ def test_temperature(digits):
     with eagerly():
         cold, warm = (model.sample(50, 0, temperature=t)["mean"] for t in (0.1, 0.3))
         assert 2 < warm.std() / cold.std() < 4
+        with pytest.raises(zoo.UsageError, match="not temperatur."):
+            model.sample(5, 0, temperatur=1.0)
         with pytest.raises(zoo.UsageError, match="temperature must be greater than 0"):
             model.sample(5, 0, temperature=0.0)
         batch = model.preprocess({"x": next(iter(digits.test))["x"]}, 0)
@@ -178,6 +201,8 @@ def test_temperature(digits):
         ({"coupling": "afine"}, "did you mean 'affine'"),
         ({"levels": 0}, "levels must be"),
         ({"depth": 0}, "depth must be greater than 0"),
+        ({"levels": 1}, "levels must be at least 2; it was 1"),
+        ({"dtype": "mixed_bfloat16"}, "network must be of the model's dtype, float32"),
     ],
 )
 def test_what_is_refused(arguments, message, digits):

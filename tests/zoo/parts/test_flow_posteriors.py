@@ -149,6 +149,16 @@ def test_hmc_refines_any(kind):
     assert loaded.posterior_part.get_config() == model.posterior_part.get_config()
 
 
+def test_each_model_has_its_own():
+    part = get_posterior("planar", seed=-1)
+    zoo.VAE.for_data(digits(), latent_dim=SIZE, hidden=(3,), posterior=part)
+    with pytest.raises(UsageError, match="posterior must be another object for each model"):
+        zoo.VAE.for_data(digits(), latent_dim=SIZE, hidden=(3,), posterior=part)
+    for other in (keras.layers.Dense(3), object(), zoo.VAE):
+        with pytest.raises(UsageError, match="posterior must be one of 'mean_field', 'planar'"):
+            get_posterior(other)
+
+
 @pytest.mark.parametrize("name", ["planar", "nice", "iaf"])
 def test_none_is_the_mean_field_bit_for_bit(name):
     batch = {"x": tf.constant(digits_x())}
