@@ -1,8 +1,8 @@
 """Runs a command, prints its processor and wall time, and fails where the first is too long.
 
-The speed of a shared core varies, and the tests are mostly Python: the bound is for a core that takes
-a quarter of a second for a fixed loop, as where it was set, and grows with what the loop takes while
-the command runs. (A core of a whole second needs 3.8 times as long for the same tests.)
+The speed of a shared core varies, and the tests are mostly Python: the bound is for a core that
+takes a quarter of a second for a fixed loop, as where it was set, and grows with what the loop
+takes while the command runs. (A core of a whole second needs 3.8 times as long for the same tests.)
 """
 
 import resource
