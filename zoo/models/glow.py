@@ -6,10 +6,10 @@ import layers
 import samplers
 from zoo.core.checks import UsageError, check_choice, check_count, check_flag, check_seed
 from zoo.core.dtypes import density_dtype, networks_of
-from zoo.core.exact import ExactDensityModel
 from zoo.core.fields import PixelField
 from zoo.core.registry import Paper, register
 from zoo.data import as_data
+from zoo.models.exact_density import ExactDensityModel
 
 
 @register(

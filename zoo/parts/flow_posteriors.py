@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 
 import layers
 import samplers
+from zoo.core.abilities import defines
 from zoo.core.checks import (
     UsageError,
     check_choice,
@@ -78,36 +79,21 @@ class FlowPosterior(Posterior):
         """q_0(z_0 given x), of batch shape [B]."""
         return gaussian_of(features[..., : 2 * self.latent_dim])
 
-    def transform(
-        self, z: tf.Tensor, features: tf.Tensor, *, num_flows: int | None = None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Sends draws of the base through the flows.
-
-        Args:
-          z: [S, B, K].
-          features: of the encoder, [B, F].
-          num_flows: the first so many; all by default.
-
-        Returns:
-          The draws [S, B, K], and the sum of the flows' log determinants in nats, [S, B].
-        """
-        total = tf.zeros(tf.shape(z)[:-1], z.dtype)
+    def steps(self, features: tf.Tensor) -> list[tuple[layers.Flow, tf.Tensor | None]]:
+        """The flows in order, each with its context."""
         contexts = self.contexts_of(features[..., 2 * self.latent_dim :])
-        for flow, context in list(zip(self.flows, contexts, strict=True))[:num_flows]:
-            z, log_det = flow(z, context)
-            total += log_det
-        return z, total
+        return list(zip(self.flows, contexts, strict=True))
 
     def propose(self, features, num_samples, seed):
         q = self.base(features)
         shape = [num_samples, tf.shape(features)[0], self.latent_dim]
-        start = q.mean() + q.stddev() * samplers.normal(shape, seed, features.dtype)
-        z, log_det = self.transform(start, features)
-        return Proposal(z, q.log_prob(start) - log_det, self._scored(features))
-
-    def _scored(self, features):
-        """The density, of posteriors that can score any z."""
-        return None
+        z = q.mean() + q.stddev() * samplers.normal(shape, seed, features.dtype)
+        log_q = q.log_prob(z)
+        for flow, context in self.steps(features):
+            z, log_det = flow(z, context)
+            log_q -= log_det
+        scores_any_z = defines(self, "distribution")
+        return Proposal(z, log_q, self.distribution(features) if scores_any_z else None)
 
     def get_config(self):
         return super().get_config() | self.arguments
@@ -209,9 +195,6 @@ class NICEPosterior(FlowPosterior):
     def distribution(self, features):
         return _FlowDistribution(self, features)
 
-    def _scored(self, features):
-        return self.distribution(features)
-
 
 @keras.saving.register_keras_serializable("zoo")
 class IAFPosterior(FlowPosterior):
@@ -286,8 +269,7 @@ class _FlowDistribution(tfd.Distribution):
         return self._posterior.propose(self._features, n, seed).z
 
     def _log_prob(self, z):
-        contexts = self._posterior.contexts_of(self._features)
-        for flow, context in list(zip(self._posterior.flows, contexts, strict=True))[::-1]:
+        for flow, context in reversed(self._posterior.steps(self._features)):
             z = flow.inverse(z, context)
         return self._posterior.base(self._features).log_prob(z)
 

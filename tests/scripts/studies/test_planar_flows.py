@@ -26,19 +26,15 @@ def test_distance_to_a_gaussian_is_known():
 
 
 def test_flows_come_nearer():
-    near = planar_flows.fit(
-        {"name": "planar", "num_flows": 4},
-        planar_flows.crescent,
-        learn_base=True,
-        num_steps=600,
-        learning_rate=0.02,
-    )
-    far = planar_flows.fit(
-        {"name": "planar", "num_flows": 0},
-        planar_flows.crescent,
-        learn_base=True,
-        num_steps=600,
-        learning_rate=0.02,
+    near, far = (
+        planar_flows.fit(
+            {"name": "planar", "num_flows": num_flows},
+            planar_flows.crescent,
+            learn_base=True,
+            num_steps=600,
+            learning_rate=0.02,
+        )
+        for num_flows in (4, 0)
     )
     assert -4 * near.stderr < near.kl < far.kl - 0.2
 

@@ -103,7 +103,7 @@ def test_completions_are_of_the_conditional_law(kind):
     ids=["half of the Jacobian", "no noise of visible pixels"],
 )
 def test_wrong_completions_are_rejected(old, new):
-    base = wrong("zoo.core.exact", old, new).ExactDensityModel
+    base = wrong("zoo.models.exact_density", old, new).ExactDensityModel
 
     class Wrong(zoo.Glow):
         complete = base.complete

@@ -16,6 +16,7 @@ from zoo.core.generative import flagged, to_numpy
 from zoo.core.latent import tuned_hmc
 from zoo.core.requests import AnswersRequests
 from zoo.core.seeds import resolved
+from zoo.parts.priors import standard_normal
 
 tfd = tfp.distributions
 
@@ -63,8 +64,7 @@ class ExactDensityModel(AnswersRequests):
     @property
     def prior(self) -> tfd.Distribution:
         """N(0, I) over [D]."""
-        zero, one = tf.constant(0.0, self.dtype), tf.constant(1.0, self.dtype)
-        return tfd.Sample(tfd.Normal(zero, one), self.latent_dim)
+        return standard_normal(self.latent_dim, self.dtype)
 
     def preprocess(self, batch, seed):
         """Dequantises `x`: (k + U) / levels, in [0, 1)."""
