@@ -94,6 +94,17 @@ class Field:
         """What helps where values run from `low` to `high`, if it is clear: a sentence's end."""
         return ""
 
+    def check_training(self, name: str, values: np.ndarray) -> None:
+        """Refuses values of all training examples together, each of which is allowed.
+
+        Args:
+          name: of the field, which errors name.
+          values: what `check` returned.
+
+        Raises:
+          UsageError: where nothing can be learned of them.
+        """
+
     def check_shape(self, name: str, values) -> np.ndarray:
         """Checks the shape and the type alone of what a user gives.
 
@@ -173,22 +184,67 @@ class LabelField(Field):
     Attributes:
       num_classes: all labels are below it.
       class_names: of the classes, by their numbers; () where they have none.
+      taught: whether a model learns the classes, so that examples of all of them are needed.
+      complete: whether every example must have its label.
     """
 
     dtype: str = "int32"
     num_classes: int = 0
     class_names: tuple[str, ...] = ()
+    taught: bool = False
+    complete: bool = False
 
     @property
     def rule(self) -> str:
         """What labels may be."""
-        return f"must hold labels from 0 to {self.num_classes - 1}, or -1 for not labelled"
+        unlabelled = "" if self.complete else ", or -1 for not labelled"
+        return f"must hold labels from 0 to {self.num_classes - 1}{unlabelled}"
 
     def allows(self, values):
-        return tf.reduce_all((values >= -1) & (values < self.num_classes))
+        lowest = 0 if self.complete else -1
+        return tf.reduce_all((values >= lowest) & (values < self.num_classes))
+
+    def check_shape(self, name, values):
+        values = as_array(name, values)
+        if self.batched and values.ndim == 2 and values.shape[1] == self.num_classes:
+            raise UsageError(
+                f"{name} must have the shape {self.shape_text}; it was {list(values.shape)}. Give "
+                f"{name}.argmax(1) of one-hot rows."
+            )
+        return super().check_shape(name, values)
+
+    def check_training(self, name, values):
+        if self.taught:
+            check_classes(name, label_counts(values, self.num_classes), self.class_names)
+
+    def default(self, name, size):
+        return np.full([size] if self.batched else [], -1, self.dtype)
 
     def example(self):
-        return np.full([1], -1, self.dtype)
+        return self.default("", 1)
+
+
+def label_counts(labels: np.ndarray, num_classes: int) -> tuple[int, ...]:
+    """Counts the labels of each class, those that are -1 left out."""
+    return tuple(np.bincount(labels[labels >= 0], minlength=num_classes).tolist())
+
+
+def check_classes(name: str, counts: tuple[int, ...], class_names: tuple[str, ...] = ()) -> None:
+    """Refuses labels of which a class has none.
+
+    Args:
+      name: of the labels, which errors name.
+      counts: as `label_counts` returns them.
+      class_names: of the classes; () where they have none.
+
+    Raises:
+      UsageError: naming the first such class.
+    """
+    for k, count in enumerate(counts):
+        if not count:
+            what = f"class {k}" + (f", {class_names[k]!r}," if class_names else "")
+            found = f"{what} has none" if sum(counts) else "all were -1"
+            raise UsageError(f"{name} must hold labels of every class; {found}.")
 
 
 @dataclasses.dataclass(frozen=True)

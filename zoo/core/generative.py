@@ -10,7 +10,7 @@ import tensorflow as tf
 from samplers.random import Seed
 from zoo.core.abilities import ability
 from zoo.core.checks import UsageError, check_count
-from zoo.core.fields import Field
+from zoo.core.fields import Field, check_lengths
 from zoo.core.request_fields import CountField, SeedField
 from zoo.core.seeds import resolved
 from zoo.core.trainable import TrainableModel
@@ -63,15 +63,25 @@ class GenerativeModel(TrainableModel):
           UsageError: for a number that is not positive, or a field that is missing or wrong.
         """
         check_count(num_samples=num_samples)
-        if unknown := set(given) - set(self.sample_fields):
+        given = self._checked(given, self.sample_fields, 1)
+        return to_numpy("sample", self._sample(num_samples, resolved(seed), given))
+
+    def _checked(self, given: dict, fields: dict[str, Field], size: int) -> dict[str, np.ndarray]:
+        """What a request is conditional on, of so many examples; one value may stand for all."""
+        if unknown := set(given) - set(fields):
             raise UsageError(
                 f"{sorted(unknown)[0]} must be left out; {self.name!r} is conditional on "
-                f"{sorted(self.sample_fields) or 'nothing'}."
+                f"{sorted(fields) or 'nothing'}."
             )
-        for name, field in self.sample_fields.items():
+        checked = {}
+        for name, field in fields.items():
             values = given.get(name)
-            given[name] = field.check(name, field.default(name, 1) if values is None else values)
-        return to_numpy("sample", self._sample(num_samples, resolved(seed), given))
+            values = field.default(name, size) if values is None else values
+            if field.batched and np.shape(values) == field.shape:
+                values = np.repeat(np.asarray(values)[None], size, axis=0)
+            checked[name] = field.check(name, values)
+        check_lengths({k: v for k, v in checked.items() if fields[k].batched}, size)
+        return checked
 
     def signatures(self) -> dict[str, Endpoint]:
         """The endpoints of an export, by name; the first is also the default of a server."""

@@ -188,6 +188,8 @@ def _ends(x):
 def _of_arrays(x, y, fields, batch_size, seed, training):
     arrays = as_batch((x, y))
     arrays = check_batch(fields, arrays)
+    for name, field in fields.items() if training else ():
+        field.check_training(name, arrays[name])
     batch_size = 32 if batch_size is None else batch_size
     check_count(batch_size=batch_size)
     if training and len(arrays["x"]) < batch_size:

@@ -30,7 +30,8 @@ def pipeline(
       arrays: by name, each [N, ...].
       batch_size: examples in a batch.
       fields: those that decode what their arrays keep, by name.
-      seed: of the order, shuffled anew for every epoch; None keeps the order.
+      seed: of the order, shuffled anew for every epoch; None keeps the order. Where labels `y` are
+        there of a part of the examples, every batch then holds its share of these.
       drop_remainder: leave out a last batch that is not full.
 
     Returns:
@@ -43,12 +44,15 @@ def pipeline(
     if seed is not None:
         # A variable, made here and not when the first element is asked for.
         epoch = epoch_variable()
+    labelled = np.asarray(arrays.get("y", -1)) >= 0
 
     def order(_):
         index = tf.range(size)
         if seed is not None:
             key = samplers.fold_in(seed, "order", epoch)
             index = tf.random.experimental.stateless_shuffle(index, key)
+            if 0 < labelled.sum() < size:
+                index = _interleaved(index, tf.gather(tf.constant(labelled), index))
         return tf.data.Dataset.from_tensor_slices(index)
 
     def gather(index):
@@ -68,3 +72,12 @@ def pipeline(
         .prefetch(tf.data.AUTOTUNE)
         .with_options(options)
     )
+
+
+def _interleaved(index, labelled):
+    """The same order of either kind, each spread evenly from the first place to the last."""
+    positions = tf.zeros_like(index, tf.float64)
+    for kind in (labelled, ~labelled):
+        rank = tf.cumsum(tf.cast(kind, tf.float64)) - 0.5
+        positions = tf.where(kind, rank / tf.reduce_max(rank), positions)
+    return tf.gather(index, tf.argsort(positions, stable=True))

@@ -13,7 +13,7 @@ from zoo.core.batches import checked_batch
 from zoo.core.checks import UsageError, check_count
 from zoo.core.compiled import compiled_method
 from zoo.core.failures import check_weights
-from zoo.core.fields import check_batch
+from zoo.core.fields import Field, check_batch
 from zoo.core.generative import Endpoint, GenerativeModel, flagged, to_numpy, uncompiled
 from zoo.core.mixing import check_steps_tell, warn_of_chains
 from zoo.core.request_fields import CountField, MaskField, SeedField
@@ -46,12 +46,18 @@ class AnswersRequests(GenerativeModel):
         """Whether a number of transitions is asked for."""
         return "num_steps" in inspect.signature(type(self).complete).parameters
 
-    def reconstruct(self, x, seed: Seed | None = None) -> dict[str, np.ndarray]:
+    @property
+    def reconstruct_fields(self) -> dict[str, Field]:
+        """The fields that `reconstruct` takes beside those of inference, by name; here none."""
+        return {}
+
+    def reconstruct(self, x, seed: Seed | None = None, **given) -> dict[str, np.ndarray]:
         """Infers the latents of images and decodes them.
 
         Args:
           x: [B, ...event], pixels in [0, 1]; or a dictionary of the model's fields.
           seed: as `sample`: None draws anew.
+          **given: the `reconstruct_fields`, of each example, or one value for all.
 
         Returns:
           `x`, a draw of p(x given z), and `mean`, its expectation, [B, ...event]; and `finite`,
@@ -60,7 +66,9 @@ class AnswersRequests(GenerativeModel):
         Raises:
           UsageError: for what the fields' checks refuse.
         """
-        return to_numpy("reconstruct", self._reconstruct(self._batch(x), resolved(seed)))
+        batch = self._batch(x)
+        given = self._checked(given, self.reconstruct_fields, len(batch["x"]))
+        return to_numpy("reconstruct", self._reconstruct(batch, resolved(seed), **given))
 
     def inpaint(
         self,
@@ -201,7 +209,7 @@ class AnswersRequests(GenerativeModel):
 
         steps = {"num_steps": CountField()} if self.completes_by_a_chain else {}
         return super().signatures() | {
-            "reconstruct": endpoint("_reconstruct", **seed),
+            "reconstruct": endpoint("_reconstruct", **seed, **self.reconstruct_fields),
             "inpaint": endpoint("_inpaint", visible=self.visible_field, **seed, **steps),
             "encode": endpoint("_encode", **seed),
             "log_likelihood": endpoint("_log_likelihood", **seed),
@@ -227,7 +235,7 @@ class AnswersRequests(GenerativeModel):
     def _reconstruct(self, batch, seed):
         observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
         z, _ = self.infer(observed, 1, samplers.fold_in(seed, "infer"))
-        return self._decoded(z, seed)
+        return self._decoded(z, seed, seen=(observed, None))
 
     @compiled_method
     def _inpaint(self, batch, visible, seed, num_chains=1, **steps):
@@ -236,7 +244,8 @@ class AnswersRequests(GenerativeModel):
         observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
         key = samplers.fold_in(seed, "infer")
         z, told = self.complete(observed, visible, num_samples=num_chains, seed=key, **steps)
-        completed = self._decoded(tf.nest.map_structure(lambda part: part[:1], z), seed)
+        first = tf.nest.map_structure(lambda part: part[:1], z)
+        completed = self._decoded(first, seed, seen=(observed, visible))
         told = {name: told[name] for name in ("r_hat",) if name in told}
         return self._merged(visible, batch["x"], completed) | told
 
@@ -267,8 +276,12 @@ class AnswersRequests(GenerativeModel):
         told = {k: tf.cast(tf.where(counts, v, math.nan), dtype) for k, v in told.items()}
         return told | {"failed_chains": weights.num_failed}
 
-    def _decoded(self, z, seed, sample_axis=0):
-        pixels = self.likelihood(z)
+    def _decoded(self, z, seed, sample_axis=0, seen=None):
+        """New pixels given z; `seen`, the batch and what of it is visible, says no more here."""
+        return self._drawn(self.likelihood(z), seed, sample_axis)
+
+    @staticmethod
+    def _drawn(pixels, seed, sample_axis=0):
         draw = pixels.sample(seed=samplers.fold_in(seed, "draw"))
         return flagged(
             {

@@ -85,6 +85,10 @@ class TrainableModel(PreparesForScores, FittedModel):
         """
         return batch
 
+    def without_answers(self, batch: dict) -> dict:
+        """The batch as validation and scores show it: what the model is to tell is not in it."""
+        return batch
+
     def amortise(self, batch: dict, seed: Seed) -> dict:
         """Encoder outputs and draws that carry a gradient; {} if there are none."""
         return {}

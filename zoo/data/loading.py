@@ -9,10 +9,10 @@ import tensorflow as tf
 from absl import logging
 
 from zoo.core.checks import UsageError, check_count
-from zoo.core.fields import Field, IndexField
+from zoo.core.fields import Field, IndexField, label_counts
 from zoo.core.pipeline import pipeline
 from zoo.data.registry import levels_of, read_source
-from zoo.data.splits import checked, held_out
+from zoo.data.splits import checked, few_labels, held_out
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Data:
         its split, whose field is that of the training split.
       num_examples: number of examples of each split, by name.
       levels: grey levels that a pixel can have, in the source.
+      label_counts: how many training examples have the label of each class; () without labels.
     """
 
     train: tf.data.Dataset
@@ -38,6 +39,7 @@ class Data:
     fields: dict[str, Field]
     num_examples: dict[str, int]
     levels: int = 256
+    label_counts: tuple[int, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -53,6 +55,11 @@ class Data:
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes, by their numbers in `y`; () where these are all there is."""
         return self.fields["y"].class_names if "y" in self.fields else ()
+
+    @property
+    def label_share(self) -> float:
+        """The share of the training examples that have a label."""
+        return sum(self.label_counts) / self.num_examples["train"] if self.label_counts else 0.0
 
     @functools.cached_property
     def mean_image(self) -> np.ndarray:
@@ -83,6 +90,7 @@ def load(
     channels: int | None = None,
     grey: bool = False,
     invert: bool = False,
+    num_labels: int | None = None,
     verbose: bool = True,
     **options,
 ) -> Data:
@@ -106,13 +114,16 @@ def load(
     Args:
       source: one of the above.
       batch_size: examples in a batch; all training examples, and a warning, where there are fewer.
-      seed: of the order of training batches. The splits do not depend on it.
+      seed: of the order of training batches, and of which labels are kept. The splits do not depend
+        on it.
       data_dir: where TFDS keeps prepared data; its own default if None.
       size: height and width to resize images to: one number, two, or "32x48", height first.
       crop: cut out the middle in the shape of `size` first; else images are squeezed into it.
       channels: 1 reduces colours to grey, 3 repeats grey; None keeps what there is.
       grey: the same as `channels=1`.
       invert: exchange black and white, for ink on paper.
+      num_labels: so many training examples keep their label, equally many of each class; the
+        others are not labelled, -1. None keeps all.
       verbose: whether to show a progress bar for files and TFDS.
       **options: what only this source takes.
 
@@ -133,6 +144,8 @@ def load(
     for name in ("test", "validation"):
         if name not in splits:
             splits = held_out(splits, name)
+    if num_labels is not None:
+        splits["train"] = few_labels(splits["train"], fields, num_labels, seed)
     num_examples = {name: len(arrays["x"]) for name, arrays in splits.items()}
     if batch_size > num_examples["train"]:
         logging.warning(
@@ -149,4 +162,7 @@ def load(
         fields=fields | {"index": IndexField(num_examples=num_examples["train"])},
         num_examples=num_examples,
         levels=levels_of(str(source)),
+        label_counts=label_counts(splits["train"]["y"], fields["y"].num_classes)
+        if "y" in fields
+        else (),
     )

@@ -1,11 +1,13 @@
 """What a model must know of data, of whatever a user has of them."""
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
 from zoo.core.batches import as_batch
 from zoo.core.checks import UsageError
-from zoo.core.fields import PixelField, check_batch
+from zoo.core.fields import LabelField, PixelField, check_batch, label_counts
 from zoo.core.pipeline import pipeline
 from zoo.data.loading import Data
 
@@ -36,7 +38,8 @@ def as_data(given) -> Data:
         shape = np.shape(arrays.get("x"))
         if len(shape) >= 2:
             x = check_batch({"x": PixelField(shape[1:])}, arrays)["x"]
-            return _of(shape[1:], pipeline({"x": x}, min(len(x), 1000)), {"train": len(x)})
+            made = _of(shape[1:], pipeline({"x": x}, min(len(x), 1000)), {"train": len(x)})
+            return made if arrays.get("y") is None else _labelled(made, arrays["y"])
     raise UsageError(
         "data must be what zoo.data.load returns, an array of examples [N, ...event], a batched "
         f"tf.data pipeline, or the shape of one example; it was {_told(given)}."
@@ -48,6 +51,17 @@ _ARRAYS = (np.ndarray, tf.Tensor, dict)
 
 def _of(shape, train=None, num_examples=None):
     return Data(train, None, None, {"x": PixelField(shape)}, num_examples or {})
+
+
+def _labelled(data, labels):
+    """The same data with what labels there are."""
+    labels = LabelField(num_classes=2**31 - 1).check("y", labels)
+    num_classes = int(labels.max()) + 1
+    return dataclasses.replace(
+        data,
+        fields=data.fields | {"y": LabelField(num_classes=num_classes)},
+        label_counts=label_counts(labels, num_classes),
+    )
 
 
 def _is_shape(given):

@@ -43,8 +43,9 @@ class DeepLatentModel(LatentVariableModel):
         **kwargs,
     ):
         decoder = as_network("decoder", decoder)
-        event_shape = tuple(decoder.output_shape[1:])
         dtype = density_dtype(kwargs.pop("dtype", None))
+        likelihood = get_likelihood(likelihood, dtype)
+        event_shape = likelihood.event_shape(tuple(decoder.output_shape[1:]))
         super().__init__(fields={"x": PixelField(event_shape, dtype)}, dtype=dtype, **kwargs)
         if encoder is not None:
             self.encoder = as_network("encoder", encoder, event_shape)
@@ -55,7 +56,7 @@ class DeepLatentModel(LatentVariableModel):
                 )
             check_unshared(encoder=self.encoder, decoder=decoder)
         self.decoder = decoder
-        self.observation_model = get_likelihood(likelihood, dtype)
+        self.observation_model = likelihood
         self.observation_model.check_decoder(decoder)
         self.latent_dim = decoder.input_shape[-1]
         self.built = True

@@ -182,7 +182,7 @@ class ExactDensityModel(AnswersRequests):
         z = self.prior.sample([num_samples, 1], samplers.fold_in(seed, "prior"))
         return self._decoded(given.get("temperature", 1.0) * z, seed, sample_axis=1)
 
-    def _decoded(self, z, seed, sample_axis=0):
+    def _decoded(self, z, seed, sample_axis=0, seen=None):
         pixels = tf.squeeze(self.expected(z), sample_axis)
         x = tf.round(pixels * (self.levels - 1)) / (self.levels - 1)
         return flagged({"x": x, "mean": pixels})

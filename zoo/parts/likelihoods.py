@@ -64,6 +64,10 @@ class Likelihood(Part):
                 "give that layer activation=None."
             )
 
+    def event_shape(self, outputs_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Tells the shape of x, given that of a decoder's outputs, which is the same here."""
+        return outputs_shape
+
     def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
         """Makes the law of independent pixels.
 

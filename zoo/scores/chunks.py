@@ -85,7 +85,8 @@ def prepare(model, seed: Seed) -> dict[str, float]:
 
 
 def preprocessed(model, batch: dict[str, np.ndarray], seed: Seed) -> dict[str, np.ndarray]:
-    """What the model explains of examples: grey levels are binarised once, if need be.
+    """What the model explains of examples: grey levels are binarised once, if need be, and what it
+    is to tell, such as labels, is not in it.
 
     Args:
       model: which says what it explains.
@@ -96,7 +97,7 @@ def preprocessed(model, batch: dict[str, np.ndarray], seed: Seed) -> dict[str, n
       The batch, in which fields are replaced.
     """
     tensors = {name: tf.constant(value) for name, value in batch.items()}
-    explained = model.preprocess(tensors, samplers.fold_in(seed, "observe"))
+    explained = model.preprocess(model.without_answers(tensors), samplers.fold_in(seed, "observe"))
     return {name: value.numpy() for name, value in explained.items()}
 
 

@@ -1,0 +1,179 @@
+"""The base of models that tell the classes of images, of which few have a label."""
+
+import numpy as np
+import tensorflow as tf
+
+import samplers
+from samplers.random import Seed
+from zoo.core.abilities import ability
+from zoo.core.checks import UsageError, check_count, check_count_or_0
+from zoo.core.compiled import compiled_method
+from zoo.core.fields import LabelField, check_classes
+from zoo.core.generative import Endpoint, flagged, to_numpy, uncompiled
+from zoo.core.latent import LatentVariableModel
+from zoo.core.seeds import resolved
+
+
+class ClassifyingModel(LatentVariableModel):
+    """The base of models with latents, and classes that they tell; labels are the field `y`.
+
+    A label is -1 where there is none. Scores and validation never show labels to a model.
+    """
+
+    def set_classes(self, num_classes: int, label_share: float) -> None:
+        """Says which labels training takes; a constructor calls it.
+
+        Args:
+          num_classes: C.
+          label_share: the share of training examples that have a label, in (0, 1].
+
+        Raises:
+          UsageError: for a value out of its range.
+        """
+        check_count(num_classes=num_classes)
+        if not 0 < label_share <= 1:
+            raise UsageError(
+                f"label_share must be greater than 0 and at most 1; it was {label_share!r}."
+            )
+        self.num_classes, self.label_share = num_classes, float(label_share)
+        self._fields["y"] = LabelField(
+            num_classes=num_classes, taught=True, complete=self.label_share == 1
+        )
+
+    @ability
+    def class_log_probs(self, batch: dict) -> tf.Tensor:
+        """Classifies images, whose labels are not looked at.
+
+        Args:
+          batch: [B, ...] each, of grey levels or as the model explains them.
+
+        Returns:
+          log q(y given x), [B, C].
+        """
+        raise NotImplementedError
+
+    @ability
+    def class_log_likelihoods(self, batch: dict, num_samples: int, seed: Seed) -> tf.Tensor:
+        """Estimates log p(x given y) of every class by importance sampling with q(z given x, y).
+
+        Args:
+          batch: what the model explains, [B, ...] each, whose labels are not looked at.
+          num_samples: draws for each class.
+          seed: int or int32[2].
+
+        Returns:
+          Nats, [B, C].
+        """
+        raise NotImplementedError
+
+    def without_answers(self, batch):
+        if "y" not in batch:
+            return batch
+        return batch | {"y": tf.fill(tf.shape(batch["y"]), -1)}
+
+    @property
+    def inference_fields(self):
+        return super().inference_fields | {"y": LabelField(num_classes=self.num_classes)}
+
+    @property
+    def sample_fields(self):
+        """A class `y`, or -1 for any."""
+        return {"y": LabelField(num_classes=self.num_classes, batched=False)}
+
+    @property
+    def reconstruct_fields(self):
+        """A class `as_label` in which z is decoded, an analogy; -1 for the example's own."""
+        return {"as_label": LabelField(num_classes=self.num_classes)}
+
+    def classify(self, x, seed: Seed = 0, *, num_samples: int = 0) -> dict[str, np.ndarray]:
+        """Tells the classes of images.
+
+        Args:
+          x: [B, ...event], pixels in [0, 1]; or a dictionary of the model's fields.
+          seed: int or int32[2], of those draws, and of the binarisation, where there is one.
+          num_samples: draws for each class, from which p(x given y) is estimated by importance
+            sampling, and p(y given x) by that; 0 for the classifier q(y given x), which sees grey
+            levels as they are.
+
+        Returns:
+          `probabilities` [B, C]; `y`, the most probable class, [B]; and `finite`, [B].
+
+        Raises:
+          UsageError: for what the fields' checks refuse, or another number of samples.
+        """
+        check_count_or_0(num_samples=num_samples)
+        batch = self._batch(x)
+        if num_samples:
+            found = self._classify_by_likelihood(batch, resolved(seed), tf.constant(num_samples))
+        else:
+            found = self._classify(batch)
+        return to_numpy("classify", found)
+
+    @compiled_method
+    def _classify(self, batch):
+        return _classified(self.class_log_probs(batch))
+
+    @compiled_method
+    def _classify_by_likelihood(self, batch, seed, num_samples):
+        observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
+        key = samplers.fold_in(seed, "classify")
+        return _classified(self.class_log_likelihoods(observed, num_samples, key))
+
+    def signatures(self):
+        method = uncompiled(self, "_classify")
+        classify = Endpoint(lambda x: method({"x": x}), {"x": self.fields["x"]})
+        return super().signatures() | {"classify": classify}
+
+    def test_step(self, data):
+        metrics = super().test_step(data)
+        share = self.share(data, self.inference_fields)
+        labelled = share.batch["y"] >= 0
+        predicted = tf.argmax(self.class_log_probs(share.batch), -1, tf.int32)
+        correct = tf.cast(labelled & (predicted == share.batch["y"]), self.dtype)
+        counted = share.counted({"accuracy": correct, "labelled": labelled})
+        num_labelled = tf.reduce_sum(tf.cast(counted["labelled"], tf.int32))
+        return metrics | self.track({"accuracy": counted["accuracy"]}, num_labelled)
+
+
+def taught_by(data, num_classes: int | None, label_share: float | None) -> tuple[int, float]:
+    """What a model must know of the labels of its data.
+
+    Args:
+      data: what `as_data` returned.
+      num_classes: of a user; None for that of the data.
+      label_share: of a user; None for that of the data.
+
+    Returns:
+      The number of classes, and the share of training examples that have a label.
+
+    Raises:
+      UsageError: if they are not known, or a class has no label.
+    """
+    if data.label_counts:
+        check_classes("data: y", data.label_counts, data.class_names)
+    given = {"num_classes": num_classes, "label_share": label_share}
+    known = {"num_classes": data.num_classes, "label_share": data.label_share}
+    for name, value in given.items():
+        if value is None and not known[name]:
+            raise UsageError(f"{name} must be given for data without labels.")
+    found = {name: known[name] if value is None else value for name, value in given.items()}
+    check_count(num_classes=found["num_classes"])
+    return found["num_classes"], found["label_share"]
+
+
+def labels(batch: dict) -> tf.Tensor:
+    """The labels of a batch, [B]; -1 where it has none."""
+    if "y" in batch:
+        return batch["y"]
+    return tf.fill([tf.shape(batch["x"])[0]], -1)
+
+
+def every_class(y: tf.Tensor, num_classes: int) -> tf.Tensor:
+    """Each class for each of the labels y [B]: int [C, B]."""
+    return tf.repeat(tf.range(num_classes)[:, None], tf.shape(y)[0], axis=1)
+
+
+def _classified(logits):
+    probabilities = tf.nn.softmax(logits)
+    found = flagged({"probabilities": probabilities})
+    return found | {"y": tf.argmax(logits, -1, tf.int32)}

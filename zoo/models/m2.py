@@ -1,0 +1,365 @@
+"""Semi-supervised variational autoencoders whose images have a class (Kingma et al. 2014)."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import layers
+import samplers
+from samplers.random import Seed
+from zoo.core.checks import UsageError, check_count, check_counts, check_positive, check_seed
+from zoo.core.dtypes import networks_of
+from zoo.core.latent import Proposal
+from zoo.core.networks import as_network, check_unshared
+from zoo.core.registry import Paper, register
+from zoo.data import as_data
+from zoo.models.class_conditional import ClassConditionalModel
+from zoo.models.classifying import every_class, labels, taught_by
+from zoo.models.deep_latent import variables_of
+from zoo.parts.likelihoods import Likelihood
+from zoo.parts.part import Part
+from zoo.parts.posterior import check_scores_any_z
+from zoo.parts.posteriors import get_posterior
+
+tfd = tfp.distributions
+
+KINGMA_2014 = Paper(
+    authors=(
+        "Kingma, Diederik P.",
+        "Rezende, Danilo Jimenez",
+        "Mohamed, Shakir",
+        "Welling, Max",
+    ),
+    title="Semi-supervised Learning with Deep Generative Models",
+    year=2014,
+    venue="Advances in Neural Information Processing Systems 27",
+)
+
+
+@register(
+    tiny={"latent_dim": 4, "hidden": (16,), "label_share": 0.1},
+    variants={"all labelled": {"label_share": 1.0}},
+    paper=KINGMA_2014,
+)
+class M2(ClassConditionalModel):
+    """M2, a semi-supervised variational autoencoder: a class and a style make an image.
+
+    y ~ uniform over C classes, z ~ N(0, I), x ~ p(x given y, z); q(y given x) is a classifier,
+    q(z given x, y) an encoder (Kingma et al. 2014, section 3). Labels are -1 where there is none.
+    Training climbs, of a labelled example, -L(x, y) = E_q[log p(x, y, z) - log q(z given x, y)];
+    of another -U(x) = sum_y q(y given x) (-L(x, y)) + H(q(y given x)), all classes summed; and in
+    the mean over examples, `classification_weight` times the mean of log q(y given x) over the
+    labelled ones (eq. 9, where alpha is that weight times the number of examples).
+
+    Args:
+      encoder: Keras model from images [N, ...event] to features [N, F].
+      decoder: Keras model from [N, K + C], z and the one-hot class, to what the likelihood asks
+        for, [N, ...event].
+      classifier: Keras model from images to logits of q(y given x), [N, C].
+      posterior_network: Keras model from [N, F + C], the features and the one-hot class, to the
+        features of the posterior part, which of a mean-field one are mu, then log sigma.
+      likelihood: as `VAE`.
+      posterior: as `VAE`, of those that can score any z.
+      label_share: the share of training examples that have a label, in (0, 1]; with 1 no class is
+        summed over in training, and all examples must have theirs.
+      classification_weight: of the classifier's log-likelihood.
+      **kwargs: `seed`, of training and of default draws.
+
+    Raises:
+      UsageError: if the networks do not fit each other, hold batch normalisation or dropout or
+        share layers, or a value is not one of the above.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        classifier: keras.Model,
+        posterior_network: keras.Model,
+        *,
+        likelihood: str | dict | Likelihood = "bernoulli",
+        posterior: str | dict | Part = "mean_field",
+        label_share: float = 1.0,
+        classification_weight: float = 0.1,
+        **kwargs,
+    ):
+        classifier = as_network("classifier", classifier, encoder.input_shape[1:])
+        (num_classes,) = classifier.output_shape[1:]
+        super().__init__(
+            decoder,
+            num_classes=num_classes,
+            label_share=label_share,
+            likelihood=likelihood,
+            encoder=encoder,
+            **kwargs,
+        )
+        check_positive(classification_weight=classification_weight)
+        self.classification_weight = float(classification_weight)
+        self.classifier = classifier
+        self.posterior_network = as_network("posterior_network", posterior_network)
+        self.posterior_part = get_posterior(posterior, self.dtype, self.seed)
+        check_scores_any_z(self.posterior_part)
+        _check_inputs("classifier", self.classifier, self.fields["x"].shape)
+        features = self.encoder.output_shape[-1] + num_classes
+        _check_inputs("posterior_network", self.posterior_network, (features,))
+        self.posterior_part.check_encoder(self.posterior_network, self.latent_dim)
+        check_unshared(
+            encoder=self.encoder,
+            decoder=self.decoder,
+            classifier=self.classifier,
+            posterior_network=self.posterior_network,
+            posterior=self.posterior_part,
+        )
+
+    @classmethod
+    def for_data(
+        cls,
+        data,
+        *,
+        latent_dim: int = 50,
+        hidden: Sequence[int] = (500, 500),
+        activation: str = "softplus",
+        num_classes: int | None = None,
+        label_share: float | None = None,
+        encoder: keras.Model | None = None,
+        decoder: keras.Model | None = None,
+        classifier: keras.Model | None = None,
+        dtype: str | None = None,
+        seed: int = 0,
+        **kwargs,
+    ):
+        """Makes the model with fully connected networks for `data`, unless others are given.
+
+        The encoder has the first hidden layer, the posterior network the others, so that an image
+        goes through the widest matrix once, whatever the number of classes.
+
+        Args:
+          data: what `zoo.data.load` returns, or else `zoo.data.as_data` takes.
+          latent_dim: number of latents K.
+          hidden: units of each hidden layer, in all networks (in reverse order in the decoder).
+          activation: of the hidden layers.
+          num_classes: C; None for those of the labels of `data`.
+          label_share: as the constructor; None for that of `data`.
+          encoder: used instead, if given.
+          decoder: used instead, if given.
+          classifier: used instead, if given.
+          dtype: as `VAE.for_data`.
+          seed: of the initial weights, of training and of default draws.
+          **kwargs: as the constructor.
+
+        Returns:
+          The model.
+
+        Raises:
+          UsageError: as the constructor, for a value out of its range, or for data of which a class
+            has no label.
+        """
+        data = as_data(data)
+        check_seed(seed=seed)
+        check_count(latent_dim=latent_dim)
+        check_counts(hidden=hidden)
+        num_classes, label_share = taught_by(data, num_classes, label_share)
+        posterior = get_posterior(kwargs.pop("posterior", "mean_field"), dtype, seed)
+        start, decoded = posterior.start_features(latent_dim), (latent_dim + num_classes,)
+        seeds = iter(range(seed, seed + 4000, 1000))
+
+        def network(name, inputs, units, outputs, **settings):
+            settings |= {"activation": activation, "seed": next(seeds), "name": name}
+            return layers.mlp(inputs, units, outputs, **settings)
+
+        with networks_of(dtype):
+            made = network("encoder", data.shape, hidden[:1], None)
+            encoder = as_network("encoder", encoder or made, data.shape)
+            made = network("decoder", decoded, tuple(reversed(hidden)), data.shape)
+            decoder = as_network("decoder", decoder or made, decoded)
+            made = network("classifier", data.shape, hidden, (num_classes,))
+            classifier = as_network("classifier", classifier or made, data.shape)
+            features = (encoder.output_shape[-1] + num_classes,)
+            posterior_network = network(
+                "posterior_network", features, hidden[1:], start.shape, output_bias=start
+            )
+        return cls(
+            encoder,
+            decoder,
+            classifier,
+            posterior_network,
+            posterior=posterior,
+            label_share=label_share,
+            dtype=dtype,
+            seed=seed,
+            **kwargs,
+        )
+
+    # Inference.
+
+    def class_log_probs(self, batch):
+        """As the base, by the classifier."""
+        logits = layers.fold(self.classifier, batch["x"], len(self.fields["x"].shape))
+        return tf.nn.log_softmax(logits)
+
+    def posterior_features(self, batch: dict, y: tf.Tensor) -> tf.Tensor:
+        """Encodes images together with classes.
+
+        Args:
+          batch: what the model explains, [B, ...] each.
+          y: classes, int [A, B].
+
+        Returns:
+          What q(z given x, y) is made of, [A, B, F].
+        """
+        features = tf.repeat(self.features(batch["x"])[None], tf.shape(y)[0], axis=0)
+        joined = tf.concat([features, self._one_hot(y)], -1)
+        return layers.fold(self.posterior_network, joined)
+
+    def posterior_distribution(self, batch):
+        """As the base: the mixture over classes of q(y given x) q(z given x, y).
+
+        Where there is a label it is q(z given x, y) of that alone.
+        """
+        labelled = labels(batch)
+        y = every_class(labelled, self.num_classes)
+        features = tf.transpose(self.posterior_features(batch, y), [1, 0, 2])
+        given = self._one_hot(labelled) > 0
+        logits = tf.where(
+            (labelled < 0)[:, None],
+            self.class_log_probs(batch),
+            tf.where(given, tf.constant(0.0, self.dtype), -np.inf),
+        )
+        q = self.posterior_part.distribution(features)
+        return tfd.MixtureSameFamily(tfd.Categorical(logits=logits), q)
+
+    def propose(self, batch, num_samples, seed):
+        """As the base, by draws of that mixture."""
+        q = self.posterior_distribution(batch)
+        z = q.sample(num_samples, seed=samplers.as_seed(seed))
+        return Proposal(z, q.log_prob(z), q)
+
+    def infer(self, batch, num_samples, seed):
+        """As the base, by draws of q(z given x), or of q(z given x, y) where there is a label."""
+        return self.propose(batch, num_samples, seed).z, {}
+
+    def class_log_likelihoods(self, batch, num_samples, seed):
+        """As the base; a draw of each class at a time."""
+        y = every_class(labels(batch), self.num_classes)
+        features = self.posterior_features(batch, y)
+
+        def add(k, log_sum):
+            proposal = self.propose_by_class(features, samplers.fold_in(seed, k))
+            log_weights = self.log_joint_of(batch, y, proposal.z) - proposal.log_q
+            return k + 1, tf.reduce_logsumexp([log_sum, log_weights], 0)
+
+        start = tf.fill(tf.shape(y), tf.constant(-np.inf, self.dtype))
+        _, log_sum = tf.while_loop(lambda k, _: k < num_samples, add, [0, start])
+        log_mean = log_sum - tf.math.log(tf.cast(num_samples, self.dtype))
+        return tf.transpose(log_mean) + np.log(self.num_classes)  # log p(x, y) without log p(y)
+
+    def propose_by_class(self, features: tf.Tensor, seed: Seed) -> Proposal:
+        """Draws from q(z given x, y) once.
+
+        Args:
+          features: of images and classes, as `posterior_features` returns them, [A, B, F].
+          seed: int or int32[2].
+
+        Returns:
+          z [A, B, K] with its log density [A, B].
+        """
+        shape = tf.shape(features)[:2]
+        proposal = self.posterior_part.propose(flat(features), 1, seed)
+        z = tf.reshape(proposal.z, [*tf.unstack(shape), self.latent_dim])
+        return Proposal(z, tf.reshape(proposal.log_q, shape))
+
+    def log_joint_of(self, batch: dict, y: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        """log p(x, y, z) at classes y [A, B] and z [A, B, K], in nats, [A, B]."""
+        pixels = self.observation_model.distribution(self.decode(z, y))
+        log_likelihood = tfd.Independent(pixels, len(self.fields["x"].shape)).log_prob(batch["x"])
+        return self.prior.log_prob(z) - np.log(self.num_classes) + log_likelihood
+
+    # Training.
+
+    @property
+    def parameter_groups(self):
+        return {"bound": self.trainable_variables}
+
+    @property
+    def inference_and_generation(self) -> dict[str, list]:
+        """The groups of methods whose decoder learns from other latents than the encoder."""
+        inference = self.encoder, self.classifier, self.posterior_network, self.posterior_part
+        generation = self.decoder, self.observation_model
+        return {
+            "inference": variables_of(*inference),
+            "generation": variables_of(*generation),
+        }
+
+    def amortise(self, batch, seed):
+        y = batch["y"]
+        # The classes that are summed over: a label alone where every example has one.
+        y = y[None] if self.label_share == 1 else every_class(y, self.num_classes)
+        features = self.posterior_features(batch, y)
+        return {
+            "y": y,
+            "features": features,
+            "proposal": self.propose_by_class(features, seed),
+            "class_log_probs": self.class_log_probs(batch),
+        }
+
+    def class_weights(self, batch: dict, context: dict) -> tuple[tf.Tensor, tf.Tensor]:
+        """What the classes count in the bound.
+
+        Args:
+          batch: what the model explains, [B, ...] each.
+          context: what `amortise` returned.
+
+        Returns:
+          Of a labelled example 1 for its label, and else q(y given x): [A, B]; and the entropy of
+          that, [B].
+        """
+        labelled = batch["y"] >= 0
+        log_q = context["class_log_probs"]
+        given = tf.cast(context["y"] == batch["y"], self.dtype)
+        if self.label_share == 1:
+            return given, tf.zeros_like(given[0])
+        weights = tf.where(labelled, given, tf.transpose(tf.exp(log_q)))
+        entropy = -tf.reduce_sum(tf.exp(log_q) * log_q, -1)
+        return weights, tf.where(labelled, 0.0, entropy)
+
+    def objectives(self, batch, context, latents, seed):
+        proposal, log_q = context["proposal"], context["class_log_probs"]
+        log_joint = self.log_joint_of(batch, context["y"], proposal.z)
+        weights, entropy = self.class_weights(batch, context)
+        bound = tf.reduce_sum(weights * (log_joint - proposal.log_q), 0) + entropy  # -L, or -U
+        bound = tf.reduce_mean(bound)
+        of_label = tf.reduce_sum(self._one_hot(batch["y"]) * log_q, -1)  # 0 without a label
+        # In the mean over batches that of the labelled examples, how many of them a batch may have.
+        cross_entropy = -tf.reduce_mean(of_label) / self.label_share
+        objective = -bound + self.classification_weight * cross_entropy
+        return {"bound": objective}, {"bound": bound, "cross_entropy": cross_entropy}
+
+    def get_config(self):
+        networks = {
+            "encoder": self.encoder,
+            "classifier": self.classifier,
+            "posterior_network": self.posterior_network,
+            "posterior": self.posterior_part,
+        }
+        serialized = {k: keras.saving.serialize_keras_object(v) for k, v in networks.items()}
+        return (
+            super().get_config()
+            | serialized
+            | {
+                "label_share": self.label_share,
+                "classification_weight": self.classification_weight,
+            }
+        )
+
+
+def flat(features: tf.Tensor) -> tf.Tensor:
+    """Features of images and classes, [A, B, F], as the posterior part takes them, [A B, F]."""
+    return tf.reshape(features, [-1, features.shape[-1]])
+
+
+def _check_inputs(name, network, shape):
+    if network.input_shape[1:] != shape:
+        raise UsageError(f"{name} must take {shape}; it takes {network.input_shape[1:]}.")
