@@ -5,7 +5,8 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from zoo.core.fields import IndexField, LabelField, PixelField
+from zoo.core.fields import IndexField, PixelField
+from zoo.core.labels import LabelField
 
 X = np.linspace(0, 1, 24).astype(np.float32).reshape(12, 2)
 Y = np.arange(12) % 3

@@ -6,6 +6,7 @@ All files of this folder are imported, which registers the sources.
 import importlib
 import pkgutil
 
+from zoo.data.labels import taught_by
 from zoo.data.loading import Data, load
 from zoo.data.masks import MASKS, completion_masks, hidden_mse, mask
 from zoo.data.own_data import as_data
@@ -27,4 +28,5 @@ __all__ = [
     "mask",
     "register_source",
     "sources",
+    "taught_by",
 ]

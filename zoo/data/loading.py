@@ -9,10 +9,12 @@ import tensorflow as tf
 from absl import logging
 
 from zoo.core.checks import UsageError, check_count
-from zoo.core.fields import Field, IndexField, label_counts
+from zoo.core.fields import Field, IndexField
+from zoo.core.labels import label_counts
 from zoo.core.pipeline import pipeline
+from zoo.data.labels import few_labels
 from zoo.data.registry import levels_of, read_source
-from zoo.data.splits import checked, few_labels, held_out
+from zoo.data.splits import checked, held_out
 
 
 @dataclasses.dataclass(frozen=True)

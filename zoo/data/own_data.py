@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from zoo.core.batches import as_batch
 from zoo.core.checks import UsageError
-from zoo.core.fields import LabelField, PixelField, check_batch, label_counts
+from zoo.core.fields import PixelField, check_batch
+from zoo.core.labels import LabelField, label_counts
 from zoo.core.pipeline import pipeline
 from zoo.data.loading import Data
 

@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.core.checks import UsageError, check_count, check_flag
-from zoo.core.fields import Field, LabelField, PixelField, label_counts
+from zoo.core.fields import Field, PixelField
+from zoo.core.labels import LabelField
 from zoo.core.progress import verbosity
 
 SPLITS = ("train", "validation", "test")
@@ -184,47 +185,6 @@ def held_out(splits: Splits, name: str) -> Splits:
         part: {key: array[index] for key, array in splits["train"].items()}
         for part, index in parts.items()
     }
-
-
-def few_labels(split: Split, fields: dict[str, Field], num_labels: int, seed: int) -> Split:
-    """Takes the labels of all but some examples away, of which each class has equally many.
-
-    Args:
-      split: with labels `y`.
-      fields: those of the data, by name.
-      num_labels: so many examples keep theirs.
-      seed: of their choice.
-
-    Returns:
-      The split, in which the others are -1.
-
-    Raises:
-      UsageError: for data without labels, a number that is no multiple of the number of classes,
-        or a class that has too few.
-    """
-    check_count(num_labels=num_labels)
-    if "y" not in fields:
-        raise UsageError("num_labels must be left out: the data have no labels.")
-    num_classes = fields["y"].num_classes
-    each, rest = divmod(num_labels, num_classes)
-    if rest:
-        raise UsageError(
-            f"num_labels must be a multiple of the number of classes, {num_classes}; it was "
-            f"{num_labels}."
-        )
-    counts = label_counts(split["y"], num_classes)
-    if min(counts) < each:
-        raise UsageError(
-            f"num_labels must be at most {num_classes * min(counts)}: class "
-            f"{counts.index(min(counts))} has {min(counts)}; it was {num_labels}."
-        )
-    # Shuffled, and then by class: the first so many of each.
-    order = np.random.default_rng(seed).permutation(len(split["y"]))
-    kept = [order[split["y"][order] == k][:each] for k in range(num_classes)]
-    kept = np.concatenate(kept)
-    labels = np.full_like(split["y"], -1, dtype=np.int32)
-    labels[kept] = split["y"][kept]
-    return split | {"y": labels}
 
 
 def image_fields(splits: Splits) -> dict[str, Field]:

@@ -9,7 +9,8 @@ import layers
 import samplers
 from zoo.core.checks import UsageError
 from zoo.core.compiled import compiled_method
-from zoo.models.classifying import ClassifyingModel, labels
+from zoo.core.labels import labels
+from zoo.models.classifying import ClassifyingModel
 from zoo.models.deep_latent import DeepLatentGaussianModel
 from zoo.parts.likelihoods import Likelihood
 

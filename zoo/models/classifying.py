@@ -8,10 +8,23 @@ from samplers.random import Seed
 from zoo.core.abilities import ability
 from zoo.core.checks import UsageError, check_count, check_count_or_0
 from zoo.core.compiled import compiled_method
-from zoo.core.fields import LabelField, check_classes
 from zoo.core.generative import Endpoint, flagged, to_numpy, uncompiled
+from zoo.core.labels import LabelField
 from zoo.core.latent import LatentVariableModel
+from zoo.core.registry import Paper
 from zoo.core.seeds import resolved
+
+KINGMA_2014 = Paper(
+    authors=(
+        "Kingma, Diederik P.",
+        "Rezende, Danilo Jimenez",
+        "Mohamed, Shakir",
+        "Welling, Max",
+    ),
+    title="Semi-supervised Learning with Deep Generative Models",
+    year=2014,
+    venue="Advances in Neural Information Processing Systems 27",
+)
 
 
 class ClassifyingModel(LatentVariableModel):
@@ -37,7 +50,7 @@ class ClassifyingModel(LatentVariableModel):
             )
         self.num_classes, self.label_share = num_classes, float(label_share)
         self._fields["y"] = LabelField(
-            num_classes=num_classes, taught=True, complete=self.label_share == 1
+            num_classes=num_classes, taught=True, optional=True, complete=self.label_share == 1
         )
 
     @ability
@@ -73,17 +86,19 @@ class ClassifyingModel(LatentVariableModel):
 
     @property
     def inference_fields(self):
-        return super().inference_fields | {"y": LabelField(num_classes=self.num_classes)}
+        return super().inference_fields | {
+            "y": LabelField(optional=True, num_classes=self.num_classes)
+        }
 
     @property
     def sample_fields(self):
         """A class `y`, or -1 for any."""
-        return {"y": LabelField(num_classes=self.num_classes, batched=False)}
+        return {"y": LabelField(optional=True, num_classes=self.num_classes, batched=False)}
 
     @property
     def reconstruct_fields(self):
         """A class `as_label` in which z is decoded, an analogy; -1 for the example's own."""
-        return {"as_label": LabelField(num_classes=self.num_classes)}
+        return {"as_label": LabelField(optional=True, num_classes=self.num_classes)}
 
     def classify(self, x, seed: Seed = 0, *, num_samples: int = 0) -> dict[str, np.ndarray]:
         """Tells the classes of images.
@@ -133,44 +148,6 @@ class ClassifyingModel(LatentVariableModel):
         counted = share.counted({"accuracy": correct, "labelled": labelled})
         num_labelled = tf.reduce_sum(tf.cast(counted["labelled"], tf.int32))
         return metrics | self.track({"accuracy": counted["accuracy"]}, num_labelled)
-
-
-def taught_by(data, num_classes: int | None, label_share: float | None) -> tuple[int, float]:
-    """What a model must know of the labels of its data.
-
-    Args:
-      data: what `as_data` returned.
-      num_classes: of a user; None for that of the data.
-      label_share: of a user; None for that of the data.
-
-    Returns:
-      The number of classes, and the share of training examples that have a label.
-
-    Raises:
-      UsageError: if they are not known, or a class has no label.
-    """
-    if data.label_counts:
-        check_classes("data: y", data.label_counts, data.class_names)
-    given = {"num_classes": num_classes, "label_share": label_share}
-    known = {"num_classes": data.num_classes, "label_share": data.label_share}
-    for name, value in given.items():
-        if value is None and not known[name]:
-            raise UsageError(f"{name} must be given for data without labels.")
-    found = {name: known[name] if value is None else value for name, value in given.items()}
-    check_count(num_classes=found["num_classes"])
-    return found["num_classes"], found["label_share"]
-
-
-def labels(batch: dict) -> tf.Tensor:
-    """The labels of a batch, [B]; -1 where it has none."""
-    if "y" in batch:
-        return batch["y"]
-    return tf.fill([tf.shape(batch["x"])[0]], -1)
-
-
-def every_class(y: tf.Tensor, num_classes: int) -> tf.Tensor:
-    """Each class for each of the labels y [B]: int [C, B]."""
-    return tf.repeat(tf.range(num_classes)[:, None], tf.shape(y)[0], axis=1)
 
 
 def _classified(logits):

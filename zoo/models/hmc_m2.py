@@ -4,8 +4,9 @@ import tensorflow as tf
 
 from zoo.core.latent import chain_diagnostics
 from zoo.core.registry import register
+from zoo.models.classifying import KINGMA_2014
 from zoo.models.hmc_dlgm import HOFFMAN_2017
-from zoo.models.m2 import KINGMA_2014, M2, flat
+from zoo.models.m2 import M2, flat
 from zoo.models.refinement import RefinedByHMC
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -11,14 +12,13 @@ import samplers
 from zoo.core.checks import UsageError, check_count, check_counts, check_positive
 from zoo.core.compiled import compiled_method
 from zoo.core.dtypes import networks_of
+from zoo.core.labels import labels
 from zoo.core.latent import Proposal
-from zoo.core.registry import register
-from zoo.data import as_data
-from zoo.models.classifying import ClassifyingModel, labels, taught_by
-from zoo.models.feature_prior import FeaturePrior, replaced, used_units
-from zoo.models.m2 import KINGMA_2014, M2
-from zoo.models.vae import VAE
+from zoo.core.registry import get_method, register
+from zoo.data import as_data, taught_by
+from zoo.models.classifying import KINGMA_2014, ClassifyingModel
 from zoo.parts.feature_likelihood import FeatureLikelihood
+from zoo.parts.feature_prior import FeaturePrior, replaced
 
 tfd = tfp.distributions
 
@@ -90,6 +90,9 @@ class M1M2(ClassifyingModel):
         activation: str = "softplus",
         num_classes: int | None = None,
         label_share: float | None = None,
+        classification_weight: float = 0.1,
+        units: Sequence[int] | None = None,
+        train_features: bool | None = None,
         dtype: str | None = None,
         seed: int = 0,
         **kwargs,
@@ -106,9 +109,12 @@ class M1M2(ClassifyingModel):
           activation: of the hidden layers.
           num_classes: as `M2.for_data`.
           label_share: as `M2.for_data`.
+          classification_weight: as `M2`.
+          units: as the constructor; None for those that are not left out.
+          train_features: as the constructor; None where `features` are arguments.
           dtype: as `VAE.for_data`.
           seed: of the initial weights, of training and of default draws.
-          **kwargs: of M2, such as `classification_weight`.
+          **kwargs: as the constructor.
 
         Returns:
           The model.
@@ -127,11 +133,14 @@ class M1M2(ClassifyingModel):
             )
         num_classes, label_share = taught_by(data, num_classes, label_share)
         is_trained = isinstance(features, keras.Model)
-        if is_trained:
+        if train_features is None:
+            train_features = not is_trained
+        if not is_trained:
+            vae = get_method("VAE")
+            features = vae.for_data(data, dtype=dtype, seed=seed + 10_000, **features)
+        if units is None and is_trained:
             units = used_units(features, data, min_stddev)
-        else:
-            features = VAE.for_data(data, dtype=dtype, seed=seed + 10_000, **features)
-            units = list(range(features.latent_dim))
+        units = list(range(features.latent_dim)) if units is None else units
         with networks_of(dtype):
             decoder = layers.mlp(
                 (latent_dim + num_classes,),
@@ -141,7 +150,7 @@ class M1M2(ClassifyingModel):
                 seed=seed + 20_000,
                 name="class_decoder",
             )
-        classes = M2.for_data(
+        classes = get_method("M2").for_data(
             (len(units),),
             latent_dim=latent_dim,
             hidden=hidden,
@@ -152,10 +161,11 @@ class M1M2(ClassifyingModel):
             likelihood=FeatureLikelihood(dtype=features.dtype),
             dtype=dtype,
             seed=seed,
+            classification_weight=classification_weight,
             name="classes",
-            **kwargs,
         )
-        return cls(features, classes, units=units, train_features=not is_trained, seed=seed)
+        arguments = {"units": units, "train_features": train_features, "seed": seed}
+        return cls(features, classes, **arguments, **kwargs)
 
     # Densities.
 
@@ -274,3 +284,32 @@ class M1M2(ClassifyingModel):
         serialized = {k: keras.saving.serialize_keras_object(v) for k, v in models.items()}
         own = {"units": self.units, "train_features": self.train_features}
         return super().get_config() | serialized | own
+
+
+def used_units(model, data, min_stddev: float, num_images: int = 1000) -> list[int]:
+    """Tells which latents a trained model uses.
+
+    Args:
+      model: with a posterior that can score any z.
+      data: what `zoo.data.as_data` returned.
+      min_stddev: of the posterior means over images.
+      num_images: of the training images, in the order of the first epoch.
+
+    Returns:
+      The numbers of the latents whose means have a larger standard deviation.
+
+    Raises:
+      UsageError: if there are none, or no images.
+    """
+    if data.train is None:
+        raise UsageError("data must hold images, and not their shape alone, for trained features.")
+    images = data.train.unbatch().take(num_images).batch(num_images)
+    x = next(iter(images))["x"]
+    observed = model.preprocess({"x": x}, samplers.as_seed(0))
+    deviations = np.std(model.posterior_distribution(observed).mean(), axis=0)
+    if not (deviations > min_stddev).any():
+        raise UsageError(
+            f"min_stddev must be below the largest standard deviation of a latent's means over "
+            f"images, {deviations.max():.3g}; it was {min_stddev}."
+        )
+    return np.flatnonzero(deviations > min_stddev).tolist()

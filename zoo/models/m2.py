@@ -12,12 +12,13 @@ import samplers
 from samplers.random import Seed
 from zoo.core.checks import UsageError, check_count, check_counts, check_positive, check_seed
 from zoo.core.dtypes import networks_of
+from zoo.core.labels import every_class, labels
 from zoo.core.latent import Proposal
 from zoo.core.networks import as_network, check_unshared
-from zoo.core.registry import Paper, register
-from zoo.data import as_data
+from zoo.core.registry import register
+from zoo.data import as_data, taught_by
 from zoo.models.class_conditional import ClassConditionalModel
-from zoo.models.classifying import every_class, labels, taught_by
+from zoo.models.classifying import KINGMA_2014
 from zoo.models.deep_latent import variables_of
 from zoo.parts.likelihoods import Likelihood
 from zoo.parts.part import Part
@@ -25,18 +26,6 @@ from zoo.parts.posterior import check_scores_any_z
 from zoo.parts.posteriors import get_posterior
 
 tfd = tfp.distributions
-
-KINGMA_2014 = Paper(
-    authors=(
-        "Kingma, Diederik P.",
-        "Rezende, Danilo Jimenez",
-        "Mohamed, Shakir",
-        "Welling, Max",
-    ),
-    title="Semi-supervised Learning with Deep Generative Models",
-    year=2014,
-    venue="Advances in Neural Information Processing Systems 27",
-)
 
 
 @register(
@@ -106,13 +95,7 @@ class M2(ClassConditionalModel):
         features = self.encoder.output_shape[-1] + num_classes
         _check_inputs("posterior_network", self.posterior_network, (features,))
         self.posterior_part.check_encoder(self.posterior_network, self.latent_dim)
-        check_unshared(
-            encoder=self.encoder,
-            decoder=self.decoder,
-            classifier=self.classifier,
-            posterior_network=self.posterior_network,
-            posterior=self.posterior_part,
-        )
+        check_unshared(decoder=self.decoder, posterior=self.posterior_part, **self._networks)
 
     @classmethod
     def for_data(
@@ -337,14 +320,14 @@ class M2(ClassConditionalModel):
         objective = -bound + self.classification_weight * cross_entropy
         return {"bound": objective}, {"bound": bound, "cross_entropy": cross_entropy}
 
+    @property
+    def _networks(self):
+        names = ("encoder", "classifier", "posterior_network")
+        return {name: getattr(self, name) for name in names}
+
     def get_config(self):
-        networks = {
-            "encoder": self.encoder,
-            "classifier": self.classifier,
-            "posterior_network": self.posterior_network,
-            "posterior": self.posterior_part,
-        }
-        serialized = {k: keras.saving.serialize_keras_object(v) for k, v in networks.items()}
+        parts = self._networks | {"posterior": self.posterior_part}
+        serialized = {k: keras.saving.serialize_keras_object(v) for k, v in parts.items()}
         return (
             super().get_config()
             | serialized

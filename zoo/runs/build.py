@@ -11,7 +11,9 @@ from zoo.core.abilities import defines
 from zoo.core.checks import UsageError, check_count
 from zoo.core.registry import get_method
 from zoo.core.replicas import takes_several_steps
+from zoo.runs.defaults import model_arguments
 from zoo.runs.optimizers import make_optimizer
+from zoo.runs.workdir import load
 
 
 def load_data(config: ml_collections.ConfigDict) -> data.Data:
@@ -35,7 +37,8 @@ def build(config: ml_collections.ConfigDict, dataset: data.Data) -> keras.Model:
       The model.
 
     Raises:
-      UsageError: for an unknown method or optimizer, or an argument it does not take.
+      UsageError: for an unknown method or optimizer, an argument it does not take, or a work
+        directory of a part that has no trained model.
     """
     check_count(
         **{
@@ -48,6 +51,9 @@ def build(config: ml_collections.ConfigDict, dataset: data.Data) -> keras.Model:
         optimizer = make_optimizer(**config.optimizer, num_steps=num_steps)
     arguments = config.model.to_dict()
     method = get_method(arguments.pop("name"))
+    for name in model_arguments(method) & arguments.keys():
+        if isinstance(arguments[name], str):  # the work directory of a trained one
+            arguments[name] = load(arguments[name])
     with _taking(f"model: {method.__name__}"):
         model = method.for_data(dataset, seed=config.seed, **arguments)
     # Before it is trained: a posterior that scores its own draws alone is annealed from the prior.

@@ -49,6 +49,9 @@ def resolve(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
         key: defaults[key] | value if key in defaults else value for key, value in given.items()
     }
     resolved["data"]["source"] = data.absolute_source(resolved["data"]["source"])
+    for name in model_arguments(get_method(config.model.name)):
+        if isinstance(resolved["model"].get(name), str):
+            resolved["model"][name] = _absolute(resolved["model"][name])
     if resolved["data"]["data_dir"] is not None:
         resolved["data"]["data_dir"] = _absolute(resolved["data"]["data_dir"])
     return ml_collections.ConfigDict(resolved)
@@ -64,6 +67,13 @@ def method_defaults(method: type) -> dict:
     makers = [vars(cls)["for_data"].__func__ for cls in own if "for_data" in vars(cls)]
     constructors = [vars(cls)["__init__"] for cls in own if "__init__" in vars(cls)]
     return _defaults(constructors, but=("seed",)) | _defaults(makers, but=("seed",))
+
+
+def model_arguments(method: type) -> set[str]:
+    """Names of the arguments of a method's `for_data` that may be models, such as trained parts."""
+    parameters = inspect.signature(method.for_data).parameters.values()
+    kinds = {p.name: typing.get_args(p.annotation) or [p.annotation] for p in parameters}
+    return {name for name, kind in kinds.items() if keras.Model in kind}
 
 
 def _defaults(functions: Iterable[Callable], but: tuple[str, ...]) -> dict:
@@ -105,7 +115,8 @@ def _is_plain(parameter) -> bool:
     default = parameter.default
     if default is None:
         kinds = typing.get_args(parameter.annotation) or [parameter.annotation]
-        return not any(isinstance(k, type) and issubclass(k, keras.layers.Layer) for k in kinds)
+        networks = any(isinstance(k, type) and issubclass(k, keras.layers.Layer) for k in kinds)
+        return not networks or dict in kinds
     parts = default if isinstance(default, list | tuple) else [default]
     return all(isinstance(part, bool | int | float | str) for part in parts)
 

@@ -107,6 +107,8 @@ def _make_way(values, key):
         if not (sections[:1] == ["model"] and len(sections) == 2):  # where the part knows more
             raise _unknown(key, values)
         found[name] = None
+    elif sections == ["model"] and isinstance(found[name], dict):
+        found[name] = None  # a part that is told in another way
 
 
 def _unknown(key, values):

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 import zoo
 from zoo.analysis import pictures
-from zoo.core.fields import LabelField, PixelField
+from zoo.core.fields import PixelField
+from zoo.core.labels import LabelField
 
 RNG = np.random.default_rng(0)
 X = RNG.random((2, 8, 8, 1), dtype=np.float32)

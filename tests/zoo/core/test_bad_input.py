@@ -18,8 +18,9 @@ import samplers
 import zoo
 from zoo.core.annealing import Annealing
 from zoo.core.checks import check_choice, check_count
-from zoo.core.fields import LabelField, PixelField
+from zoo.core.fields import PixelField
 from zoo.core.given import Given
+from zoo.core.labels import LabelField
 from zoo.core.request_fields import MaskField
 
 SHAPE = (8, 8, 1)

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo.core.fields import Field, IndexField, LabelField, PixelField, check_batch
+from zoo.core.fields import Field, IndexField, PixelField, check_batch
+from zoo.core.labels import LabelField
 from zoo.core.request_fields import CountField, MaskField, SeedField
 
 IMAGES, LABELS = PixelField((2, 3)), LabelField(num_classes=3)

@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo.core.fields import IndexField, LabelField, PixelField
+from zoo.core.fields import IndexField, PixelField
 from zoo.core.given import Given
+from zoo.core.labels import LabelField
 from zoo.core.pipeline import epoch_variable, pipeline
 
 FIELDS = {

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo.core.fields import IndexField, LabelField, PixelField
+from zoo.core.fields import IndexField, PixelField
+from zoo.core.labels import LabelField
 
 
 def gathered(dataset):

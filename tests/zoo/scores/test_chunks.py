@@ -12,7 +12,8 @@ from interrupting import press
 import samplers
 import zoo
 from zoo.core import signals
-from zoo.core.fields import IndexField, LabelField, PixelField
+from zoo.core.fields import IndexField, PixelField
+from zoo.core.labels import LabelField
 from zoo.scores.chunks import collect, collect_batch, in_chunks, kept_in, preprocessed
 
 X = np.random.default_rng(0).random((10, 2, 3), dtype=np.float32)

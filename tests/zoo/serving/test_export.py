@@ -8,8 +8,9 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 import zoo
-from zoo.core.fields import LabelField, PixelField
+from zoo.core.fields import PixelField
 from zoo.core.generative import Endpoint
+from zoo.core.labels import LabelField
 from zoo.core.request_fields import CountField, MaskField, SeedField
 from zoo.serving import concrete_functions
 

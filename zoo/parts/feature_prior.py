@@ -1,4 +1,4 @@
-"""The prior of features whose classes and styles a model explains, and what features it uses."""
+"""The prior of features whose classes and styles a model explains."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import samplers
-from zoo.core.checks import UsageError
-from zoo.models.class_conditional import ClassConditionalModel
+from zoo.core.latent import LatentVariableModel
 
 tfd = tfp.distributions
 
@@ -28,7 +27,7 @@ class FeaturePrior(tfd.Distribution):
 
     def __init__(
         self,
-        classes: ClassConditionalModel,
+        classes: LatentVariableModel,
         units: Sequence[int],
         num_features: int,
         y: tf.Tensor | None = None,
@@ -91,32 +90,3 @@ def replaced(z: tf.Tensor, values: tf.Tensor, units: Sequence[int]) -> tf.Tensor
     """
     places = np.eye(z.shape[-1], dtype=z.dtype.as_numpy_dtype)[list(units)]
     return z * (1 - places.sum(0)) + tf.tensordot(values, places, 1)
-
-
-def used_units(model, data, min_stddev: float, num_images: int = 1000) -> list[int]:
-    """Tells which latents a trained model uses.
-
-    Args:
-      model: with a posterior that can score any z.
-      data: what `zoo.data.as_data` returned.
-      min_stddev: of the posterior means over images.
-      num_images: of the training images, in the order of the first epoch.
-
-    Returns:
-      The numbers of the latents whose means have a larger standard deviation.
-
-    Raises:
-      UsageError: if there are none, or no images.
-    """
-    if data.train is None:
-        raise UsageError("data must hold images, and not their shape alone, for trained features.")
-    images = data.train.unbatch().take(num_images).batch(num_images)
-    x = next(iter(images))["x"]
-    observed = model.preprocess({"x": x}, samplers.as_seed(0))
-    deviations = np.std(model.posterior_distribution(observed).mean(), axis=0)
-    if not (deviations > min_stddev).any():
-        raise UsageError(
-            f"min_stddev must be below the largest standard deviation of a latent's means over "
-            f"images, {deviations.max():.3g}; it was {min_stddev}."
-        )
-    return np.flatnonzero(deviations > min_stddev).tolist()

@@ -1,0 +1,184 @@
+"""M1: a VAE, and a classifier of the latents that it infers (Kingma et al. 2014)."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.semi_supervised import SelfTrainingClassifier
+from sklearn.svm import SVC
+
+from zoo.core.checks import UsageError, check_choice, check_count, check_flag
+from zoo.core.given import Given
+from zoo.core.labels import LabelField, check_classes, label_counts
+from zoo.core.registry import register
+from zoo.data import as_data, taught_by
+from zoo.models.classifying import KINGMA_2014
+from zoo.models.vae import VAE
+from zoo.parts.posterior import check_scores_any_z
+
+CLASSIFIERS = {
+    "svm": lambda: CalibratedClassifierCV(SVC(C=10.0), ensemble=False, cv=2),
+    "logistic": lambda: LogisticRegression(max_iter=1000),
+}
+
+
+@register(
+    tiny={"latent_dim": 4, "hidden": (16,), "num_labels": 20, "num_classes": 10},
+    paper=KINGMA_2014,
+)
+class M1(VAE):
+    """M1, a variational autoencoder whose latents are the features of a classifier.
+
+    The VAE learns from all images; a classifier of scikit-learn then learns the classes from the
+    means of q(z given x) of those with a label (Kingma et al. 2014, section 2.1). `fit` ends by
+    keeping these means and labels, and `classify` fits the classifier to them, and with
+    `self_training` to the images that are asked for, too, whose surest classes it takes for labels.
+
+    Args:
+      encoder: as `VAE`.
+      decoder: as `VAE`.
+      num_labels: how many training examples have a label.
+      num_classes: C.
+      classifier: "svm", a support vector machine with Gaussian kernels, or "logistic".
+      self_training: whether images that are to be classified are learned from (transduction).
+      **kwargs: as `VAE`.
+
+    Raises:
+      UsageError: as `VAE`, for a posterior without a mean, or another value.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        *,
+        num_labels: int,
+        num_classes: int,
+        classifier: str = "svm",
+        self_training: bool = False,
+        **kwargs,
+    ):
+        super().__init__(encoder, decoder, **kwargs)
+        check_count(num_labels=num_labels, num_classes=num_classes)
+        check_choice("classifier", classifier, CLASSIFIERS)
+        check_flag(self_training=self_training)
+        check_scores_any_z(self.posterior_part)
+        self.rule = {
+            "num_labels": num_labels,
+            "num_classes": num_classes,
+            "classifier": classifier,
+            "self_training": self_training,
+        }
+        self._fields["y"] = LabelField(num_classes=num_classes, taught=True, optional=True)
+        settings = {"trainable": False, "aggregation": "only_first_replica"}
+        self.kept_features = self.add_weight(
+            name="kept_features",
+            shape=(num_labels, self.latent_dim),
+            initializer="zeros",
+            **settings,
+        )
+        self.kept_labels = self.add_weight(
+            name="kept_labels", shape=(num_labels,), dtype="int32", initializer="zeros", **settings
+        )
+
+    @classmethod
+    def for_data(
+        cls, data, *, num_labels: int | None = None, num_classes: int | None = None, **kwargs
+    ):
+        """Makes the model as `VAE.for_data`.
+
+        Args:
+          data: what `zoo.data.load` returns, or else `zoo.data.as_data` takes.
+          num_labels: as the constructor; None for that of `data`.
+          num_classes: as the constructor; None for that of `data`.
+          **kwargs: as `VAE.for_data`.
+
+        Returns:
+          The model.
+
+        Raises:
+          UsageError: as `VAE.for_data`, or for data of which a class has no label.
+        """
+        data = as_data(data)
+        num_classes, _ = taught_by(data, num_classes, None if num_labels is None else 1.0)
+        num_labels = sum(data.label_counts) if num_labels is None else num_labels
+        return super().for_data(data, num_labels=num_labels, num_classes=num_classes, **kwargs)
+
+    def fit(self, x=None, y=None, batch_size=None, **kwargs):
+        """As `VAE.fit`, and then keeps the features of the labelled examples.
+
+        Raises:
+          UsageError: as `VAE.fit`; for a generator, which cannot be read again; or for another
+            number of labels.
+        """
+        history = super().fit(x, y, batch_size, **kwargs)
+        self.keep_labelled(x, y)
+        return history
+
+    def keep_labelled(self, x, y=None) -> None:
+        """Keeps the features and the labels of those examples that have one.
+
+        Args:
+          x: as `fit`.
+          y: as `fit`.
+
+        Raises:
+          UsageError: for another number of labels than the model was made for.
+        """
+        features, found = [], []
+        for batch in Given(self.fields).batches(x, y):
+            labelled = batch["y"].numpy() >= 0
+            features.append(self.means(batch).numpy()[labelled])
+            found.append(batch["y"].numpy()[labelled])
+        features, found = np.concatenate(features), np.concatenate(found)
+        # A pipeline of full batches may leave some out.
+        missing = self.rule["num_labels"] - len(found)
+        if missing < 0:
+            raise UsageError(
+                f"y must hold {self.rule['num_labels']} labels, for which the model was made; it "
+                f"held {len(found)}."
+            )
+        check_classes("y", label_counts(found, self.rule["num_classes"]))
+        order = np.lexsort([*features.T, found])  # whatever the order of the examples
+        self.kept_features.assign(np.pad(features[order], [(0, missing), (0, 0)]))
+        self.kept_labels.assign(np.pad(found[order], (0, missing), constant_values=-1))
+
+    def classify(self, x) -> dict[str, np.ndarray]:
+        """Tells the classes of images by the classifier, which is fitted for them.
+
+        Args:
+          x: [B, ...event], pixels in [0, 1]; or a dictionary of the model's fields.
+
+        Returns:
+          `probabilities` [B, C], and `y`, the most probable class, [B].
+
+        Raises:
+          UsageError: for what the fields' checks refuse, or before `fit`.
+        """
+        asked = self.means(self._batch(x)).numpy()
+        found = self.kept_labels.numpy()
+        features, found = self.kept_features.numpy()[found >= 0], found[found >= 0]
+        if not np.ptp(found):
+            raise UsageError("classify must be asked after fit, which keeps the labelled examples.")
+        classifier = CLASSIFIERS[self.rule["classifier"]]()
+        if self.rule["self_training"]:
+            classifier = SelfTrainingClassifier(classifier, threshold=0.95)
+            features = np.concatenate([features, asked])
+            found = np.concatenate([found, np.full(len(asked), -1)])
+        classifier = make_pipeline(StandardScaler(), classifier).fit(features, found)
+        probabilities = classifier.predict_proba(asked).astype(self.dtype)
+        return {"probabilities": probabilities, "y": probabilities.argmax(1).astype(np.int32)}
+
+    def means(self, batch: dict) -> tf.Tensor:
+        """The means of q(z given x) of grey levels, [B, K]."""
+        return self.posterior_distribution(batch).mean()
+
+    @property
+    def inference_fields(self):
+        return {name: field for name, field in super().inference_fields.items() if name != "y"}
+
+    def get_config(self):
+        return super().get_config() | self.rule
