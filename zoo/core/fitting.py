@@ -203,7 +203,7 @@ class FittedModel(KeptModel):
         if validation_split and validation_data is None:
             x, validation_data = split_arrays(x, y, validation_split)
             y = None
-        given, seed = Given(self.fields), self.seed if shuffle else None
+        given, seed = Given(self.fields, self.inference_fields), self.seed if shuffle else None
         steps = {"steps_per_epoch": steps_per_epoch}
         train = given.batches(x, y, batch_size, seed=seed, training=True, **steps)
         if validation_data is not None:
@@ -256,7 +256,7 @@ class FittedModel(KeptModel):
         """
         check_no_weights(sample_weight=sample_weight)
         _check_steps(steps=steps)
-        given, kept = Given(self.fields), contextlib.nullcontext()
+        given, kept = Given(self.fields, self.inference_fields), contextlib.nullcontext()
         if not kwargs.get("_use_cached_eval_dataset"):  # as Keras does in every epoch of a fit
             x = given.batches(x, y, batch_size, steps=steps)
             self.prepare_for_scores(self.score_seed)
@@ -268,7 +268,7 @@ class FittedModel(KeptModel):
     def predict(self, x, batch_size=None, verbose="auto", steps=None, **kwargs):
         """As `keras.Model.predict`, on what `fit` takes: reconstruction means, [N, ...event]."""
         _check_steps(steps=steps)
-        given = Given(self.fields)
+        given = Given(self.fields, self.inference_fields)
         x = given.batches(x, None, batch_size, steps=steps)
         with given.errors():
             predicted = super().predict(x, verbose=verbose, steps=steps, **kwargs)

@@ -19,11 +19,14 @@ class Given:
     """What a user gives to one call, and the errors of the user's own code while it runs.
 
     Args:
-      fields: those that the model takes, by name.
+      fields: those that training takes, by name.
+      inference_fields: those that all else takes; None for those that not only training looks at.
     """
 
-    def __init__(self, fields: dict[str, Field]):
-        self.fields, self._raised = fields, []
+    def __init__(self, fields: dict[str, Field], inference_fields: dict[str, Field] | None = None):
+        if inference_fields is None:
+            inference_fields = {n: f for n, f in fields.items() if not f.training_only}
+        self.fields, self.inference_fields, self._raised = fields, inference_fields, []
 
     def batches(
         self,
@@ -52,7 +55,7 @@ class Given:
           UsageError: for a field that is missing or that its check refuses, for no full batch, or
             for data that do not end.
         """
-        fields = {n: f for n, f in self.fields.items() if training or not f.training_only}
+        fields = self.fields if training else self.inference_fields
         kind = _kind_of(x)
         if isinstance(getattr(x, "train", None), tf.data.Dataset):
             raise UsageError("x must be one pipeline, such as data.train; it was all of the data.")
@@ -106,7 +109,8 @@ class Given:
         except tf.errors.OpError as error:
             if self._raised:
                 raise self._raised[0] from None
-            _tell(error.message, self.fields)
+            for fields in (self.fields, self.inference_fields):
+                _tell(error.message, fields)
             raise
 
 

@@ -26,7 +26,7 @@ CLASSIFIERS = {
 
 
 @register(
-    tiny={"latent_dim": 4, "hidden": (16,), "num_labels": 20, "num_classes": 10},
+    tiny={"latent_dim": 4, "hidden": (16,), "num_labels": 150, "num_classes": 10},
     paper=KINGMA_2014,
 )
 class M1(VAE):

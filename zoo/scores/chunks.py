@@ -54,6 +54,7 @@ def collect_batch(model, data, num_images: int | None = None) -> dict[str, np.nd
     if num_images is not None:
         check_positive(num_images=num_images)
     fields = {name: field for name, field in model.fields.items() if not field.training_only}
+    fields |= model.inference_fields
     if isinstance(data, tf.data.Dataset):
         batches, size = [], 0
         for element in data:

@@ -142,11 +142,12 @@ def exports_what_it_answers(specimen: Specimen) -> None:
     given = {"x": x, "visible": tf.constant(np.broadcast_to(visible, x.shape))}
     given |= {"seed": tf.constant([5, 6]), "num_samples": tf.constant(7)}
     given |= {"num_steps": tf.constant(3)}
-    given |= {name: tf.constant(value) for name, value in specimen.given.items()}
     asked = {"sample": (7,), "inpaint": (specimen.x, visible)}
     for name, endpoint in model.signatures().items():
         served = tf.function(endpoint.function, autograph=False)
-        inputs = {key: given[key] for key in endpoint.inputs}
+        known = given | (specimen.given if name == "sample" else {})
+        inputs = {k: known.get(k, _examples(f, len(x))) for k, f in endpoint.inputs.items()}
+        inputs = {key: tf.convert_to_tensor(value) for key, value in inputs.items()}
         specs = {key: field.spec(key) for key, field in endpoint.inputs.items()}
         answer = served.get_concrete_function(**specs)(**inputs)
         others = {k: 3 for k in ("num_steps",) if k in endpoint.inputs}
@@ -156,6 +157,10 @@ def exports_what_it_answers(specimen: Specimen) -> None:
         for key, value in expected.items():
             near = np.allclose(answer[key], value, rtol=1e-4, atol=1e-4, equal_nan=True)
             _require(near, f"the endpoint {name!r} must answer as the model does; {key} differs")
+
+
+def _examples(field, size):
+    return np.repeat(field.example(), size, axis=0) if field.batched else field.example()
 
 
 def weighs_rightly(specimen: Specimen) -> None:

@@ -56,14 +56,13 @@ def make_weighable(model) -> None:
     config = model.get_config()
     for variable in model.observation_model.variables if "likelihood" in config else ():
         variable.assign(tf.zeros_like(variable))  # the logarithm of a scale
-    if "encoder" not in config:
-        return
-    for part in (model.encoder, model.posterior_part):
-        for variable in part.trainable_variables:
-            if "bias" in variable.path:
-                variable.assign(tf.where(variable < -1, 0.5, variable))  # of log sigma
-            elif "kernel" in variable.path:
-                variable.assign(0.3 * variable)
+    for variable in model.trainable_variables:
+        if any(name in variable.path for name in ("decoder", "prior")):
+            continue
+        if "bias" in variable.path:
+            variable.assign(tf.where(variable < -1, 0.5, variable))  # of log sigma
+        elif "kernel" in variable.path:
+            variable.assign(0.3 * variable)
 
 
 def _log_likelihood(model, batch):

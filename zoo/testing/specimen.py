@@ -75,7 +75,9 @@ class Specimen:
     @property
     def given(self) -> dict:
         """What `sample` of a conditional model takes beside."""
-        return dict.fromkeys(self.model.sample_fields, self.x[0])
+        fields = self.model.sample_fields.items()
+        image = self.x[0]
+        return {k: image if f.shape == image.shape else f.example() for k, f in fields}
 
     @property
     def batch(self) -> dict[str, tf.Tensor]:
