@@ -211,10 +211,10 @@ class LatentVariableModel(AnswersRequests):
 
     def test_step(self, data):
         share = self.share(data, self.inference_fields)
-        batch = share.batch
+        batch = self.without_answers(share.batch)
         # The mean counts the examples so far, so that seeds need no state of their own.
         seed = self.seed_of("test", self.num_reported("mse"))
-        observed = self.preprocess(self.without_answers(batch), samplers.fold_in(seed, "observe"))
+        observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
         z, _ = self.infer(observed, 1, samplers.fold_in(seed, "infer"))
         metrics = {"mse": self.squared_error(batch, z)}
         if defines(self, "log_weights"):

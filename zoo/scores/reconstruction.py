@@ -28,5 +28,6 @@ def reconstruction_scores(scoring: Scoring) -> dict:
         return told | {"reconstruction_mse": model.squared_error(batch, z)}
 
     index = np.arange(len(scoring.batch["x"]))
-    arrays = scoring.batch, explained, index
+    batch = {k: np.asarray(v) for k, v in model.without_answers(scoring.batch).items()}
+    arrays = batch, explained, index
     return {"accept_rate": None} | in_chunks(run, arrays, scoring.chunk_size, "", verbose=False)

@@ -1,0 +1,81 @@
+"""M1: what it keeps of labelled examples, and how it classifies by it."""
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo.parts.likelihoods import Gaussian
+
+
+def data(size=200, seed=0):
+    """Three classes of five pixels, about means that latents can tell apart."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, size)
+    centres = rng.permuted(np.tile([0.2, 0.4, 0.6, 0.7, 0.9], (3, 1)), axis=1)
+    noise = 0.05 * rng.standard_normal((size, 5))
+    return np.clip(centres[y] + noise, 0, 1).astype(np.float32), y.astype(np.int32)
+
+
+X, Y = data()
+FEW = np.where(np.arange(len(Y)) < 30, Y, -1)
+
+
+def model_of(**kwargs):
+    """Of two latents that are the first pixels' means; nothing is trained of them."""
+    encoder = keras.Sequential([keras.Input((5,)), keras.layers.Dense(6)])
+    kernel = np.zeros((5, 6))
+    kernel[:3, :3] = 4 * np.eye(3)
+    encoder.set_weights([kernel, np.repeat([0.0, -2.0], 3)])
+    decoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(5)])
+    arguments = {"num_labels": 30, "num_classes": 3, "likelihood": Gaussian(0.3)} | kwargs
+    model = zoo.M1(encoder, decoder, **arguments)
+    model.compile(keras.optimizers.SGD(1e-6), jit_compile=False)
+    return model
+
+
+@pytest.mark.parametrize("classifier", ["svm", "logistic"])
+@pytest.mark.parametrize("self_training", [False, True])
+def test_classes_are_learned_from_few_labels(classifier, self_training, tmp_path):
+    model = model_of(classifier=classifier, self_training=self_training)
+    model.fit({"x": X, "y": FEW}, batch_size=50, verbose=0)
+    told = model.classify(X)
+    assert np.mean(told["y"] == Y) > 0.95
+    np.testing.assert_allclose(told["probabilities"].sum(1), 1, atol=1e-5)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.classify(X)["probabilities"], told["probabilities"])
+
+
+def test_what_is_kept_are_the_means_of_labelled_examples():
+    model = model_of()
+    model.fit({"x": X, "y": FEW}, batch_size=50, verbose=0)
+    kept = model.kept_features.numpy()
+    expected = model.encode(X[:30])["q_mean"]
+    np.testing.assert_allclose(np.sort(kept, 0), np.sort(expected, 0), atol=1e-5)
+    np.testing.assert_array_equal(np.sort(model.kept_labels), np.sort(Y[:30]))
+    # Pipelines of other orders, and labels that are not there, change nothing.
+    again = model_of()
+    pipeline = zoo.core.pipeline.pipeline({"x": X, "y": FEW}, 50, seed=5)
+    again.fit(pipeline, verbose=0)
+    np.testing.assert_allclose(again.kept_features, kept, atol=2e-3)  # a step is in between
+
+
+def test_reports_tell_accuracy_and_calibration():
+    model = model_of(classifier="logistic")
+    model.fit({"x": X, "y": FEW}, batch_size=50, verbose=0)
+    asked = {"num_simulated": 0, "num_importance_samples": 2, "num_chains": 2, "num_increments": 2}
+    told, _ = zoo.scores.report(model, {"x": X[:50], "y": Y[:50]}, verbose=False, **asked)
+    assert told["accuracy"] == np.mean(model.classify(X[:50])["y"] == Y[:50])
+    assert 0 < told["calibration_error"] < 0.3
+    told, _ = zoo.scores.report(model, X[:50], verbose=False, **asked)
+    assert told["accuracy"] is None
+
+
+def test_bad_questions_are_told():
+    with pytest.raises(zoo.UsageError, match="classify must be asked after fit"):
+        model_of().classify(X)
+    with pytest.raises(zoo.UsageError, match="y must hold 10 labels, for which the model was made"):
+        model_of(num_labels=10).fit({"x": X, "y": FEW}, batch_size=50, verbose=0)
+    with pytest.raises(zoo.UsageError, match="'svn' is unknown|classifier"):
+        model_of(classifier="svn")
