@@ -10,6 +10,7 @@ import keras
 import ml_collections
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
 from zoo.core.checks import UsageError, check_choice
 from zoo.core.files import atomic_write
@@ -43,11 +44,13 @@ class Plot(NamedTuple):
       figure: the picture.
       columns: the names of the table's columns.
       rows: the rows of the table.
+      frames: of a moving picture beside it, [height, width, 1 or 3] in [0, 1] each; () for none.
     """
 
     figure: Figure
     columns: Sequence[str]
     rows: Sequence[Sequence]
+    frames: Sequence[np.ndarray] = ()
 
 
 _FIGURES: dict[str, Callable[..., Plot]] = {}
@@ -118,6 +121,8 @@ def draw(name: str, runs: Sequence[Run] = (), **settings) -> Plot:
 def write(plot: Plot, out: pathlib.Path, name: str) -> None:
     """Writes a figure as NAME.png and its table as NAME.csv, each whole or not at all.
 
+    Where the figure moves, NAME.gif is written, too.
+
     Args:
       plot: what `draw` returned.
       out: the folder to write into.
@@ -128,6 +133,13 @@ def write(plot: Plot, out: pathlib.Path, name: str) -> None:
     """
     with atomic_write(out / f"{name}.png") as partial:
         plot.figure.savefig(partial, format="png", dpi=150)
+    if len(plot.frames):
+        first, *others = [
+            Image.fromarray(np.uint8(255 * np.clip(frame.repeat(3 // frame.shape[-1], -1), 0, 1)))
+            for frame in plot.frames
+        ]
+        with atomic_write(out / f"{name}.gif") as partial:
+            first.save(partial, "GIF", save_all=True, append_images=others, duration=80, loop=0)
     with (
         atomic_write(out / f"{name}.csv") as partial,
         partial.open("w", newline="") as file,

@@ -127,6 +127,12 @@ class ClassConditionalModel(ClassifyingModel, DeepLatentGaussianModel):
         by_class = self._log_joint_by_class(batch, z, visible)
         return self.prior.log_prob(z) + tf.reduce_logsumexp(by_class, -1)
 
+    def log_joint_of(self, batch: dict, y: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        """log p(x, y, z) in nats, [A, B], at classes y [A, B] and z [A, B, K]."""
+        pixels = self.observation_model.distribution(self.decode(z, y))
+        log_likelihood = tfd.Independent(pixels, len(self.fields["x"].shape)).log_prob(batch["x"])
+        return self.prior.log_prob(z) - np.log(self.num_classes) + log_likelihood
+
     def predictive(
         self, batch: dict, z: tf.Tensor, visible: tf.Tensor | None = None
     ) -> tfd.Distribution:

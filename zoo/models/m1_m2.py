@@ -7,11 +7,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-import layers
 import samplers
 from zoo.core.checks import UsageError, check_count, check_counts, check_positive
 from zoo.core.compiled import compiled_method
-from zoo.core.dtypes import networks_of
 from zoo.core.labels import labels
 from zoo.core.latent import Proposal
 from zoo.core.registry import get_method, register
@@ -141,15 +139,6 @@ class M1M2(ClassifyingModel):
         if units is None and is_trained:
             units = used_units(features, data, min_stddev)
         units = list(range(features.latent_dim)) if units is None else units
-        with networks_of(dtype):
-            decoder = layers.mlp(
-                (latent_dim + num_classes,),
-                tuple(reversed(hidden)),
-                (len(units), 2),
-                activation=activation,
-                seed=seed + 20_000,
-                name="class_decoder",
-            )
         classes = get_method("M2").for_data(
             (len(units),),
             latent_dim=latent_dim,
@@ -157,7 +146,6 @@ class M1M2(ClassifyingModel):
             activation=activation,
             num_classes=num_classes,
             label_share=label_share,
-            decoder=decoder,
             likelihood=FeatureLikelihood(dtype=features.dtype),
             dtype=dtype,
             seed=seed,

@@ -11,7 +11,7 @@ import layers
 import samplers
 from samplers.random import Seed
 from zoo.core.checks import UsageError, check_count, check_counts, check_positive, check_seed
-from zoo.core.dtypes import networks_of
+from zoo.core.dtypes import density_dtype, networks_of
 from zoo.core.labels import every_class, labels
 from zoo.core.latent import Proposal
 from zoo.core.networks import as_network, check_unshared
@@ -20,7 +20,7 @@ from zoo.data import as_data, taught_by
 from zoo.models.class_conditional import ClassConditionalModel
 from zoo.models.classifying import KINGMA_2014
 from zoo.models.deep_latent import variables_of
-from zoo.parts.likelihoods import Likelihood
+from zoo.parts.likelihoods import Likelihood, get_likelihood
 from zoo.parts.part import Part
 from zoo.parts.posterior import check_scores_any_z
 from zoo.parts.posteriors import get_posterior
@@ -39,9 +39,8 @@ class M2(ClassConditionalModel):
     y ~ uniform over C classes, z ~ N(0, I), x ~ p(x given y, z); q(y given x) is a classifier,
     q(z given x, y) an encoder (Kingma et al. 2014, section 3). Labels are -1 where there is none.
     Training climbs, of a labelled example, -L(x, y) = E_q[log p(x, y, z) - log q(z given x, y)];
-    of another -U(x) = sum_y q(y given x) (-L(x, y)) + H(q(y given x)), all classes summed; and in
-    the mean over examples, `classification_weight` times the mean of log q(y given x) over the
-    labelled ones (eq. 9, where alpha is that weight times the number of examples).
+    of another -U(x) = sum_y q(y given x) (-L(x, y)) + H(q(y given x)), all classes summed; and
+    `classification_weight` times the mean of log q(y given x) over labelled ones, eq. 9.
 
     Args:
       encoder: Keras model from images [N, ...event] to features [N, F].
@@ -54,12 +53,11 @@ class M2(ClassConditionalModel):
       posterior: as `VAE`, of those that can score any z.
       label_share: the share of training examples that have a label, in (0, 1]; with 1 no class is
         summed over in training, and all examples must have theirs.
-      classification_weight: of the classifier's log-likelihood.
+      classification_weight: of the classifier's log-likelihood, alpha / N in the paper.
       **kwargs: `seed`, of training and of default draws.
 
     Raises:
-      UsageError: if the networks do not fit each other, hold batch normalisation or dropout or
-        share layers, or a value is not one of the above.
+      UsageError: as `VAE`.
     """
 
     def __init__(
@@ -75,7 +73,7 @@ class M2(ClassConditionalModel):
         classification_weight: float = 0.1,
         **kwargs,
     ):
-        classifier = as_network("classifier", classifier, encoder.input_shape[1:])
+        classifier = as_network("classifier", classifier, getattr(encoder, "input_shape", ())[1:])
         (num_classes,) = classifier.output_shape[1:]
         super().__init__(
             decoder,
@@ -87,13 +85,14 @@ class M2(ClassConditionalModel):
         )
         check_positive(classification_weight=classification_weight)
         self.classification_weight = float(classification_weight)
-        self.classifier = classifier
+        self.classifier, event_shape = classifier, self.fields["x"].shape
         self.posterior_network = as_network("posterior_network", posterior_network)
         self.posterior_part = get_posterior(posterior, self.dtype, self.seed)
         check_scores_any_z(self.posterior_part)
-        _check_inputs("classifier", self.classifier, self.fields["x"].shape)
-        features = self.encoder.output_shape[-1] + num_classes
-        _check_inputs("posterior_network", self.posterior_network, (features,))
+        features = (self.encoder.output_shape[-1] + num_classes,)
+        for name, shape in (("classifier", event_shape), ("posterior_network", features)):
+            if (found := getattr(self, name).input_shape[1:]) != shape:
+                raise UsageError(f"{name} must take {shape}; it takes {found}.")
         self.posterior_part.check_encoder(self.posterior_network, self.latent_dim)
         check_unshared(decoder=self.decoder, posterior=self.posterior_part, **self._networks)
 
@@ -107,6 +106,8 @@ class M2(ClassConditionalModel):
         activation: str = "softplus",
         num_classes: int | None = None,
         label_share: float | None = None,
+        likelihood: str | dict | Likelihood = "bernoulli",
+        posterior: str | dict | Part = "mean_field",
         encoder: keras.Model | None = None,
         decoder: keras.Model | None = None,
         classifier: keras.Model | None = None,
@@ -117,7 +118,9 @@ class M2(ClassConditionalModel):
         """Makes the model with fully connected networks for `data`, unless others are given.
 
         The encoder has the first hidden layer, the posterior network the others, so that an image
-        goes through the widest matrix once, whatever the number of classes.
+        goes through the widest matrix once, whatever the number of classes. All classes start
+        alike, as weights of classes are 0: what tells them apart first are the labels. (Where
+        random weights do, classes become clusters of any kind.)
 
         Args:
           data: what `zoo.data.load` returns, or else `zoo.data.as_data` takes.
@@ -126,6 +129,8 @@ class M2(ClassConditionalModel):
           activation: of the hidden layers.
           num_classes: C; None for those of the labels of `data`.
           label_share: as the constructor; None for that of `data`.
+          likelihood: as the constructor.
+          posterior: as the constructor.
           encoder: used instead, if given.
           decoder: used instead, if given.
           classifier: used instead, if given.
@@ -145,7 +150,8 @@ class M2(ClassConditionalModel):
         check_count(latent_dim=latent_dim)
         check_counts(hidden=hidden)
         num_classes, label_share = taught_by(data, num_classes, label_share)
-        posterior = get_posterior(kwargs.pop("posterior", "mean_field"), dtype, seed)
+        posterior = get_posterior(posterior, dtype, seed)
+        likelihood = get_likelihood(likelihood, density_dtype(dtype))
         start, decoded = posterior.start_features(latent_dim), (latent_dim + num_classes,)
         seeds = iter(range(seed, seed + 4000, 1000))
 
@@ -156,7 +162,9 @@ class M2(ClassConditionalModel):
         with networks_of(dtype):
             made = network("encoder", data.shape, hidden[:1], None)
             encoder = as_network("encoder", encoder or made, data.shape)
-            made = network("decoder", decoded, tuple(reversed(hidden)), data.shape)
+            outputs = likelihood.outputs_shape(data.shape)
+            made = network("decoder", decoded, tuple(reversed(hidden)), outputs)
+            _forget_classes(made, num_classes)
             decoder = as_network("decoder", decoder or made, decoded)
             made = network("classifier", data.shape, hidden, (num_classes,))
             classifier = as_network("classifier", classifier or made, data.shape)
@@ -164,11 +172,13 @@ class M2(ClassConditionalModel):
             posterior_network = network(
                 "posterior_network", features, hidden[1:], start.shape, output_bias=start
             )
+            _forget_classes(posterior_network, num_classes)
         return cls(
             encoder,
             decoder,
             classifier,
             posterior_network,
+            likelihood=likelihood,
             posterior=posterior,
             label_share=label_share,
             dtype=dtype,
@@ -184,15 +194,7 @@ class M2(ClassConditionalModel):
         return tf.nn.log_softmax(logits)
 
     def posterior_features(self, batch: dict, y: tf.Tensor) -> tf.Tensor:
-        """Encodes images together with classes.
-
-        Args:
-          batch: what the model explains, [B, ...] each.
-          y: classes, int [A, B].
-
-        Returns:
-          What q(z given x, y) is made of, [A, B, F].
-        """
+        """What q(z given x, y) is made of, [A, B, F], for classes y [A, B]."""
         features = tf.repeat(self.features(batch["x"])[None], tf.shape(y)[0], axis=0)
         joined = tf.concat([features, self._one_hot(y)], -1)
         return layers.fold(self.posterior_network, joined)
@@ -253,12 +255,6 @@ class M2(ClassConditionalModel):
         proposal = self.posterior_part.propose(flat(features), 1, seed)
         z = tf.reshape(proposal.z, [*tf.unstack(shape), self.latent_dim])
         return Proposal(z, tf.reshape(proposal.log_q, shape))
-
-    def log_joint_of(self, batch: dict, y: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
-        """log p(x, y, z) at classes y [A, B] and z [A, B, K], in nats, [A, B]."""
-        pixels = self.observation_model.distribution(self.decode(z, y))
-        log_likelihood = tfd.Independent(pixels, len(self.fields["x"].shape)).log_prob(batch["x"])
-        return self.prior.log_prob(z) - np.log(self.num_classes) + log_likelihood
 
     # Training.
 
@@ -338,11 +334,12 @@ class M2(ClassConditionalModel):
         )
 
 
+def _forget_classes(network, num_classes):
+    """Sets those weights of the first layer to 0 by which it sees one-hot classes, the last."""
+    kernel = next(v for v in network.trainable_variables if "kernel" in v.path)
+    kernel.assign(tf.concat([kernel[:-num_classes], 0 * kernel[-num_classes:]], 0))
+
+
 def flat(features: tf.Tensor) -> tf.Tensor:
     """Features of images and classes, [A, B, F], as the posterior part takes them, [A B, F]."""
     return tf.reshape(features, [-1, features.shape[-1]])
-
-
-def _check_inputs(name, network, shape):
-    if network.input_shape[1:] != shape:
-        raise UsageError(f"{name} must take {shape}; it takes {network.input_shape[1:]}.")

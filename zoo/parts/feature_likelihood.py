@@ -25,6 +25,9 @@ class FeatureLikelihood(Likelihood):
             )
         return outputs_shape[:-1]
 
+    def outputs_shape(self, event_shape):
+        return (*event_shape, 2)
+
     def distribution(self, outputs):
         mean, log_scale = tf.unstack(outputs, axis=-1)
         return tfd.Normal(mean, tf.exp(tf.clip_by_value(log_scale, -7.0, 5.0)))

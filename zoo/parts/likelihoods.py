@@ -68,6 +68,10 @@ class Likelihood(Part):
         """Tells the shape of x, given that of a decoder's outputs, which is the same here."""
         return outputs_shape
 
+    def outputs_shape(self, event_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Tells the shape of a decoder's outputs, given that of x; the inverse of `event_shape`."""
+        return event_shape
+
     def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
         """Makes the law of independent pixels.
 
