@@ -14,7 +14,7 @@ CHOICES = {"digits": (), "mnist": PRESETS}
 
 _SIZES = {
     "": {"latent_dim": 16, "hidden": (200, 200)},
-    "small": {"latent_dim": 32, "hidden": (300,)},
+    "small": {"latent_dim": 32, "hidden": (200,)},
     "paper": {"latent_dim": 50, "hidden": (500, 500)},
 }
 
@@ -22,6 +22,11 @@ _SIZES = {
 def sizes(preset: str, **changed) -> dict:
     """What VAE and M2 take of a preset, some of it changed."""
     return {"likelihood": "bernoulli"} | _SIZES[preset] | changed
+
+
+def classification_weight(preset: str) -> dict:
+    """That of the paper, or one that few updates need, where classes must follow labels early."""
+    return {"classification_weight": 0.1 if preset == "paper" else 1.0}
 
 
 def config(data: str, preset: str, **model) -> ml_collections.ConfigDict:
@@ -42,9 +47,9 @@ def config(data: str, preset: str, **model) -> ml_collections.ConfigDict:
     else:
         source = {"source": "mnist", "data_dir": placeholder(str)}
         made = base_config(
-            data=source | {"batch_size": 200, "num_labels": 100},
+            data=source | {"batch_size": 200 if preset == "paper" else 100, "num_labels": 100},
             model=model,
-            epochs=3000 if preset == "paper" else 20,
+            epochs=3000 if preset == "paper" else 13,
         )
         made.optimizer.learning_rate = 3e-4 if preset == "paper" else 1e-3
         made.evaluation.num_images = 300

@@ -8,4 +8,10 @@ CHOICES = _kingma.CHOICES
 
 def get_config(choice=""):
     data, preset = choose(choice, CHOICES)
-    return _kingma.config(data, preset, name="HMCM2", num_steps=2, **_kingma.sizes(preset))
+    return _kingma.config(
+        data,
+        preset,
+        name="HMCM2",
+        num_steps=2,
+        **_kingma.sizes(preset, **_kingma.classification_weight(preset)),
+    )

@@ -13,6 +13,7 @@ def get_config(choice=""):
     data, preset = choose(choice, CHOICES)
     features = _kingma.sizes(preset)
     sizes = {"latent_dim": features["latent_dim"], "hidden": features["hidden"][:1]}
+    sizes |= _kingma.classification_weight(preset)
     config = _kingma.config(data, preset, name="M1M2", **sizes, features=features)
     config.evaluation.start = "prior"
     return config

@@ -8,4 +8,6 @@ CHOICES = _kingma.CHOICES
 
 def get_config(choice=""):
     data, preset = choose(choice, CHOICES)
-    return _kingma.config(data, preset, name="M2", **_kingma.sizes(preset))
+    return _kingma.config(
+        data, preset, name="M2", **_kingma.sizes(preset, **_kingma.classification_weight(preset))
+    )

@@ -40,8 +40,8 @@ def test_the_seed_chooses_them():
     assert kept[0] == again
 
 
-def test_the_other_labels_do_not_matter():
-    """Which are kept, and all that follows, does not depend on those that are not."""
+def test_the_other_labels_are_not_there():
+    """What they were, nothing that follows can know."""
     rng = np.random.default_rng(0)
     y = np.repeat(np.arange(3), 40)
     fields = {"y": zoo.core.labels.LabelField(num_classes=3)}
