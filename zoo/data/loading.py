@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from zoo.core.checks import UsageError, check_count
+from zoo.core.checks import UsageError, check_count, check_count_or_0
 from zoo.core.fields import Field, IndexField
 from zoo.core.labels import label_counts
 from zoo.core.pipeline import pipeline
@@ -92,7 +92,7 @@ def load(
     channels: int | None = None,
     grey: bool = False,
     invert: bool = False,
-    num_labels: int | None = None,
+    num_labels: int = 0,
     verbose: bool = True,
     **options,
 ) -> Data:
@@ -125,7 +125,7 @@ def load(
       grey: the same as `channels=1`.
       invert: exchange black and white, for ink on paper.
       num_labels: so many training examples keep their label, equally many of each class; the
-        others are not labelled, -1. None keeps all.
+        others are not labelled, -1; 0 keeps all.
       verbose: whether to show a progress bar for files and TFDS.
       **options: what only this source takes.
 
@@ -146,7 +146,8 @@ def load(
     for name in ("test", "validation"):
         if name not in splits:
             splits = held_out(splits, name)
-    if num_labels is not None:
+    check_count_or_0(num_labels=num_labels)
+    if num_labels:
         splits["train"] = few_labels(splits["train"], fields, num_labels, seed)
     num_examples = {name: len(arrays["x"]) for name, arrays in splits.items()}
     if batch_size > num_examples["train"]:
