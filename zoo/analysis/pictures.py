@@ -104,22 +104,26 @@ def square(images: np.ndarray) -> np.ndarray:
 RECONSTRUCTION_NAMES = ("image", "reconstruction")
 
 
-def samples(model, x, num_samples: int = 100, seed: int = 0) -> dict[str, np.ndarray]:
-    """What `model.sample` draws, of a conditional model given the first example.
+def samples(
+    model, x, num_samples: int = 100, seed: int = 0, **given
+) -> dict[str, np.ndarray]:
+    """What `model.sample` draws, of a model that completes images given the first example.
 
     Args:
       model: a generative model.
       x: images [B, ...event], or a dictionary of fields; None of a model without conditions.
       num_samples: of the draws.
       seed: of the draws.
+      **given: what else the draws are conditional on.
 
     Returns:
       Draws `x` and their expectations `mean`, [num_samples, ...event].
     """
     # What `x_visible` of an image is, the image tells.
-    names = {name: name.removesuffix("_visible") for name in model.sample_fields}
+    names = {k: k.removesuffix("_visible") for k in model.sample_fields if k.endswith("_visible")}
     batch = as_batch(x)
-    return model.sample(num_samples, seed, **{k: batch[name][0] for k, name in names.items()})
+    seen = {k: batch[name][0] for k, name in names.items()}
+    return model.sample(num_samples, seed, **seen, **given)
 
 
 def reconstructions(model, x, seed: int = 0) -> np.ndarray:
