@@ -4,7 +4,8 @@
 
 Writes samples.png, a square of expected images, and samples.npz, with the draws `x` and their
 expectations `mean`, [num_samples, height, width, channels], pixels in [0, 1]. A conditional model
-draws completions of the first test image. The seed is printed, and --seed repeats the draws.
+draws completions of the first test image; one of classes draws all, or that of --label. The seed is
+printed, and --seed repeats the draws.
 """
 
 from absl import flags
@@ -16,6 +17,7 @@ NUM_SAMPLES = flags.DEFINE_integer("num_samples", 100, "How many.")
 SEED = flags.DEFINE_integer(
     "seed", None, "Seed of the draws, which repeats them; by default a new one, which is printed."
 )
+LABEL = flags.DEFINE_integer("label", None, "Class of all draws, of a model of classes.")
 
 if __name__ == "__main__":
     cli.parse()
@@ -26,7 +28,8 @@ from zoo.runs.run import open_run
 
 def main() -> None:
     run = open_run(WORKDIR.value, to_write=True)
-    completions.write_samples(run, NUM_SAMPLES.value, SEED.value)
+    given = {} if LABEL.value is None else {"y": LABEL.value}
+    completions.write_samples(run, NUM_SAMPLES.value, SEED.value, **given)
 
 
 if __name__ == "__main__":

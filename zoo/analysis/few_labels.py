@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 from matplotlib.figure import Figure
-from sklearn.neighbors import KNeighborsClassifier
 
 import samplers
 from zoo.analysis.classes import check_classes, labelled_images
@@ -95,6 +94,8 @@ def _flat(x):
 
 
 def _nearest(train, test):
+    from sklearn.neighbors import KNeighborsClassifier  # which takes a second to import
+
     model = KNeighborsClassifier(1).fit(_flat(train["x"]), train["y"])
     return model.predict(_flat(test["x"])) != test["y"]
 

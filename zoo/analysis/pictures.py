@@ -104,9 +104,7 @@ def square(images: np.ndarray) -> np.ndarray:
 RECONSTRUCTION_NAMES = ("image", "reconstruction")
 
 
-def samples(
-    model, x, num_samples: int = 100, seed: int = 0, **given
-) -> dict[str, np.ndarray]:
+def samples(model, x, num_samples: int = 100, seed: int = 0, **given) -> dict[str, np.ndarray]:
     """What `model.sample` draws, of a model that completes images given the first example.
 
     Args:

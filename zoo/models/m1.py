@@ -3,12 +3,6 @@
 import keras
 import numpy as np
 import tensorflow as tf
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.semi_supervised import SelfTrainingClassifier
-from sklearn.svm import SVC
 
 from zoo.core.checks import UsageError, check_choice, check_count, check_flag
 from zoo.core.given import Given
@@ -19,10 +13,7 @@ from zoo.models.classifying import KINGMA_2014
 from zoo.models.vae import VAE
 from zoo.parts.posterior import check_scores_any_z
 
-CLASSIFIERS = {
-    "svm": lambda: CalibratedClassifierCV(SVC(C=10.0), ensemble=False, cv=2),
-    "logistic": lambda: LogisticRegression(max_iter=1000),
-}
+CLASSIFIERS = ("svm", "logistic")
 
 
 @register(
@@ -163,13 +154,11 @@ class M1(VAE):
         features, found = self.kept_features.numpy()[found >= 0], found[found >= 0]
         if not np.ptp(found):
             raise UsageError("classify must be asked after fit, which keeps the labelled examples.")
-        classifier = CLASSIFIERS[self.rule["classifier"]]()
         if self.rule["self_training"]:
-            classifier = SelfTrainingClassifier(classifier, threshold=0.95)
             features = np.concatenate([features, asked])
             found = np.concatenate([found, np.full(len(asked), -1)])
-        classifier = make_pipeline(StandardScaler(), classifier).fit(features, found)
-        probabilities = classifier.predict_proba(asked).astype(self.dtype)
+        classifier = _classifier(self.rule["classifier"], self.rule["self_training"])
+        probabilities = classifier.fit(features, found).predict_proba(asked).astype(self.dtype)
         return {"probabilities": probabilities, "y": probabilities.argmax(1).astype(np.int32)}
 
     def means(self, batch: dict) -> tf.Tensor:
@@ -182,3 +171,21 @@ class M1(VAE):
 
     def get_config(self):
         return super().get_config() | self.rule
+
+
+def _classifier(name, self_training):
+    """A classifier of scikit-learn, which takes a second to import."""
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.semi_supervised import SelfTrainingClassifier
+    from sklearn.svm import SVC
+
+    if name == "svm":  # which has no probabilities of its own
+        classifier = CalibratedClassifierCV(SVC(C=10.0), ensemble=False, cv=2)
+    else:
+        classifier = LogisticRegression(max_iter=1000)
+    if self_training:
+        classifier = SelfTrainingClassifier(classifier, threshold=0.8)
+    return make_pipeline(StandardScaler(), classifier)

@@ -19,19 +19,20 @@ from zoo.runs.writers import write_arrays, write_picture
 from zoo.scores.chunks import collect
 
 
-def write_samples(run: Run, num_samples: int, seed: int | None) -> None:
+def write_samples(run: Run, num_samples: int, seed: int | None, **given) -> None:
     """Writes samples.png and samples.npz; a conditional model completes the first test image.
 
     Args:
       run: with a fitted model.
       num_samples: of the draws.
       seed: of the draws; None takes a new one. It is printed.
+      **given: what else `model.sample` is conditional on, such as the class `y`.
     """
     check_count(num_samples=num_samples)
     seed = _told_seed(seed)
     x = collect(run.model, run.data.test, 1) if run.model.sample_fields else None
     with _told_warnings():
-        draws = pictures.samples(run.model, x, num_samples, seed)
+        draws = pictures.samples(run.model, x, num_samples, seed, **given)
     write_arrays(run, "samples.npz", draws)
     write_picture(run, "samples.png", pictures.square(draws["mean"]))
 

@@ -9,6 +9,7 @@ from runs import FakeRun, image_run
 
 import zoo
 from zoo import analysis
+from zoo.analysis import pictures
 from zoo.core.labels import LabelField, label_counts
 from zoo.core.pipeline import pipeline
 from zoo.data import Data
@@ -81,6 +82,14 @@ def test_analogies():
     assert len(plot.figure.axes) == 2
     with pytest.raises(zoo.UsageError, match="data of a must have 40 test images with a label"):
         analysis.draw("analogies", [m2_run("a")], num_styles=40)
+
+
+def test_draws_of_all_classes_and_of_one():
+    run = m2_run("a")
+    x = next(iter(run.data.test))["x"].numpy()
+    assert pictures.samples(run.model, x, 10)["mean"].shape == (10, *SHAPE)
+    of_class = pictures.samples(run.model, x, 10, y=1)["mean"]
+    assert (of_class[:, 1, 0, 0] > 0.9).all()  # pixel 3
 
 
 def test_reliability_diagram():
