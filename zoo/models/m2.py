@@ -20,10 +20,8 @@ from zoo.data import as_data, taught_by
 from zoo.models.class_conditional import ClassConditionalModel
 from zoo.models.classifying import KINGMA_2014
 from zoo.models.deep_latent import variables_of
+from zoo.parts.gaussian_posteriors import MeanFieldPosterior
 from zoo.parts.likelihoods import Likelihood, get_likelihood
-from zoo.parts.part import Part
-from zoo.parts.posterior import check_scores_any_z
-from zoo.parts.posteriors import get_posterior
 
 tfd = tfp.distributions
 
@@ -47,10 +45,9 @@ class M2(ClassConditionalModel):
       decoder: Keras model from [N, K + C], z and the one-hot class, to what the likelihood asks
         for, [N, ...event].
       classifier: Keras model from images to logits of q(y given x), [N, C].
-      posterior_network: Keras model from [N, F + C], the features and the one-hot class, to the
-        features of the posterior part, which of a mean-field one are mu, then log sigma.
+      posterior_network: Keras model from [N, F + C], the features and the one-hot class, to mu and
+        log sigma of q(z given x, y), [N, 2 K].
       likelihood: as `VAE`.
-      posterior: as `VAE`, of those that can score any z.
       label_share: the share of training examples that have a label, in (0, 1]; with 1 no class is
         summed over in training, and all examples must have theirs.
       classification_weight: of the classifier's log-likelihood, alpha / N in the paper.
@@ -68,7 +65,6 @@ class M2(ClassConditionalModel):
         posterior_network: keras.Model,
         *,
         likelihood: str | dict | Likelihood = "bernoulli",
-        posterior: str | dict | Part = "mean_field",
         label_share: float = 1.0,
         classification_weight: float = 0.1,
         **kwargs,
@@ -87,14 +83,13 @@ class M2(ClassConditionalModel):
         self.classification_weight = float(classification_weight)
         self.classifier, event_shape = classifier, self.fields["x"].shape
         self.posterior_network = as_network("posterior_network", posterior_network)
-        self.posterior_part = get_posterior(posterior, self.dtype, self.seed)
-        check_scores_any_z(self.posterior_part)
+        self.posterior_part = MeanFieldPosterior(dtype=self.dtype)
         features = (self.encoder.output_shape[-1] + num_classes,)
         for name, shape in (("classifier", event_shape), ("posterior_network", features)):
             if (found := getattr(self, name).input_shape[1:]) != shape:
                 raise UsageError(f"{name} must take {shape}; it takes {found}.")
         self.posterior_part.check_encoder(self.posterior_network, self.latent_dim)
-        check_unshared(decoder=self.decoder, posterior=self.posterior_part, **self._networks)
+        check_unshared(decoder=self.decoder, **self._networks)
 
     @classmethod
     def for_data(
@@ -107,7 +102,6 @@ class M2(ClassConditionalModel):
         num_classes: int | None = None,
         label_share: float | None = None,
         likelihood: str | dict | Likelihood = "bernoulli",
-        posterior: str | dict | Part = "mean_field",
         encoder: keras.Model | None = None,
         decoder: keras.Model | None = None,
         classifier: keras.Model | None = None,
@@ -130,7 +124,6 @@ class M2(ClassConditionalModel):
           num_classes: C; None for those of the labels of `data`.
           label_share: as the constructor; None for that of `data`.
           likelihood: as the constructor.
-          posterior: as the constructor.
           encoder: used instead, if given.
           decoder: used instead, if given.
           classifier: used instead, if given.
@@ -150,9 +143,9 @@ class M2(ClassConditionalModel):
         check_count(latent_dim=latent_dim)
         check_counts(hidden=hidden)
         num_classes, label_share = taught_by(data, num_classes, label_share)
-        posterior = get_posterior(posterior, dtype, seed)
         likelihood = get_likelihood(likelihood, density_dtype(dtype))
-        start, decoded = posterior.start_features(latent_dim), (latent_dim + num_classes,)
+        start = MeanFieldPosterior().start_features(latent_dim)
+        decoded = (latent_dim + num_classes,)
         seeds = iter(range(seed, seed + 4000, 1000))
 
         def network(name, inputs, units, outputs, **settings):
@@ -179,7 +172,6 @@ class M2(ClassConditionalModel):
             classifier,
             posterior_network,
             likelihood=likelihood,
-            posterior=posterior,
             label_share=label_share,
             dtype=dtype,
             seed=seed,
@@ -265,7 +257,7 @@ class M2(ClassConditionalModel):
     @property
     def inference_and_generation(self) -> dict[str, list]:
         """The groups of methods whose decoder learns from other latents than the encoder."""
-        inference = self.encoder, self.classifier, self.posterior_network, self.posterior_part
+        inference = self._networks.values()
         generation = self.decoder, self.observation_model
         return {
             "inference": variables_of(*inference),
@@ -302,7 +294,7 @@ class M2(ClassConditionalModel):
             return given, tf.zeros_like(given[0])
         weights = tf.where(labelled, given, tf.transpose(tf.exp(log_q)))
         entropy = -tf.reduce_sum(tf.exp(log_q) * log_q, -1)
-        return weights, tf.where(labelled, 0.0, entropy)
+        return weights, tf.where(labelled, tf.zeros_like(entropy), entropy)
 
     def objectives(self, batch, context, latents, seed):
         proposal, log_q = context["proposal"], context["class_log_probs"]
@@ -322,8 +314,8 @@ class M2(ClassConditionalModel):
         return {name: getattr(self, name) for name in names}
 
     def get_config(self):
-        parts = self._networks | {"posterior": self.posterior_part}
-        serialized = {k: keras.saving.serialize_keras_object(v) for k, v in parts.items()}
+        networks = self._networks.items()
+        serialized = {k: keras.saving.serialize_keras_object(v) for k, v in networks}
         return (
             super().get_config()
             | serialized
