@@ -65,11 +65,11 @@ def log_joint(model, x, visible=True):
     return states, (log_prior - np.logaddexp.reduce(log_prior))[:, None] + pixels.sum(-1)
 
 
-def wrong(name, old, new):
+def wrong(name, old, new, *users):
     """`mutant` of a module of the zoo, which leaves the registered classes where they are."""
     registries = registry._METHODS, keras.saving.get_custom_objects()
     registered = [dict(entries) for entries in registries]
-    module = mutant(name, old, new)
+    module = mutant(name, old, new, *users)
     for entries, before in zip(registries, registered, strict=True):
         entries.update(before)
     return module
