@@ -11,7 +11,7 @@ from zoo.models.refinement import RefinedByHMC
 
 
 @register(
-    tiny={"latent_dim": 4, "hidden": (16,), "label_share": 0.1, "num_steps": 2},
+    tiny={"latent_dim": 4, "hidden": (16,), "num_classes": 10, "label_share": 0.1, "num_steps": 2},
     paper=(KINGMA_2014, HOFFMAN_2017),
 )
 class HMCM2(RefinedByHMC, M2):

@@ -26,6 +26,7 @@ tfd = tfp.distributions
         "features": {"latent_dim": 4, "hidden": (16,)},
         "latent_dim": 3,
         "hidden": (16,),
+        "num_classes": 10,
         "label_share": 0.1,
     },
     paper=KINGMA_2014,
