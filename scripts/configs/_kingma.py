@@ -9,7 +9,7 @@ from ml_collections.config_dict import placeholder
 
 from zoo.runs.config import base_config
 
-PRESETS = ("small", "paper")
+PRESETS = ("paper", "small")
 CHOICES = {"digits": (), "mnist": PRESETS}
 
 _SIZES = {

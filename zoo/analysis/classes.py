@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from zoo import data
 from zoo.analysis.pictures import check_image_model, show_grid
 from zoo.analysis.registry import Plot, Run, register_figure
 from zoo.core.abilities import defines
 from zoo.core.batches import as_batch
 from zoo.core.checks import UsageError, check_count
 from zoo.scores.classification import reliability
+from zoo.scores.feature_networks import trained_classifier
 
 
 @register_figure
@@ -45,6 +47,62 @@ def analogies(runs: Sequence[Run], *, num_styles: int = 8, seed: int = 0) -> Plo
         panels[k].set(title=run.label, xlabel="label of the test image")
         rows += [(run.label, column, int(y)) for column, y in enumerate(batch["y"])]
     return Plot(figure, ("model", "column", "y"), rows)
+
+
+@register_figure
+def draws_by_class(
+    runs: Sequence[Run],
+    *,
+    num_draws: int = 100,
+    num_shown: int = 10,
+    num_batches: int = 3000,
+    seed: int = 0,
+) -> Plot:
+    """Draws of each class, and whether a classifier of real images takes them for that class.
+
+    The classifier is a small convolutional network that has learned from all labels of the training
+    images. Expected images of the draws are shown, and classified; a class by row.
+
+    Args:
+      runs: of models that can be sampled given a class.
+      num_draws: of each class.
+      num_shown: of these.
+      num_batches: which the classifier learns from.
+      seed: int, of the draws and of the classifier.
+
+    Returns:
+      The picture, and a table of the share of draws of each class that the classifier takes for it,
+      with its own accuracy on test images.
+
+    Raises:
+      UsageError: for other models, or an argument out of its range.
+    """
+    check_count(num_draws=num_draws, num_shown=num_shown)
+    figure, rows = None, []
+    for k, run in enumerate(runs):
+        check_classes(run, "class_log_probs")
+        classifier, accuracy = trained_classifier(
+            _with_all_labels(run), seed, num_batches=num_batches, verbose=False
+        )
+        if figure is None:
+            figure, panels = _panels(runs, 0.6 * num_shown, 0.6 * run.model.num_classes)
+        shown = []
+        for y in range(run.model.num_classes):
+            drawn = run.model.sample(num_draws, seed + y, y=y)["mean"]
+            told = classifier.predict(drawn, verbose=0).argmax(1)
+            rows.append((run.label, y, float(np.mean(told == y)), float(accuracy)))
+            shown.append(drawn[:num_shown])
+        show_grid(panels[k], np.stack(shown))
+        panels[k].set(title=run.label)
+    return Plot(figure, ("model", "y", "agreement", "classifier_accuracy"), rows)
+
+
+def _with_all_labels(run):
+    """The data of a run, of which some may have been taken away."""
+    options = run.config.data.to_dict()
+    if not options.get("num_labels"):
+        return run.data
+    return data.load(**options | {"num_labels": 0}, seed=run.config.seed, verbose=False)
 
 
 @register_figure

@@ -129,6 +129,27 @@ def classifier_features(
     Raises:
       UsageError: for data without classes, or that are not images.
     """
+    classifier, accuracy = trained_classifier(data, seed, num_batches=num_batches, verbose=verbose)
+    return FeatureNetwork("frechet_small", classifier.layers[0], data.shape, accuracy)
+
+
+def trained_classifier(
+    data: Data, seed: int = 0, *, num_batches: int = 3000, verbose: bool = True
+) -> tuple[keras.Model, float]:
+    """A small classifier of the data, whose first layer is that of `classifier_features`.
+
+    Args:
+      data: images with classes.
+      seed: of the initial weights.
+      num_batches: so many batches are trained on, of the training pipeline, over and over.
+      verbose: whether a progress bar is shown.
+
+    Returns:
+      The classifier, from images [N, ...event] to logits, and its accuracy on the test split.
+
+    Raises:
+      UsageError: for data without classes, or that are not images.
+    """
     check_count(num_batches=num_batches)
     labelled = all("y" in split.element_spec for split in (data.train, data.test))
     if not labelled or data.num_classes < 2 or len(data.shape) != 3:
@@ -157,7 +178,7 @@ def classifier_features(
         train.repeat(), steps_per_epoch=num_batches, shuffle=False, verbose=verbosity(verbose)
     )
     _, accuracy = classifier.evaluate(test, verbose=0)
-    return FeatureNetwork("frechet_small", hidden, data.shape, accuracy)
+    return classifier, accuracy
 
 
 def _labelled(batch):

@@ -1,5 +1,7 @@
 """Figures of models of classes, on models whose pictures are known."""
 
+import dataclasses
+
 import keras
 import ml_collections
 import numpy as np
@@ -10,6 +12,7 @@ from runs import FakeRun, image_run
 import zoo
 from zoo import analysis
 from zoo.analysis import pictures
+from zoo.core.fields import PixelField
 from zoo.core.labels import LabelField, label_counts
 from zoo.core.pipeline import pipeline
 from zoo.data import Data
@@ -90,6 +93,15 @@ def test_draws_of_all_classes_and_of_one():
     assert pictures.samples(run.model, x, 10)["mean"].shape == (10, *SHAPE)
     of_class = pictures.samples(run.model, x, 10, y=1)["mean"]
     assert (of_class[:, 1, 0, 0] > 0.9).all()  # pixel 3
+
+
+def test_draws_by_class():
+    run = m2_run("a")
+    full = {"y": LabelField(num_classes=NUM_CLASSES), "x": PixelField(SHAPE)}
+    run.data = dataclasses.replace(run.data, fields=full)
+    rows = analysis.draw("draws_by_class", [run], num_draws=20, num_shown=2, num_batches=5).rows
+    assert [row[:2] for row in rows] == [("a", y) for y in range(NUM_CLASSES)]
+    assert all(0 <= row[2] <= 1 and 0 <= row[3] <= 1 for row in rows)
 
 
 def test_reliability_diagram():
