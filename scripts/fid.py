@@ -57,6 +57,8 @@ def main() -> None:
     run = open_run(WORKDIR.value, to_write=True)
     # The same classifier and training images for all runs on these data.
     run.config.seed, run.config.data.batch_size = 0, 50
+    if run.config.data.get("num_labels"):
+        run.config.data.num_labels = 0
     model = run.model
     network = feature_network(run.data)
     figures = scores.frechet(

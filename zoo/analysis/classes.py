@@ -141,19 +141,25 @@ def reliability_diagram(runs: Sequence[Run], *, num_bins: int = 15, seed: int = 
     return Plot(figure, ("model", "count", "confidence", "accuracy"), rows)
 
 
-def labelled_images(run: Run, num_images: int | None = None) -> dict[str, np.ndarray]:
-    """The first so many test images that have a label, with their labels; None for all.
+def labelled_images(
+    run: Run, num_images: int | None = None, split: str = "test"
+) -> dict[str, np.ndarray]:
+    """The first so many images of a split that have a label, with their labels; None for all.
 
     Raises:
       UsageError: if there are fewer.
     """
-    batches = [{k: v.numpy() for k, v in as_batch(batch).items()} for batch in run.data.test]
+    batches = [
+        {k: v.numpy() for k, v in as_batch(batch).items()} for batch in getattr(run.data, split)
+    ]
     if "y" in run.data.fields:
         kept = [{name: b[name][b["y"] >= 0] for name in ("x", "y")} for b in batches]
         found = {name: np.concatenate([b[name] for b in kept]) for name in ("x", "y")}
         if len(found["y"]) >= (num_images or 1):
             return {name: values[:num_images] for name, values in found.items()}
-    raise UsageError(f"data of {run.label} must have {num_images or 1} test images with a label.")
+    raise UsageError(
+        f"data of {run.label} must have {num_images or 1} {split} images with a label."
+    )
 
 
 def _panels(runs, width, height):

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 import samplers
 from zoo.analysis.classes import check_classes, labelled_images
 from zoo.analysis.registry import Plot, Run, register_figure
-from zoo.core.batches import as_batch
 from zoo.core.checks import check_count, check_count_or_0
 
 NEAREST, SUPERVISED = "nearest neighbour", "supervised network"
@@ -51,7 +50,7 @@ def error_by_num_labels(
     for run in runs:
         check_classes(run, "classify")
         test = labelled_images(run)
-        train = _labelled_for_training(run)
+        train = labelled_images(run, split="train")
         num_labels, options = len(train["y"]), {}
         if num_samples:
             options = {"num_samples": num_samples, "seed": seed}
@@ -81,12 +80,6 @@ def error_by_num_labels(
     axes.set_ylim(bottom=0)
     axes.legend()
     return Plot(figure, columns, rows)
-
-
-def _labelled_for_training(run):
-    batches = [{k: v.numpy() for k, v in as_batch(b).items()} for b in run.data.train]
-    kept = [{name: b[name][b["y"] >= 0] for name in ("x", "y")} for b in batches]
-    return {name: np.concatenate([b[name] for b in kept]) for name in ("x", "y")}
 
 
 def _flat(x):

@@ -96,5 +96,13 @@ def checked_batch(data, fields: dict[str, Field]) -> dict[str, tf.Tensor]:
                     f"{name} must be as long as x, {len(arrays['x'])}; it was {len(values)}."
                 )
         batch |= {name: tf.constant(values) for name, values in arrays.items()}
+    batch = with_defaults(batch, fields)
     check_specs(batch, fields)
     return batch | {name: tf.cast(batch[name], field.dtype) for name, field in fields.items()}
+
+
+def with_defaults(batch: dict, fields: dict[str, Field]) -> dict:
+    """Returns the batch, in which the defaults of optional fields stand for those left out."""
+    size = tf.shape(batch["x"])[:1] if "x" in batch else [0]
+    left_out = {k: f for k, f in fields.items() if f.optional and batch.get(k) is None}
+    return batch | {k: tf.repeat(f.default(k, 1), size, axis=0) for k, f in left_out.items()}

@@ -24,6 +24,8 @@ class Field:
     training_only: bool = False
     batched: bool = True
 
+    optional = False  # whether `default` stands for what is left out
+
     rule = "must hold finite numbers"  # the end of a sentence whose subject is the field's name
     purpose = "which the model takes"  # a clause behind the field's name, where it is missing
     advice = ""  # the end of a sentence on other values, which are not told

@@ -127,8 +127,9 @@ class FittedModel(KeptModel):
         tracked = self._means.result()
         if set(logs) <= set(tracked) and not self._means.num_examples:
             raise UsageError("x must give at least one batch in every epoch; it ran out of them.")
-        # Others are of a step that a user has written.
-        return {name: tracked.get(name, value) for name, value in logs.items()}
+        # Others are of a step that a user has written; of no example there is no mean.
+        none = set(tracked) - set(self._means.names_reported())
+        return {name: tracked.get(name, v) for name, v in logs.items() if name not in none}
 
     def _flatten_metrics_in_order(self, logs):
         values = [logs[name] for name in in_order(logs)]

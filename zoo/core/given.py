@@ -9,7 +9,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.core.batches import as_batch, check_no_weights, check_specs, checked_batch
+from zoo.core.batches import (
+    as_batch,
+    check_no_weights,
+    check_specs,
+    checked_batch,
+    with_defaults,
+)
 from zoo.core.checks import UsageError, check_count
 from zoo.core.fields import Field, as_array, check_batch, check_lengths
 from zoo.core.pipeline import pipeline
@@ -244,11 +250,12 @@ def _checked(dataset: tf.data.Dataset, fields: dict[str, Field]) -> tf.data.Data
     """The same pipeline, whose batches are dictionaries of fields of their types."""
     if dataset.cardinality() == 0:
         raise UsageError("x must hold at least one batch; the pipeline was empty.")
-    check_specs(as_batch(dataset.element_spec), fields)
+    specs = as_batch(dataset.element_spec)
+    check_specs(specs, {k: f for k, f in fields.items() if k in specs or not f.optional})
 
     @tf.autograph.experimental.do_not_convert
     def check(*data):
-        batch = as_batch(data)
+        batch = with_defaults(as_batch(data), fields)
         checked = {name: tf.cast(batch[name], field.dtype) for name, field in fields.items()}
         found = [tf.debugging.Assert(tf.shape(checked["x"])[0] > 0, [_EMPTY])]
         found += [

@@ -85,6 +85,26 @@ def check_unshared(**networks: keras.layers.Layer | None) -> None:
                 )
 
 
+def check_logits(name: str, network: keras.Model) -> None:
+    """Refuses a network that gives no logits [N, C], but for instance what a softmax makes of them.
+
+    Args:
+      name: of the argument, which errors name.
+      network: of known shapes.
+
+    Raises:
+      UsageError: naming the shape, or the layer that keeps numbers in a range.
+    """
+    if len(network.output_shape) != 2:
+        raise UsageError(f"{name} must give logits, (C,); it gives {network.output_shape[1:]}.")
+    low, high, layer = output_range(network)
+    if low >= -1 or high <= 1:
+        raise UsageError(
+            f"{name} must give logits; the activation of its layer {layer!r} gives only numbers "
+            f"from {low:g} to {high:g}: give that layer activation=None."
+        )
+
+
 def output_range(network: keras.Model) -> tuple[float, float, str]:
     """Tells what outputs a network can give at most, by the operations that it ends in.
 

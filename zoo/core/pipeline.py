@@ -52,7 +52,8 @@ def pipeline(
             key = samplers.fold_in(seed, "order", epoch)
             index = tf.random.experimental.stateless_shuffle(index, key)
             if 0 < labelled.sum() < size:
-                index = _interleaved(index, tf.gather(tf.constant(labelled), index))
+                kept = num_batches * batch_size / size if drop_remainder else 1.0
+                index = _interleaved(index, tf.gather(tf.constant(labelled), index), kept)
         return tf.data.Dataset.from_tensor_slices(index)
 
     def gather(index):
@@ -74,10 +75,10 @@ def pipeline(
     )
 
 
-def _interleaved(index, labelled):
-    """The same order of either kind, each spread evenly from the first place to the last."""
+def _interleaved(index, labelled, kept):
+    """The same order of either kind, each spread evenly; the labelled ones over what is kept."""
     positions = tf.zeros_like(index, tf.float64)
-    for kind in (labelled, ~labelled):
-        rank = tf.cumsum(tf.cast(kind, tf.float64)) - 0.5
-        positions = tf.where(kind, rank / tf.reduce_max(rank), positions)
+    for kind, share in ((labelled, kept), (~labelled, 1.0)):
+        rank = tf.cumsum(tf.cast(kind, tf.float64))
+        positions = tf.where(kind, share * (rank - 0.5) / rank[-1], positions)
     return tf.gather(index, tf.argsort(positions, stable=True))

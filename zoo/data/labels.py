@@ -68,7 +68,7 @@ def taught_by(data, num_classes: int | None, label_share: float | None) -> tuple
     known = {"num_classes": data.num_classes, "label_share": data.label_share}
     for name, value in given.items():
         if value is None and not known[name]:
-            raise UsageError(f"{name} must be given for data without labels.")
+            raise UsageError(f"{name} must be given for data whose labels are not known.")
     found = {name: known[name] if value is None else value for name, value in given.items()}
     check_count(num_classes=found["num_classes"])
     return found["num_classes"], found["label_share"]

@@ -40,7 +40,10 @@ def as_data(given) -> Data:
         if len(shape) >= 2:
             x = check_batch({"x": PixelField(shape[1:])}, arrays)["x"]
             made = _of(shape[1:], pipeline({"x": x}, min(len(x), 1000)), {"train": len(x)})
-            return made if arrays.get("y") is None else _labelled(made, arrays["y"])
+            y = np.asarray(arrays.get("y"))
+            # Others are no labels; a model that takes them says so.
+            is_labels = y.dtype.kind in "iu" and y.shape == (len(x),) and y.max() < 2**20
+            return _labelled(made, y) if is_labels else made
     raise UsageError(
         "data must be what zoo.data.load returns, an array of examples [N, ...event], a batched "
         f"tf.data pipeline, or the shape of one example; it was {_told(given)}."

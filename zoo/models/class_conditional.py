@@ -53,6 +53,10 @@ class ClassConditionalModel(ClassifyingModel, DeepLatentGaussianModel):
                 f"{self.decoder.input_shape[1:]}."
             )
 
+    @property
+    def layer_sizes(self):
+        return (self.latent_dim,)
+
     # Densities.
 
     def decode(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:

@@ -50,7 +50,7 @@ class ClassifyingModel(LatentVariableModel):
             )
         self.num_classes, self.label_share = num_classes, float(label_share)
         self._fields["y"] = LabelField(
-            num_classes=num_classes, taught=True, optional=True, complete=self.label_share == 1
+            num_classes=num_classes, taught=True, complete=self.label_share == 1
         )
 
     @ability

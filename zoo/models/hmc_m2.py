@@ -19,8 +19,9 @@ class HMCM2(RefinedByHMC, M2):
 
     Encoder and classifier climb what they climb in M2. The decoder climbs log p(x, y, z_M), where a
     chain of `num_steps` HMC transitions on log p(x, y, z) starts at the encoder's own draw of
-    q(z given x, y). An example without a label has a chain for each class, whose term counts
-    q(y given x), without a gradient of that; with one it has the chain of its label.
+    q(z given x, y). An example has a chain for each class, whose term counts q(y given x), without
+    a gradient of that, or of a labelled example 1 for its label and else 0. Where all are labelled
+    there is the chain of the label alone.
 
     Args:
       encoder: as `M2`, and so are the other networks.

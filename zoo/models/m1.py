@@ -1,11 +1,14 @@
 """M1: a VAE, and a classifier of the latents that it infers (Kingma et al. 2014)."""
 
+from collections.abc import Iterator
+
 import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.core.batches import as_batch
 from zoo.core.checks import UsageError, check_choice, check_count, check_flag
-from zoo.core.given import Given
+from zoo.core.given import Given, split_arrays
 from zoo.core.labels import LabelField, check_classes, label_counts
 from zoo.core.registry import register
 from zoo.data import as_data, taught_by
@@ -94,46 +97,76 @@ class M1(VAE):
           UsageError: as `VAE.for_data`, or for data of which a class has no label.
         """
         data = as_data(data)
-        num_classes, _ = taught_by(data, num_classes, None if num_labels is None else 1.0)
+        num_classes, _ = taught_by(data, num_classes, 1.0)
+        if num_labels is None and not data.label_counts:
+            raise UsageError("num_labels must be given for data whose labels are not known.")
         num_labels = sum(data.label_counts) if num_labels is None else num_labels
         return super().for_data(data, num_labels=num_labels, num_classes=num_classes, **kwargs)
 
-    def fit(self, x=None, y=None, batch_size=None, **kwargs):
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, validation_split=0.0, **kwargs):
         """As `VAE.fit`, and then keeps the features of the labelled examples.
 
         Raises:
-          UsageError: as `VAE.fit`; for a generator, which cannot be read again; or for another
-            number of labels.
+          UsageError: as `VAE.fit`; for data that cannot be read twice; or for another number of
+            labels than the model was made for, or a class that has none.
         """
-        history = super().fit(x, y, batch_size, **kwargs)
-        self.keep_labelled(x, y)
+        if validation_split and kwargs.get("validation_data") is None:
+            x, kwargs["validation_data"] = split_arrays(x, y, validation_split)
+            y = None
+        labelled = self._labelled(x, y)
+        history = super().fit(x, y, batch_size, epochs, **kwargs)
+        self._keep(*labelled)
         return history
 
     def keep_labelled(self, x, y=None) -> None:
-        """Keeps the features and the labels of those examples that have one.
+        """Keeps the features and the labels of those examples that have one, as `fit` does.
 
         Args:
           x: as `fit`.
           y: as `fit`.
 
         Raises:
-          UsageError: for another number of labels than the model was made for.
+          UsageError: as `fit`.
         """
-        features, found = [], []
-        for batch in Given(self.fields).batches(x, y):
-            labelled = batch["y"].numpy() >= 0
-            features.append(self.means(batch).numpy()[labelled])
-            found.append(batch["y"].numpy()[labelled])
-        features, found = np.concatenate(features), np.concatenate(found)
-        # A pipeline of full batches may leave some out.
-        missing = self.rule["num_labels"] - len(found)
-        if missing < 0:
+        self._keep(*self._labelled(x, y))
+
+    def _labelled(self, x, y):
+        """The images and the labels of those examples that have one."""
+        if isinstance(x, tf.data.Dataset):
+            ends = x.cardinality() != tf.data.INFINITE_CARDINALITY
+        else:
+            ends = not isinstance(x, Iterator) and getattr(x, "num_batches", 0) is not None
+        if not ends:
+            raise UsageError(
+                "x must be arrays, or batches that end and can be read twice: labelled examples "
+                f"are kept; it was a {type(x).__name__}."
+            )
+        images, found = [], []
+        for batch in map(as_batch, Given(self.fields).batches(x, y)):
+            images.append(batch["x"].numpy()[batch["y"] >= 0])
+            found.append(batch["y"].numpy()[batch["y"] >= 0])
+        images, found = np.concatenate(images), np.concatenate(found)
+        if len(found) > self.rule["num_labels"]:
             raise UsageError(
                 f"y must hold {self.rule['num_labels']} labels, for which the model was made; it "
                 f"held {len(found)}."
             )
-        check_classes("y", label_counts(found, self.rule["num_classes"]))
+        counts = label_counts(found, self.rule["num_classes"])
+        check_classes("y", counts)
+        if self.rule["classifier"] == "svm" and min(counts) < 2:
+            raise UsageError(
+                "y must hold two labels of every class for the classifier 'svm'; class "
+                f"{counts.index(min(counts))} has one. 'logistic' takes it."
+            )
+        return images, found
+
+    def _keep(self, images, found):
+        pieces = np.array_split(images, -(-len(images) // 500))
+        features = [self.means({"x": tf.constant(x)}).numpy() for x in pieces]
+        features = np.concatenate(features)
         order = np.lexsort([*features.T, found])  # whatever the order of the examples
+        # A pipeline of full batches may leave some out.
+        missing = self.rule["num_labels"] - len(found)
         self.kept_features.assign(np.pad(features[order], [(0, missing), (0, 0)]))
         self.kept_labels.assign(np.pad(found[order], (0, missing), constant_values=-1))
 

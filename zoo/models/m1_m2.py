@@ -1,6 +1,6 @@
 """M1+M2: a model of classes and styles of the features that a VAE infers (Kingma et al. 2014)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -8,7 +8,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import samplers
-from zoo.core.checks import UsageError, check_count, check_counts, check_positive
+from zoo.core.abilities import defines
+from zoo.core.checks import UsageError, check_count, check_counts, check_flag, check_positive
 from zoo.core.compiled import compiled_method
 from zoo.core.labels import labels
 from zoo.core.latent import Proposal
@@ -40,7 +41,7 @@ class M1M2(ClassifyingModel):
     classified by the mean of q(z_1 given x). Latents are z = (z_1, z_2) in one vector.
 
     Args:
-      features: M1, a trained VAE.
+      features: M1, a trained VAE of one layer of latents, which is frozen.
       classes: M2 of vectors of its units, with a `FeatureLikelihood`.
       units: numbers of those units of z_1 that M2 explains; the others, which M1 does not use, keep
         their prior.
@@ -60,11 +61,15 @@ class M1M2(ClassifyingModel):
         train_features: bool = False,
         **kwargs,
     ):
+        _check_features(features, train_features)
+        check_flag(train_features=train_features)
         dtype = kwargs.pop("dtype", features.dtype)
         super().__init__(fields={"x": features.fields["x"]}, dtype=dtype, **kwargs)
         self.features_model, self.classes_model = features, classes
         size = features.latent_dim
         self.units = list(range(size)) if units is None else [int(unit) for unit in units]
+        if sorted(set(self.units)) != sorted(self.units) or not set(self.units) <= set(range(size)):
+            raise UsageError(f"units must be different numbers below {size}; it was {units!r}.")
         if classes.fields["x"].shape != (len(self.units),):
             raise UsageError(
                 f"classes must explain vectors of the {len(self.units)} units; it explains "
@@ -134,9 +139,17 @@ class M1M2(ClassifyingModel):
         is_trained = isinstance(features, keras.Model)
         if train_features is None:
             train_features = not is_trained
-        if not is_trained:
+        if is_trained:
+            dtype = features.dtype if dtype is None else dtype
+        elif not isinstance(features, Mapping):
+            raise UsageError(
+                "features must be a trained VAE, or a dictionary of arguments of one; it was "
+                f"{features!r:.60}."
+            )
+        else:
             vae = get_method("VAE")
             features = vae.for_data(data, dtype=dtype, seed=seed + 10_000, **features)
+        _check_features(features, train_features)
         if units is None and is_trained:
             units = used_units(features, data, min_stddev)
         units = list(range(features.latent_dim)) if units is None else units
@@ -253,10 +266,20 @@ class M1M2(ClassifyingModel):
 
     def amortise(self, batch, seed):
         seeds = [samplers.fold_in(seed, role) for role in ("features", "classes")]
-        first = self.features_model.amortise(batch, seeds[0])
+        if self.train_features:
+            first = self.features_model.amortise(batch, seeds[0])
+        else:
+            first = {"proposal": self.features_model.propose(batch, 1, seeds[0])}
         seen = self._features(batch, tf.stop_gradient(first["proposal"].z[0]))
         classes = self.classes_model.amortise(seen, seeds[1])
         return {"features": first, "seen": seen, "classes": classes}
+
+    def scheduled_state(self, step):
+        if not self.train_features:
+            return []
+        # M1 counts along, by which its own schedules go.
+        model = self.features_model
+        return [(model.training_step, step), *model.scheduled_state(step)]
 
     def objectives(self, batch, context, latents, seed):
         seen = context["seen"]
@@ -273,6 +296,18 @@ class M1M2(ClassifyingModel):
         serialized = {k: keras.saving.serialize_keras_object(v) for k, v in models.items()}
         own = {"units": self.units, "train_features": self.train_features}
         return super().get_config() | serialized | own
+
+
+def _check_features(features, train_features):
+    needed = ("propose", "posterior_distribution", "likelihood", "decode")
+    fits = isinstance(features, keras.Model) and all(defines(features, name) for name in needed)
+    if not fits or features.layer_sizes != (features.latent_dim,) or "y" in features.sample_fields:
+        raise UsageError(
+            "features must be a VAE of one layer of latents, whose posterior can score any z; it "
+            f"was a {type(features).__name__}."
+        )
+    if train_features and set(features.parameter_groups) != {"elbo"}:
+        raise UsageError("train_features must be False for features that are no plain VAE.")
 
 
 def used_units(model, data, min_stddev: float, num_images: int = 1000) -> list[int]:

@@ -14,7 +14,7 @@ from zoo.core.checks import UsageError, check_count, check_counts, check_positiv
 from zoo.core.dtypes import density_dtype, networks_of
 from zoo.core.labels import every_class, labels
 from zoo.core.latent import Proposal
-from zoo.core.networks import as_network, check_unshared
+from zoo.core.networks import as_network, check_logits, check_unshared
 from zoo.core.registry import register
 from zoo.data import as_data, taught_by
 from zoo.models.class_conditional import ClassConditionalModel
@@ -70,7 +70,8 @@ class M2(ClassConditionalModel):
         **kwargs,
     ):
         classifier = as_network("classifier", classifier, getattr(encoder, "input_shape", ())[1:])
-        (num_classes,) = classifier.output_shape[1:]
+        check_logits("classifier", classifier)
+        num_classes = classifier.output_shape[-1]
         super().__init__(
             decoder,
             num_classes=num_classes,
@@ -84,11 +85,19 @@ class M2(ClassConditionalModel):
         self.classifier, event_shape = classifier, self.fields["x"].shape
         self.posterior_network = as_network("posterior_network", posterior_network)
         self.posterior_part = MeanFieldPosterior(dtype=self.dtype)
+        if len(self.encoder.output_shape) != 2:
+            raise UsageError(
+                f"encoder must give features, (F,); it gives {self.encoder.output_shape[1:]}."
+            )
         features = (self.encoder.output_shape[-1] + num_classes,)
         for name, shape in (("classifier", event_shape), ("posterior_network", features)):
             if (found := getattr(self, name).input_shape[1:]) != shape:
                 raise UsageError(f"{name} must take {shape}; it takes {found}.")
-        self.posterior_part.check_encoder(self.posterior_network, self.latent_dim)
+        if self.posterior_network.output_shape[1:] != (2 * self.latent_dim,):
+            raise UsageError(
+                f"posterior_network must give {(2 * self.latent_dim,)}, mean and log standard "
+                f"deviation of the latents; it gives {self.posterior_network.output_shape[1:]}."
+            )
         check_unshared(decoder=self.decoder, **self._networks)
 
     @classmethod

@@ -53,7 +53,10 @@ def build(config: ml_collections.ConfigDict, dataset: data.Data) -> keras.Model:
     method = get_method(arguments.pop("name"))
     for name in model_arguments(method) & arguments.keys():
         if isinstance(arguments[name], str):  # the work directory of a trained one
-            arguments[name] = load(arguments[name])
+            try:
+                arguments[name] = load(arguments[name])
+            except UsageError as error:
+                raise UsageError(f"model.{name} must be a trained run; {error}") from None
     with _taking(f"model: {method.__name__}"):
         model = method.for_data(dataset, seed=config.seed, **arguments)
     # Before it is trained: a posterior that scores its own draws alone is annealed from the prior.

@@ -101,7 +101,8 @@ def _draws_of_fitted(model, batch, num_samples, seed):
 
     @tf.function(jit_compile=model.compile_chains, autograph=False)
     def infer(batch, index):
-        explained = model.preprocess(batch, samplers.fold_in(seed, "observe", index[0]))
+        shown = model.without_answers(batch)
+        explained = model.preprocess(shown, samplers.fold_in(seed, "observe", index[0]))
         z, _ = model.infer(explained, 1, samplers.fold_in(seed, "infer", index[0]))
         return tf.transpose(z[0])
 

@@ -213,7 +213,7 @@ def fitted(y, **kwargs):
         (Y + 5, "y must hold labels from 0 to 9, or -1 for not labelled; they run from 5 to 14"),
         (np.where(Y == 4, -1, Y), "y must hold labels of every class; class 4 has none"),
         (UNLABELLED, "y must hold labels of every class; all were -1"),
-        (None, "y must hold labels of every class; all were -1"),
+        (None, "y must be given, which the model takes; it was missing"),
         (Y[:-1], "y must be as long as x, 40; it was 39"),
     ],
 )
@@ -231,8 +231,8 @@ def test_a_model_of_labelled_examples_alone_asks_for_all_labels():
 def test_bad_arguments_are_told():
     shape = (4, 4, 1)
     for arguments, message in (
-        ({}, "num_classes must be given for data without labels"),
-        ({"num_classes": 3}, "label_share must be given for data without labels"),
+        ({}, "num_classes must be given for data whose labels are not known"),
+        ({"num_classes": 3}, "label_share must be given for data whose labels are not known"),
         ({"num_classes": 3, "label_share": 1.5}, "label_share must be greater than 0 and at most"),
     ):
         with pytest.raises(zoo.UsageError, match=message):
