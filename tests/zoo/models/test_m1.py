@@ -79,3 +79,26 @@ def test_bad_questions_are_told():
         model_of(num_labels=10).fit({"x": X, "y": FEW}, batch_size=50, verbose=0)
     with pytest.raises(zoo.UsageError, match="'svn' is unknown|classifier"):
         model_of(classifier="svn")
+
+
+def test_what_cannot_be_read_twice_is_told_before_training():
+    pipeline = zoo.core.pipeline.pipeline({"x": X, "y": FEW}, 50, seed=5)
+    for data, message in (
+        (pipeline.repeat(), "x must be arrays, or batches that end and can be read twice"),
+        (iter(pipeline), "x must be arrays, or batches that end and can be read twice"),
+    ):
+        model = model_of()
+        with pytest.raises(zoo.UsageError, match=message):
+            model.fit(data, steps_per_epoch=2, verbose=0)
+        assert int(model.training_step) == 0
+    few = np.where(np.cumsum(Y == 1) == 1, Y, np.where(Y == 1, -1, FEW))
+    few = np.where((few == 1) & (np.cumsum(few == 1) > 1), -1, few)
+    with pytest.raises(zoo.UsageError, match="y must hold two labels of every class"):
+        model_of(num_labels=200).fit({"x": X, "y": few}, batch_size=50, verbose=0)
+
+
+def test_labels_of_the_validation_share_are_not_kept():
+    model = model_of(num_labels=30)
+    model.fit({"x": X, "y": FEW}, batch_size=10, validation_split=0.9, verbose=0)
+    kept = model.kept_labels.numpy()
+    assert (kept >= 0).sum() == 19

@@ -113,3 +113,26 @@ def test_what_is_missing_is_told():
     shape = DATA.shape
     with pytest.raises(zoo.UsageError, match="data must hold images, and not their shape alone"):
         zoo.M1M2.for_data(shape, features=vae(), num_classes=10, label_share=0.1, **SIZES)
+
+
+def test_features_that_do_not_fit():
+    two = zoo.VAE.for_data(DATA, latent_dim=4, hidden=(8,), upper_latent_dim=2, upper_hidden=(4,))
+    for features, message in (
+        ("runs/m1", "features must be a trained VAE, or a dictionary"),
+        (two, "features must be a VAE of one layer of latents"),
+        (zoo.M2.for_data(DATA, **SIZES), "features must be a VAE of one layer of latents"),
+    ):
+        with pytest.raises(zoo.UsageError, match=message):
+            on(features)
+    for units in ([0, 0, 1], [0, 7]):
+        with pytest.raises(zoo.UsageError, match="units must be different numbers below 4"):
+            on(vae(), units=units)
+    with pytest.raises(zoo.UsageError, match="train_features must be False"):
+        on(zoo.HMCDLGM.for_data(DATA, latent_dim=4, hidden=(8,)), train_features=True)
+
+
+def test_a_vae_trained_along_goes_by_its_own_schedules():
+    model = on({"latent_dim": 4, "hidden": (16,), "annealing_steps": 10})
+    model.train_step(BATCH)
+    assert int(model.features_model.training_step) == 1
+    assert float(model.features_model.annealed(1.0)) == pytest.approx(0.11)

@@ -1,5 +1,6 @@
 """M2 and its HMC variant against a mixture of linear-Gaussian laws, whose bounds are known."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,6 +13,7 @@ import zoo
 
 X, Y = LAW.simulate(40)
 UNLABELLED = np.full_like(Y, -1)
+THREE = {"num_classes": 3, "label_share": 0.5}
 
 
 def batch_of(y=UNLABELLED):
@@ -246,3 +248,28 @@ def test_bad_arguments_are_told():
     ):
         with pytest.raises(zoo.UsageError, match=message):
             ask()
+
+
+def test_questions_without_labels():
+    """By arrays, pipelines and batches; what has no label has no accuracy."""
+    model = labelled_model()
+    settings = {"verbose": 0, "return_dict": True}
+    asked = [model.evaluate(X, batch_size=20, **settings)]
+    asked += [model.evaluate(tf.data.Dataset.from_tensor_slices(X).batch(20), **settings)]
+    assert asked[0] == asked[1] and "accuracy" not in asked[0]
+    assert "accuracy" not in model.metrics_names
+    assert model.predict_on_batch(X[:3]).shape == (3, 6)
+    assert model(X[:3]).shape == (3, 6)
+    with pytest.raises(zoo.UsageError, match="x must give dictionaries with y"):
+        model.fit(tf.data.Dataset.from_tensor_slices(X).batch(20), verbose=0)
+
+
+def test_probabilities_are_no_logits():
+    softmax = keras.Sequential([keras.Input((16,)), keras.layers.Dense(3, "softmax")])
+    with pytest.raises(zoo.UsageError, match="classifier must give logits; the activation of its"):
+        zoo.M2.for_data((16,), latent_dim=2, hidden=(4,), classifier=softmax, **THREE)
+    images = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(3, 2)])
+    with pytest.raises(zoo.UsageError, match=r"classifier must give logits, \(C,\)"):
+        zoo.M2.for_data((4, 4, 1), latent_dim=2, hidden=(4,), classifier=images, **THREE)
+    with pytest.raises(zoo.UsageError, match=r"encoder must give features, \(F,\)"):
+        zoo.M2.for_data((4, 4, 1), latent_dim=2, hidden=(4,), encoder=images, **THREE)
