@@ -163,7 +163,7 @@ def labelled_images(
 
 
 def _panels(runs, width, height):
-    figure = Figure(figsize=(width * len(runs), height + 0.4), layout="constrained")
+    figure = Figure(figsize=(width * len(runs), height + 0.8), layout="constrained")
     return figure, figure.subplots(1, len(runs), squeeze=False)[0]
 
 
