@@ -25,7 +25,9 @@ for case in json.load(sys.stdin):
 PROGRAMS = (*console.PROGRAMS, "generate")
 CASES = {
     ("train", "--list"): "    :mnist              :paper :small",
-    ("train", "--config=hmc_dlmg"): "config: unknown value 'hmc_dlmg'; did you mean 'hmc_dlgm'?",
+    ("train", "--config=hmc_dlmg"): (
+        "config: unknown value 'hmc_dlmg'; did you mean 'hmc_dlgm' or 'hmc_m2'?"
+    ),
     ("train", "--config", "vae_mnist"): "config: 'vae_mnist' is now 'vae:mnist'.",
     ("train", "--config=vae:minst"): "data: unknown value 'minst'; did you mean 'mnist'?",
     ("train", "--config=vae:mnist:smal"): "preset: unknown value 'smal'; did you mean 'small'?",

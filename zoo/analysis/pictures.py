@@ -105,7 +105,7 @@ RECONSTRUCTION_NAMES = ("image", "reconstruction")
 
 
 def samples(model, x, num_samples: int = 100, seed: int = 0, **given) -> dict[str, np.ndarray]:
-    """What `model.sample` draws, of a model that completes images given the first example.
+    """What `model.sample` draws, of a conditional model given the first example.
 
     Args:
       model: a generative model.
@@ -118,7 +118,8 @@ def samples(model, x, num_samples: int = 100, seed: int = 0, **given) -> dict[st
       Draws `x` and their expectations `mean`, [num_samples, ...event].
     """
     # What `x_visible` of an image is, the image tells.
-    names = {k: k.removesuffix("_visible") for k in model.sample_fields if k.endswith("_visible")}
+    needed = [name for name, field in model.sample_fields.items() if not field.optional]
+    names = {name: name.removesuffix("_visible") for name in needed}
     batch = as_batch(x)
     seen = {k: batch[name][0] for k, name in names.items()}
     return model.sample(num_samples, seed, **seen, **given)

@@ -33,6 +33,10 @@ class Field:
     def __post_init__(self):
         object.__setattr__(self, "shape", tuple(self.shape))
 
+    def for_inference(self) -> "Field":
+        """Returns the field as all but training takes it."""
+        return self
+
     def spec(self, name: str) -> tf.TensorSpec:
         """Returns the field as an input of an export."""
         return tf.TensorSpec([*([None] if self.batched else []), *self.shape], self.dtype, name)
@@ -206,6 +210,11 @@ class IndexField(Field):
 
     def allows(self, values):
         return tf.reduce_all((values >= 0) & (values < self.num_examples))
+
+
+def inference_fields(fields: dict[str, Field]) -> dict[str, Field]:
+    """Returns those that not only training looks at, by name, as all but training takes them."""
+    return {k: field.for_inference() for k, field in fields.items() if not field.training_only}
 
 
 def as_array(name: str, values) -> np.ndarray:

@@ -18,7 +18,7 @@ from zoo.core.callbacks import (
     as_callbacks,
 )
 from zoo.core.checks import UsageError, check_count, check_count_or_0
-from zoo.core.fields import Field
+from zoo.core.fields import Field, inference_fields
 from zoo.core.given import Given, first_of, split_arrays
 from zoo.core.kept import KeptModel
 from zoo.core.means import Means, in_order
@@ -204,7 +204,7 @@ class FittedModel(KeptModel):
         if validation_split and validation_data is None:
             x, validation_data = split_arrays(x, y, validation_split)
             y = None
-        given, seed = Given(self.fields, self.inference_fields), self.seed if shuffle else None
+        given, seed = Given(self.fields), self.seed if shuffle else None
         steps = {"steps_per_epoch": steps_per_epoch}
         train = given.batches(x, y, batch_size, seed=seed, training=True, **steps)
         if validation_data is not None:
@@ -257,7 +257,7 @@ class FittedModel(KeptModel):
         """
         check_no_weights(sample_weight=sample_weight)
         _check_steps(steps=steps)
-        given, kept = Given(self.fields, self.inference_fields), contextlib.nullcontext()
+        given, kept = Given(self.fields), contextlib.nullcontext()
         if not kwargs.get("_use_cached_eval_dataset"):  # as Keras does in every epoch of a fit
             x = given.batches(x, y, batch_size, steps=steps)
             self.prepare_for_scores(self.score_seed)
@@ -269,7 +269,7 @@ class FittedModel(KeptModel):
     def predict(self, x, batch_size=None, verbose="auto", steps=None, **kwargs):
         """As `keras.Model.predict`, on what `fit` takes: reconstruction means, [N, ...event]."""
         _check_steps(steps=steps)
-        given = Given(self.fields, self.inference_fields)
+        given = Given(self.fields)
         x = given.batches(x, None, batch_size, steps=steps)
         with given.errors():
             predicted = super().predict(x, verbose=verbose, steps=steps, **kwargs)
@@ -303,7 +303,7 @@ class FittedModel(KeptModel):
     @property
     def inference_fields(self) -> dict[str, Field]:
         """The fields of a batch that is not for training, by name."""
-        return {name: field for name, field in self.fields.items() if not field.training_only}
+        return inference_fields(self.fields)
 
     def share(self, data, fields: dict[str, Field]) -> Share:
         """What this replica has of a batch that a step is given, checked."""

@@ -17,7 +17,7 @@ from zoo.core.batches import (
     with_defaults,
 )
 from zoo.core.checks import UsageError, check_count
-from zoo.core.fields import Field, as_array, check_batch, check_lengths
+from zoo.core.fields import Field, as_array, check_batch, check_lengths, inference_fields
 from zoo.core.pipeline import pipeline
 
 
@@ -25,14 +25,11 @@ class Given:
     """What a user gives to one call, and the errors of the user's own code while it runs.
 
     Args:
-      fields: those that training takes, by name.
-      inference_fields: those that all else takes; None for those that not only training looks at.
+      fields: those that the model takes, by name.
     """
 
-    def __init__(self, fields: dict[str, Field], inference_fields: dict[str, Field] | None = None):
-        if inference_fields is None:
-            inference_fields = {n: f for n, f in fields.items() if not f.training_only}
-        self.fields, self.inference_fields, self._raised = fields, inference_fields, []
+    def __init__(self, fields: dict[str, Field]):
+        self.fields, self._raised = fields, []
 
     def batches(
         self,
@@ -61,7 +58,7 @@ class Given:
           UsageError: for a field that is missing or that its check refuses, for no full batch, or
             for data that do not end.
         """
-        fields = self.fields if training else self.inference_fields
+        fields = self.fields if training else inference_fields(self.fields)
         kind = _kind_of(x)
         if isinstance(getattr(x, "train", None), tf.data.Dataset):
             raise UsageError("x must be one pipeline, such as data.train; it was all of the data.")
@@ -115,7 +112,7 @@ class Given:
         except tf.errors.OpError as error:
             if self._raised:
                 raise self._raised[0] from None
-            for fields in (self.fields, self.inference_fields):
+            for fields in (self.fields, inference_fields(self.fields)):
                 _tell(error.message, fields)
             raise
 

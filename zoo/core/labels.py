@@ -34,6 +34,11 @@ class LabelField(Field):
         unlabelled = "" if self.complete else ", or -1 for not labelled"
         return f"must hold labels from 0 to {self.num_classes - 1}{unlabelled}"
 
+    def for_inference(self):
+        if not self.taught:
+            return self
+        return dataclasses.replace(self, taught=False, complete=False, optional=True)
+
     def allows(self, values):
         lowest = 0 if self.complete else -1
         return tf.reduce_all((values >= lowest) & (values < self.num_classes))

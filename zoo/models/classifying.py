@@ -85,12 +85,6 @@ class ClassifyingModel(LatentVariableModel):
         return batch | {"y": tf.fill(tf.shape(batch["y"]), -1)}
 
     @property
-    def inference_fields(self):
-        return super().inference_fields | {
-            "y": LabelField(optional=True, num_classes=self.num_classes)
-        }
-
-    @property
     def sample_fields(self):
         """A class `y`, or -1 for any."""
         return {"y": LabelField(optional=True, num_classes=self.num_classes, batched=False)}

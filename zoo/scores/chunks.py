@@ -15,7 +15,7 @@ from samplers.random import Seed
 from zoo.core import signals
 from zoo.core.batches import as_batch
 from zoo.core.checks import UsageError, check_positive
-from zoo.core.fields import check_batch
+from zoo.core.fields import check_batch, inference_fields
 from zoo.core.files import atomic_write
 from zoo.core.progress import verbosity
 
@@ -53,8 +53,7 @@ def collect_batch(model, data, num_images: int | None = None) -> dict[str, np.nd
     """
     if num_images is not None:
         check_positive(num_images=num_images)
-    fields = {name: field for name, field in model.fields.items() if not field.training_only}
-    fields |= model.inference_fields
+    fields = inference_fields(model.fields)
     if isinstance(data, tf.data.Dataset):
         batches, size = [], 0
         for element in data:

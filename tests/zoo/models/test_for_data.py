@@ -34,10 +34,14 @@ GIVEN = {
 }
 
 
+LABELLED = ("pair", "dictionary")
+
+
 @pytest.mark.parametrize("given", GIVEN)
 def test_what_is_known_of_data(given):
     data = zoo.data.as_data(GIVEN[given]())
-    assert data.shape == (4, 6, 1) and data.num_classes == 0
+    # Of arrays all labels are known.
+    assert data.shape == (4, 6, 1) and data.num_classes == (3 if given in LABELLED else 0)
     if "shape" in given:
         with pytest.raises(zoo.UsageError, match="data must hold images, and not their shape alon"):
             data.mean_image  # noqa: B018

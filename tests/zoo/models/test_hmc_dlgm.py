@@ -1,5 +1,7 @@
 """What is special to the HMC-DLGM: who learns from which sample, and how the chain is tuned."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -120,7 +122,8 @@ def geweke_error(module):
         seed = samplers.fold_in(1, k)
         x = model.likelihood(z).sample(seed=samplers.fold_in(seed, "x"))[0]
         features = tf.zeros([tf.shape(x)[0], 4])  # steps of one scale
-        return k + 1, model.refine({"x": x}, features, z, seed).state
+        context = {"features": features, "proposal": zoo.Proposal(z, None)}
+        return k + 1, model.sample_latents({"x": x}, context, seed)[0]
 
     @tf.function(autograph=False)
     def run():
@@ -132,7 +135,7 @@ def geweke_error(module):
 
 def test_geweke():
     assert geweke_error(hmc_dlgm) < 4
-    chain = "lambda z: {},\n            z,\n"
+    chain = 'lambda z: {},\n            context["proposal"].z,'
     wrong_density = 'self.likelihood(z).log_prob(batch["x"])'
     prior = chain.format("self.log_joint(batch, z)"), chain.format(wrong_density)
     assert geweke_error(wrong(hmc_dlgm.__name__, *prior)) > 8
@@ -181,7 +184,9 @@ def test_steps_are_in_units_of_the_posterior():
         model.log_joint = lambda batch, z: -0.5 * tf.reduce_sum((z / (0.6 * units)) ** 2, -1)
         features = model.encoder(batch["x"]) + np.repeat([0, np.log(units)], 3).astype("f")
         z = units * samplers.normal([50, 3, 3], 1)
-        return model.refine(batch, features, z, 2).accept_prob
+        scale = model.posterior_part.scale(features)
+        log_joint = functools.partial(model.log_joint, batch)
+        return model.refine(log_joint, z, scale, 2).accept_prob
 
     small, large = accept_rate(1.0), accept_rate(100.0)
     np.testing.assert_allclose(small, large, atol=1e-3)

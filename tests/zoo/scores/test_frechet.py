@@ -188,6 +188,9 @@ class Halves:
     fields, compile_chains, name = FIELDS, False, "halves"
     prior = tfd.Sample(tfd.Normal(0.0, 1.0), 2)
 
+    def without_answers(self, batch):
+        return batch
+
     def preprocess(self, batch, seed):
         return batch
 

@@ -28,6 +28,8 @@ KEYS = {  # of evaluation.json
     "num_importance_samples",
     "accept_rate",
     "reconstruction_mse",
+    "accuracy",
+    "calibration_error",
     "num_images",
     "num_simulated",
     "protocol",
@@ -83,6 +85,8 @@ def test_bits(of_bits, images):
         "effective_chains",
         "pareto_k",
         "accept_rate",
+        "accuracy",
+        "calibration_error",
     }
     assert figures["log_likelihood"] == figures["importance_weighted_bound"] == per_image.mean()
     assert figures["bits_per_dim"] == pytest.approx(-per_image.mean() / np.log(2) / 64)
