@@ -28,7 +28,6 @@ tfd = tfp.distributions
 
 @register(
     tiny={"latent_dim": 4, "hidden": (16,), "num_classes": 10, "label_share": 0.1},
-    variants={"all labelled": {"label_share": 1.0}},
     paper=KINGMA_2014,
 )
 class M2(ClassConditionalModel):

@@ -17,7 +17,7 @@ OF_EACH_KIND = {
     ),
     "goes_on_from_files": (
         *("ABP", "AnnealedVAE", "HMCDLGM", "IWAE", "LadderVAE", "ShortRun", "VAE", "VAE, planar"),
-        *("DVAE, undirected", "StructuredPrediction", "M1", "M2", "M1M2"),
+        *("DVAE, undirected", "StructuredPrediction", "M1M2"),
     ),
 }
 
