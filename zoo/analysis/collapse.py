@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from zoo.analysis.registry import Plot, Run, register_figure
 from zoo.core.abilities import defines
@@ -52,6 +53,7 @@ def component_collapse(runs: Sequence[Run], *, num_images: int = 1000, seed: int
     titles = ("KL to the prior, nats", "variance of the encoder", "norm of the decoder's weights")
     for panel, title in zip(panels, titles, strict=True):
         panel.set(title=title, xlabel="latents, by their KL", ylim=(0, None))
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0].legend()
     return Plot(figure, ("model", "latent", "kl", "variance", "weight_norm"), rows)
 
