@@ -1,12 +1,12 @@
 """Errors of classification where few examples have a label."""
 
-import math
 from collections.abc import Sequence
 
 import keras
 import numpy as np
 from matplotlib.figure import Figure
 
+import layers
 import samplers
 from zoo.analysis.classes import check_classes, labelled_images
 from zoo.analysis.registry import Plot, Run, register_figure
@@ -94,17 +94,10 @@ def _nearest(train, test):
 
 
 def _supervised(train, test, hidden, epochs, seed):
-    shape, num_classes = train["x"].shape[1:], int(train["y"].max()) + 1
-    initializers = [keras.initializers.GlorotUniform(seed + k) for k in range(2)]
-    dense = keras.layers.Dense
-    model = keras.Sequential(
-        [
-            keras.Input((math.prod(shape),)),
-            dense(hidden, "relu", kernel_initializer=initializers[0]),
-            dense(num_classes, kernel_initializer=initializers[1]),
-        ]
-    )
+    num_classes = int(train["y"].max()) + 1
+    shape = train["x"].shape[1:]
+    model = layers.mlp(shape, (hidden,), (num_classes,), activation="relu", seed=seed)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(1e-3), loss)
-    model.fit(_flat(train["x"]), train["y"], 100, epochs, verbose=0, shuffle=False)
-    return model.predict(_flat(test["x"]), 1000, verbose=0).argmax(1) != test["y"]
+    model.fit(train["x"], train["y"], 100, epochs, verbose=0, shuffle=False)
+    return model.predict(test["x"], 1000, verbose=0).argmax(1) != test["y"]

@@ -33,10 +33,11 @@ class HMCM2(RefinedByHMC, M2):
 
     def infer(self, batch, num_samples, seed):
         """As the base, by draws of q(z given x) that a chain on log p(x, z) has refined."""
+        q = self.posterior_distribution(batch)
         return self.refined_draws(
             lambda z: self.log_joint(batch, z),
-            lambda key: self.propose(batch, num_samples, key).z,
-            self.posterior_distribution(batch).stddev(),
+            lambda key: q.sample(num_samples, seed=key),
+            q.stddev(),
             seed,
         )
 

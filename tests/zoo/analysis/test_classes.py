@@ -1,7 +1,5 @@
 """Figures of models of classes, on models whose pictures are known."""
 
-import dataclasses
-
 import keras
 import ml_collections
 import numpy as np
@@ -11,8 +9,7 @@ from runs import FakeRun, image_run
 
 import zoo
 from zoo import analysis
-from zoo.analysis import pictures
-from zoo.core.fields import PixelField
+from zoo.analysis import classes, pictures
 from zoo.core.labels import LabelField, label_counts
 from zoo.core.pipeline import pipeline
 from zoo.data import Data
@@ -82,7 +79,12 @@ def test_styles_of_a_class():
 def test_analogies():
     plot = analysis.draw("analogies", [m2_run("a"), m2_run("b")], num_styles=4)
     assert plot.rows == [(label, k, k % 3) for label in "ab" for k in range(4)]
-    assert len(plot.figure.axes) == 2
+    picture = plot.figure.axes[0].get_images()[0].get_array()[..., 0]
+    height, width = (size // 4 for size in picture.shape)
+    for y in range(NUM_CLASSES):  # below the test images, a row of each class
+        row, column = divmod(2 + y, 3)
+        top, left = (y + 1) * height + row * height // 4, column * width // 3
+        assert picture[top + height // 8, left + width // 6 :: width].min() > 0.9
     with pytest.raises(zoo.UsageError, match="data of a must have 40 test images with a label"):
         analysis.draw("analogies", [m2_run("a")], num_styles=40)
 
@@ -95,13 +97,17 @@ def test_draws_of_all_classes_and_of_one():
     assert (of_class[:, 1, 0, 0] > 0.9).all()  # pixel 3
 
 
-def test_draws_by_class():
-    run = m2_run("a")
-    full = {"y": LabelField(num_classes=NUM_CLASSES), "x": PixelField(SHAPE)}
-    run.data = dataclasses.replace(run.data, fields=full)
-    rows = analysis.draw("draws_by_class", [run], num_draws=20, num_shown=2, num_batches=5).rows
-    assert [row[:2] for row in rows] == [("a", y) for y in range(NUM_CLASSES)]
-    assert all(0 <= row[2] <= 1 and 0 <= row[3] <= 1 for row in rows)
+def test_draws_by_class(monkeypatch):
+    """By a classifier that reads the pixels by which the decoder shows a class."""
+    flat = keras.layers.Flatten()
+    reader = keras.Sequential([keras.Input(SHAPE), flat, keras.layers.Dense(3, use_bias=False)])
+    reader.set_weights([np.eye(12)[:, 2:5]])
+    monkeypatch.setattr(classes, "trained_classifier", lambda *_, **__: (reader, 0.75))
+    plot = analysis.draw("draws_by_class", [m2_run("a")], num_draws=20, num_shown=2)
+    assert plot.rows == [("a", y, 1.0, 0.75) for y in range(NUM_CLASSES)]
+    reader.set_weights([np.eye(12)[:, [3, 4, 2]]])  # the test can fail
+    rows = analysis.draw("draws_by_class", [m2_run("a")], num_draws=20, num_shown=2).rows
+    assert max(row[2] for row in rows) == 0
 
 
 def test_reliability_diagram():
