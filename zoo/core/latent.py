@@ -85,9 +85,15 @@ class LatentVariableModel(AnswersRequests):
         """E[x given z], pixels in [0, 1], [S, B, ...event]."""
         return self.likelihood(z).mean()
 
+    def expected_again(
+        self, batch: dict, z: tf.Tensor, visible: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """E[x given z] once x, or what is visible of it, is seen; here z tells all there is."""
+        return self.expected(z)
+
     def squared_error(self, batch: dict, z: tf.Tensor) -> tf.Tensor:
         """Of E[x given z], at z [1, B, ...], the mean over pixels in [0, 1]: [B]."""
-        error = tf.square(self.expected(z)[0] - batch["x"])
+        error = tf.square(self.expected_again(batch, z)[0] - batch["x"])
         return tf.reduce_mean(error, tf.range(1, len(self.fields["x"].shape) + 1))
 
     @ability
@@ -184,7 +190,10 @@ class LatentVariableModel(AnswersRequests):
         """
         if tf.is_tensor(num_samples) or num_samples < 2:
             return None
-        return lambda z: [self.log_joint(batch, z, visible), self.expected(z)]
+        return lambda z: [
+            self.log_joint(batch, z, visible),
+            self.expected_again(batch, z, visible),
+        ]
 
     def start_from_the_prior(
         self, batch: dict, num_samples: int, seed: Seed, visible: tf.Tensor | None = None
