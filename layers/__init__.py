@@ -1,5 +1,6 @@
 """Keras layers and networks that the models are made of: tensors in, tensors out."""
 
+from layers.constant import Constant, constant
 from layers.flows import AdditiveCoupling, Flow, InverseAutoregressive, Mixing, Planar
 from layers.fold import fold
 from layers.glow import (
@@ -22,6 +23,7 @@ __all__ = [
     "MADE",
     "ActNorm",
     "AdditiveCoupling",
+    "Constant",
     "Flow",
     "GlowNetwork",
     "ImageCoupling",
@@ -32,6 +34,7 @@ __all__ = [
     "Shear",
     "TopDown",
     "bottom_up",
+    "constant",
     "descend",
     "fold",
     "latent_dims",

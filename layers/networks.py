@@ -16,6 +16,7 @@ def mlp(
     layer_normalisation: bool = False,
     input_mean: np.ndarray | None = None,
     output_bias: np.ndarray | None = None,
+    zero_output: bool = False,
     seed: int = 0,
     name: str | None = None,
 ) -> keras.Model:
@@ -29,6 +30,7 @@ def mlp(
       layer_normalisation: whether every hidden layer is normalised before its activation.
       input_mean: subtracted from the input, `input_shape`; nothing by default.
       output_bias: initial bias of the last layer, `output_shape` or a scalar; zeros by default.
+      zero_output: whether the weights of the last layer start at zero.
       seed: of the initial weights, Glorot uniform; layer k uses `seed + k`.
       name: of the network.
     """
@@ -47,9 +49,8 @@ def mlp(
         return keras.Model(inputs, outputs, name=name)
     size = math.prod(output_shape)
     bias = np.broadcast_to(0.0 if output_bias is None else output_bias, output_shape).reshape(size)
-    last = keras.layers.Dense(
-        size, kernel_initializer=keras.initializers.GlorotUniform(seed + len(hidden))
-    )
+    start = "zeros" if zero_output else keras.initializers.GlorotUniform(seed + len(hidden))
+    last = keras.layers.Dense(size, kernel_initializer=start)
     outputs = keras.layers.Reshape(tuple(output_shape))(last(outputs))
     last.bias.assign(bias)
     return keras.Model(inputs, outputs, name=name)

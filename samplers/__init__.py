@@ -1,7 +1,14 @@
 """Markov chain samplers over plain log densities: tensors, a seed and a callable, never a model."""
 
 from samplers.agreement import FEWEST_STEPS, Halves, add_to_halves, no_halves, split_r_hat
-from samplers.annealed import AISResult, Move, annealed_importance_sampling, hamiltonian_move
+from samplers.annealed import (
+    AISResult,
+    AnnealedPoint,
+    Move,
+    annealed_importance_sampling,
+    annealed_point_at,
+    hamiltonian_move,
+)
 from samplers.density import value_and_gradient
 from samplers.estimators import (
     FEWEST_FOR_A_TAIL,
@@ -52,7 +59,9 @@ from samplers.relaxations import (
     Power,
     Relaxation,
 )
+from samplers.repeat import repeat
 from samplers.schedules import jump_schedule, linear_schedule, sigmoid_schedule
+from samplers.scored_paths import AdjustedStep, ScoredStep, adjusted_step, underdamped_step
 from samplers.short_run import (
     ShortRunResult,
     marginal_step_size_objective,
@@ -63,6 +72,8 @@ from samplers.starts import Start, finite_start
 
 __all__ = [
     "AISResult",
+    "AdjustedStep",
+    "AnnealedPoint",
     "Concrete",
     "Exponential",
     "FEWEST_FOR_A_TAIL",
@@ -80,13 +91,16 @@ __all__ = [
     "RELAXATIONS",
     "Relaxation",
     "RelaxedSample",
+    "ScoredStep",
     "ShortRunResult",
     "Start",
     "TransitionInfo",
     "WeightSummary",
     "accept_or_reject",
     "add_to_halves",
+    "adjusted_step",
     "annealed_importance_sampling",
+    "annealed_point_at",
     "as_seed",
     "binary_states",
     "effective_sample_size",
@@ -124,6 +138,7 @@ __all__ = [
     "population_annealing_step",
     "rbm_annealed_importance_sampling",
     "relaxed_gibbs",
+    "repeat",
     "resample",
     "short_run",
     "sigmoid_schedule",
@@ -132,6 +147,7 @@ __all__ = [
     "step_size_objective",
     "systematic_resampling",
     "transition_info",
+    "underdamped_step",
     "uniform",
     "value_and_gradient",
     "weight_summary",

@@ -138,7 +138,7 @@ def annealed_importance_sampling(
     num_increments = schedule.shape[0] - 1
     num_moves = num_increments if last_move else num_increments - 1
     increments = tf.cast(schedule[1:] - schedule[:-1], tf.float64)
-    point = evaluate(initial_log_density, final_log_density, state)
+    point = annealed_point_at(initial_log_density, final_log_density, state)
     one = tf.ones_like(point.log_final)
     step_size = tf.cast(step_size, one.dtype)
     if step_size.shape.rank and step_size.shape[0] not in (None, num_moves):
@@ -157,7 +157,7 @@ def annealed_importance_sampling(
         log_weights = weighed(log_weights, t, point)
         eps = step_size[t] * correction
         point, info = move.take(
-            lambda z: evaluate(initial_log_density, final_log_density, z),
+            lambda z: annealed_point_at(initial_log_density, final_log_density, z),
             point,
             tf.cast(schedule[t + 1], one.dtype),
             eps,
@@ -197,7 +197,7 @@ def _over_chains(info: TransitionInfo) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]
     return accept_prob, tf.math.divide_no_nan(total, num_regular), num_divergences
 
 
-def evaluate(
+def annealed_point_at(
     initial_log_density: LogDensity,
     final_log_density: LogDensity,
     state: tf.Tensor | list[tf.Tensor],

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from samplers.density import LogDensity, for_each_part, value_and_gradient, with_shapes_of
+from samplers.repeat import repeat
 
 
 class Point(NamedTuple):
@@ -48,13 +49,14 @@ def leapfrog(
     num_steps: int | tf.Tensor,
     gradient: Callable = lambda point: point.gradient,
     max_num_steps: int | None = None,
+    recompute: bool = False,
 ):
     """Integrates Hamiltonian dynamics with unit masses: reversible, and of unit determinant.
 
     Half a kick p <- p + s / 2 grad log f(z), then `num_steps` drifts z <- z + s p, with a kick
     between any two of them, and half a kick at the end. It costs `num_steps` gradients, since
     that of the start is in `point`; log densities are evaluated at the end only. A tape can record
-    it, under XLA if `max_num_steps` is given.
+    it, under XLA if `max_num_steps` or `recompute` is given.
 
     Args:
       evaluate: maps a state to what is known there, such as `lambda z: point_at(log_density, z)`.
@@ -64,32 +66,35 @@ def leapfrog(
       step_size: s, which broadcasts against the state; one for each part, or one for all of them.
       num_steps: number of drifts, at least 1.
       gradient: maps such a point to the gradient of log f, in the structure of the state.
-      max_num_steps: bound on `num_steps`, without which XLA cannot differentiate the loop. Give it
-        for that alone: XLA compiles a bounded loop to other code, whose last bits differ.
+      max_num_steps: as `repeat`.
+      recompute: as `repeat`; then gradients reach the point, the momentum and the step size, and
+        variables, but no tensor that `evaluate` has from elsewhere.
 
     Returns:
       The point at the end, and the momentum there.
     """
     step_size = for_each_part(step_size, point.state)
 
-    def kick(momentum, point, fraction):
+    def kick(momentum, point, fraction, step_size=step_size):
         return tf.nest.map_structure(
             lambda p, s, g: p + fraction * s * g, momentum, step_size, gradient(point)
         )
 
-    def drift(state, momentum):
+    def drift(state, momentum, step_size=step_size):
         return tf.nest.map_structure(lambda z, s, p: z + s * p, state, step_size, momentum)
 
-    def step(i, state, momentum):
-        moved = evaluate(drift(state, momentum))
-        return i + 1, *with_shapes_of((moved.state, kick(momentum, moved, 1.0)), (state, momentum))
+    def step(_, moving, step_size):
+        state, momentum = moving
+        moved = evaluate(drift(state, momentum, step_size))
+        return moved.state, kick(momentum, moved, 1.0, step_size)
 
-    _, state, momentum = tf.while_loop(
-        lambda i, *_: i < num_steps - 1,
+    state, momentum = repeat(
         step,
-        (0, point.state, kick(momentum, point, 0.5)),
-        parallel_iterations=1,
-        maximum_iterations=max_num_steps,
+        (point.state, kick(momentum, point, 0.5)),
+        num_steps - 1,
+        context=step_size,
+        max_num_steps=max_num_steps,
+        recompute=recompute,
     )
     point = with_shapes_of(evaluate(drift(state, momentum)), point)
     return point, kick(momentum, point, 0.5)

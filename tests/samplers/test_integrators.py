@@ -9,14 +9,14 @@ import samplers
 from samplers import integrators
 
 STEP_SIZES = tf.constant(0.3, tf.float64), tf.constant([0.2, 0.1], tf.float64)
-KICKS = "(0, point.state, kick(momentum, point, 0.5))"
+KICKS = "(point.state, kick(momentum, point, 0.5)),"
 # What is replaced in samplers/integrators.py, and by what; and which check finds it.
 WRONG = {
     "no half kick at the end": ("point, kick(momentum, point, 0.5)", "point, momentum", "back"),
     "drift before the first kick": (KICKS, KICKS.replace("0.5", "0.0"), "back"),
     "friction": ("p + fraction * s * g", "0.99 * p + fraction * s * g", "determinant"),
     "first order": (KICKS, KICKS.replace("0.5", "0.7"), "order"),
-    "one drift too few": ("i < num_steps - 1", "i < num_steps - 2", "number"),
+    "one drift too few": ("        num_steps - 1,", "        num_steps - 2,", "number"),
     "one size for all parts": ("for_each_part(step_size,", "for_each_part(step_size[0],", "number"),
 }
 

@@ -3,11 +3,11 @@
 import keras
 
 import samplers
-from zoo.core.checks import UsageError, check_count
+from zoo.core.checks import check_count
 from zoo.core.registry import Paper, register
 from zoo.data import as_data
 from zoo.models.short_run import ShortRun
-from zoo.parts.persistent_chains import PersistentChains
+from zoo.parts.persistent_chains import PersistentChains, num_examples_of
 
 
 @register(
@@ -65,12 +65,7 @@ class ABP(ShortRun):
           The model.
         """
         data = as_data(data)
-        kwargs = {"num_examples": data.num_examples.get("train")} | kwargs
-        if kwargs["num_examples"] is None:
-            raise UsageError(
-                "num_examples must be given, for how many training examples chains are kept: "
-                "these data do not tell."
-            )
+        kwargs["num_examples"] = num_examples_of(data, kwargs.get("num_examples"))
         return super().for_data(data, **kwargs)
 
     def sample_latents(self, batch, context, seed):

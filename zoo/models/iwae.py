@@ -15,7 +15,6 @@ import tensorflow as tf
 import samplers
 from zoo.core.checks import UsageError, check_choice, check_count
 from zoo.core.registry import Paper, register
-from zoo.models.deep_latent import variables_of
 from zoo.models.vae import VAE
 from zoo.parts.posterior import check_scores_any_z
 
@@ -108,13 +107,7 @@ class IWAE(VAE):
 
     @property
     def parameter_groups(self):
-        """The shear is the generative model's: only through p(x, z) does the bound depend on it."""
-        return {
-            "inference": variables_of(self.encoder, self.posterior_part),
-            "generation": variables_of(
-                self.decoder, self.prior_part, self.observation_model, self.shear
-            ),
-        }
+        return self.recognition_and_generation
 
     def amortise(self, batch, seed):
         return {"proposal": self.propose(batch, self.num_samples, seed)}

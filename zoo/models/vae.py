@@ -234,6 +234,16 @@ class VAE(DeepLatentGaussianModel):
             "generation": variables_of(self.decoder, self.prior_part, self.observation_model),
         }
 
+    @property
+    def recognition_and_generation(self) -> dict[str, list]:
+        """The same of methods in which only p(x, z) depends on the shear: it is the decoder's."""
+        return {
+            "inference": variables_of(self.encoder, self.posterior_part),
+            "generation": variables_of(
+                self.decoder, self.prior_part, self.observation_model, self.shear
+            ),
+        }
+
     def amortise(self, batch, seed):
         features = self.features(batch["x"])
         proposal = self.posterior_part.propose(features, 1, seed)

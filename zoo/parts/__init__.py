@@ -14,7 +14,7 @@ from zoo.parts.persistent_chains import PersistentChains
 from zoo.parts.posterior import Posterior
 from zoo.parts.priors import LayeredPrior, StandardNormalPrior
 from zoo.parts.rbm_prior import RBMPrior
-from zoo.parts.step_size import AcceptanceStepSize
+from zoo.parts.step_size import AcceptanceStepSize, LearnedStepSize
 from zoo.parts.step_size_search import StepSizeSearch
 from zoo.parts.undirected_posterior import UndirectedPosterior
 
@@ -25,6 +25,7 @@ __all__ = [
     "IAFPosterior",
     "LadderPosterior",
     "LayeredPrior",
+    "LearnedStepSize",
     "MeanFieldPosterior",
     "NICEPosterior",
     "Part",

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from zoo.core.checks import check_count
+from zoo.core.checks import UsageError, check_count
 from zoo.core.fields import IndexField
 from zoo.parts.part import Part
 
@@ -51,3 +51,25 @@ class PersistentChains(Part):
         """
         old = tf.convert_to_tensor(self.states)
         return [(self.states, tf.tensor_scatter_nd_update(old, index[:, None], rows))]
+
+
+def num_examples_of(data, num_examples: int | None) -> int:
+    """Tells for how many examples a model keeps chains.
+
+    Args:
+      data: what `zoo.data.as_data` returns.
+      num_examples: what a user gave, or None.
+
+    Returns:
+      That, or the number of training examples.
+
+    Raises:
+      UsageError: if neither is known.
+    """
+    known = data.num_examples.get("train") if num_examples is None else num_examples
+    if known is None:
+        raise UsageError(
+            "num_examples must be given, for how many training examples chains are kept: "
+            "these data do not tell."
+        )
+    return known

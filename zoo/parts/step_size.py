@@ -1,6 +1,7 @@
-"""The rule by which step sizes follow the acceptance of their chains."""
+"""Step sizes that follow the acceptance of their chains, and those that descend a gradient."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from zoo.core.checks import UsageError, check_positive
@@ -77,3 +78,41 @@ class AcceptanceStepSize(Part):
         step_size = self.value * tf.where(too_low, 1 - rate, 1 + rate)
         bounds = self.rule["min_step_size"], self.rule["max_step_size"]
         return [(self.value, tf.clip_by_value(step_size, *bounds))]
+
+
+class LearnedStepSize(Part):
+    """Step sizes that are learned as weights are, s = max_step_size sigmoid(a).
+
+    One for each latent is a diagonal mass matrix: leapfrog steps of size s with masses m are those
+    of sizes s / sqrt(m) with masses 1.
+
+    Args:
+      step_size: all of them at the start.
+      max_step_size: they stay below.
+      shape: of the step sizes.
+
+    Raises:
+      UsageError: for a value out of its range.
+    """
+
+    def __init__(self, *, step_size: float, max_step_size: float, shape: tuple[int, ...], **kwargs):
+        super().__init__(**kwargs)
+        check_positive(step_size=step_size, max_step_size=max_step_size)
+        if step_size >= max_step_size:
+            raise UsageError(
+                f"step_size must be less than max_step_size, {max_step_size!r}; it was "
+                f"{step_size!r}."
+            )
+        self.limits = {"step_size": step_size, "max_step_size": max_step_size}
+        share = step_size / max_step_size
+        self.logit = self.add_weight(
+            name="logit",
+            shape=shape,
+            initializer=keras.initializers.Constant(float(np.log(share / (1 - share)))),
+        )
+        self.built = True
+
+    @property
+    def value(self) -> tf.Tensor:
+        """s, of the shape of the step sizes."""
+        return self.limits["max_step_size"] * tf.sigmoid(tf.convert_to_tensor(self.logit))

@@ -1,0 +1,10 @@
+"""Uncorrected Hamiltonian annealing, differentiable AIS (Geffner and Domke 2021)."""
+
+from zoo.runs.config import choose
+from zoo.scripts.configs import _hoffman
+
+CHOICES = _hoffman.CHOICES
+
+
+def get_config(choice=""):
+    return _hoffman.config(*choose(choice, CHOICES), name="UHA", num_steps=5)

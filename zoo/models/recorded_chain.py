@@ -1,0 +1,145 @@
+"""The base of methods that learn through a chain: its weight has a gradient, which all climb."""
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+import samplers
+from samplers.random import Seed
+from zoo.core.checks import UsageError, check_count, check_flag
+from zoo.models.vae import VAE
+
+
+class Moved(NamedTuple):
+    """What a chain made of draws z_0 of q(z given x); see `samplers.scored_paths`.
+
+    Attributes:
+      z: z_T, [S, B, K].
+      log_joint: log p(x, z_T) in nats, [S, B].
+      log_ratio: the sum over steps of log reverse - log forward, nats, [S, B].
+      log_choice: the log probability of what was accepted and rejected, [S, B]; None of a chain
+        that chooses nothing.
+      accept_prob: of every step, [T, S, B]; None likewise.
+    """
+
+    z: tf.Tensor
+    log_joint: tf.Tensor
+    log_ratio: tf.Tensor
+    log_choice: tf.Tensor | None = None
+    accept_prob: tf.Tensor | None = None
+
+
+class RecordedChain(VAE):
+    """The base of VAEs whose draw of q(z given x) a chain moves, with a gradient through the chain.
+
+    A chain z_0 ~ q(z given x), z_t ~ forward(z_t given z_{t-1}), t = 1 ... T, is scored by reverse
+    kernels,
+
+        log w = log p(x, z_T) - log q(z_0 given x)
+                + sum_t [log reverse(z_{t-1} given z_t) - log forward(z_t given z_{t-1})],
+
+    so that E[w] = p(x), and the mean of log w is a bound which decoder, encoder and kernels climb
+    together (Salimans, Kingma and Welling 2015, eq. 7). No step is the bound of the VAE. A method
+    says what the kernels are.
+
+    Args:
+      encoder: as `VAE`.
+      decoder: as `VAE`.
+      num_samples: chains S of each example, over which the bound is averaged.
+      recompute: whether each step is computed once more for its gradient. Memory is then that of
+        one step and of the states of the others.
+      **kwargs: `likelihood`, `posterior`, `prior`, `shear` and `seed`, as `VAE`.
+
+    Raises:
+      UsageError: as `VAE`, and for a value out of its range.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        *,
+        num_samples: int = 1,
+        recompute: bool = True,
+        **kwargs,
+    ):
+        if kwargs.get("annealing_steps"):
+            raise UsageError(
+                "annealing_steps must be left out: a chain's bound is climbed as it is."
+            )
+        super().__init__(encoder, decoder, **kwargs)
+        check_count(num_samples=num_samples)
+        check_flag(recompute=recompute)
+        self.num_samples, self.recompute = num_samples, bool(recompute)
+
+    def move(self, batch: dict, features: tf.Tensor, z: tf.Tensor, seed: Seed) -> Moved:
+        """Runs the chains of a method; a gradient flows through all of it.
+
+        Args:
+          batch: what the model explains, [B, ...] each.
+          features: of the encoder, [B, F].
+          z: z_0, draws of q(z given x), [S, B, K].
+          seed: int or int32[2].
+
+        Returns:
+          Where the chains ended, and the ratio of their kernels.
+        """
+        raise NotImplementedError
+
+    def path(self, batch: dict, num_samples: int, seed: Seed) -> tuple[tf.Tensor, Moved]:
+        """Draws chains with their weights.
+
+        Args:
+          batch: what the model explains, [B, ...] each.
+          num_samples: S.
+          seed: int or int32[2].
+
+        Returns:
+          log w in nats, [S, B], and the chains.
+        """
+        features = self.features(batch["x"])
+        key = samplers.fold_in(seed, "start")
+        z, log_q, _ = self.posterior_part.propose(features, num_samples, key)
+        moved = self.move(batch, features, z, samplers.fold_in(seed, "chain"))
+        return moved.log_joint - log_q + moved.log_ratio, moved
+
+    def log_weights(self, batch, num_samples, seed):
+        """As the base, of chains: log w, [S, B]."""
+        return self.path(batch, num_samples, seed)[0]
+
+    def infer(self, batch, num_samples, seed):
+        """As the base, by the ends of chains, [S, B, K]."""
+        _, moved = self.path(batch, num_samples, seed)
+        return moved.z, _accept_rate(moved)
+
+    # Training.
+
+    def amortise(self, batch, seed):
+        log_weights, moved = self.path(batch, self.num_samples, seed)
+        return {"log_weights": log_weights, "moved": moved}
+
+    def sample_latents(self, batch, context, seed):
+        """There is nothing to sample that the bound does not depend on."""
+        return context["moved"].accept_prob, _accept_rate(context["moved"])
+
+    def objectives(self, batch, context, latents, seed):
+        bound = tf.reduce_mean(context["log_weights"])
+        return {"elbo": -bound}, {"bound": bound} | self.chain_metrics
+
+    @property
+    def chain_metrics(self) -> dict[str, tf.Tensor]:
+        """What a training step reports of its chains' kernels."""
+        return {}
+
+    def get_config(self):
+        return super().get_config() | {
+            "num_samples": self.num_samples,
+            "recompute": self.recompute,
+        }
+
+
+def _accept_rate(moved):
+    if moved.accept_prob is None:
+        return {}
+    return {"accept_rate": tf.reduce_mean(moved.accept_prob, [0, 1])}
