@@ -231,8 +231,7 @@ class HVI(RecordedChain):
                 momentum,
                 step_size=self.step_size[t],
                 num_steps=num_leapfrog_steps,
-                max_num_steps=num_leapfrog_steps,
-                recompute=self.recompute,
+                recompute=self.recomputes,
             )
             r = self.momenta(self.reverse_network, x, point.state, t)
             log_ratio += r.log_prob(end) - q.log_prob(momentum)

@@ -128,8 +128,7 @@ class UnadjustedChain(AnnealedChain):
             (point, momentum, tf.zeros_like(point.log_final)),
             self.num_steps,
             context=(features, self.schedule, self.damping, self.step_size),
-            max_num_steps=self.num_steps,
-            recompute=self.recompute,
+            recompute=self.recomputes,
         )
         return Moved(point.state, point.log_final, log_ratio)
 
@@ -244,8 +243,7 @@ class AMCVAE(AnnealedChain):
             (point, zeros, zeros, accept_prob),
             self.num_steps,
             context=(features, self.schedule, tf.convert_to_tensor(self.step_size)),
-            max_num_steps=self.num_steps,
-            recompute=self.recompute,
+            recompute=self.recomputes,
         )
         told = tf.stop_gradient(accept_prob) if self.num_steps else None
         return Moved(point.state, point.log_final, log_ratio, log_choice, told)

@@ -47,8 +47,8 @@ class RecordedChain(VAE):
       encoder: as `VAE`.
       decoder: as `VAE`.
       num_samples: chains S of each example, over which the bound is averaged.
-      recompute: whether each step is computed once more for its gradient. Memory is then that of
-        one step and of the states of the others.
+      recompute: whether each step is computed once more for its gradient, so that memory is that
+        of one step and of the states of the others. Programs that XLA compiles always do.
       **kwargs: `likelihood`, `posterior`, `prior`, `shear` and `seed`, as `VAE`.
 
     Raises:
@@ -72,6 +72,11 @@ class RecordedChain(VAE):
         check_count(num_samples=num_samples)
         check_flag(recompute=recompute)
         self.num_samples, self.recompute = num_samples, bool(recompute)
+
+    @property
+    def recomputes(self) -> bool:
+        """Whether steps are computed once more: densities of TFP need it in what XLA compiles."""
+        return self.recompute or bool(self.jit_compile)
 
     def move(self, batch: dict, features: tf.Tensor, z: tf.Tensor, seed: Seed) -> Moved:
         """Runs the chains of a method; a gradient flows through all of it.
