@@ -1,6 +1,7 @@
 """Keras layers and networks that the models are made of: tensors in, tensors out."""
 
 from layers.constant import Constant, constant
+from layers.convolution import convolutional_decoder, convolutional_encoder
 from layers.flows import AdditiveCoupling, Flow, InverseAutoregressive, Mixing, Planar
 from layers.fold import fold
 from layers.glow import (
@@ -35,6 +36,8 @@ __all__ = [
     "TopDown",
     "bottom_up",
     "constant",
+    "convolutional_decoder",
+    "convolutional_encoder",
     "descend",
     "fold",
     "latent_dims",

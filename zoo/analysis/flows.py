@@ -7,6 +7,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 import samplers
+from zoo.analysis.bounds import bounds_against
 from zoo.analysis.comparison import check_scored_alike
 from zoo.analysis.pictures import check_image_model, show_grid
 from zoo.analysis.registry import Plot, Run, register_figure
@@ -40,17 +41,7 @@ def bound_by_num_flows(runs: Sequence[Run], *, seed: int = 0) -> Plot:
         figures, _ = run.evaluation
         scores = [figures[name] for name in ("bound", "log_likelihood", "log_likelihood_stderr")]
         rows.append((run.workdir, *_flows_of(run), *scores))
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    kinds = list(dict.fromkeys(row[1] for row in rows if row[2])) or [rows[0][1]]
-    for index, kind in enumerate(kinds):
-        here = np.array([row[2:5] for row in rows if row[1] == kind or not row[2]], float)
-        unique = np.unique(here[:, 0])
-        for column, style, label in ((1, ".-", kind), (2, ".--", None)):
-            means = [here[here[:, 0] == k, column].mean() for k in unique]
-            axes.plot(unique, means, style, color=f"C{index}", label=label)
-    axes.set(xlabel="flows k", ylabel="bound (full) and log-likelihood (dashed), nats per image")
-    axes.legend()
+    figure = bounds_against([row[1:5] for row in rows], "flows k", "log-likelihood")
     columns = ("workdir", "flows", "num_flows", "bound", "log_likelihood", "stderr")
     return Plot(figure, columns, rows)
 

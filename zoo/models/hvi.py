@@ -211,8 +211,12 @@ class HVI(RecordedChain):
             parts.append(tf.zeros_like(z[..., :1]) + which)
         return gaussian_of(layers.fold(network, tf.concat(parts, -1)))
 
-    def move(self, batch, features, z, seed):
-        x, num_leapfrog_steps = batch["x"], self.trajectory["num_leapfrog_steps"]
+    @property
+    def length(self):
+        return self.trajectory["num_transitions"] * self.trajectory["num_leapfrog_steps"]
+
+    def move(self, batch, features, z, seed, num_steps=None):
+        x, left = batch["x"], self.length if num_steps is None else num_steps
 
         def evaluate(z):
             return samplers.point_at(lambda z: self.log_joint(batch, z), z)
@@ -220,7 +224,11 @@ class HVI(RecordedChain):
         point = evaluate(z)
         log_ratio = tf.zeros_like(point.log_density)
         # Not a loop of TensorFlow: a step inside it could not be computed once more.
-        for t in range(self.trajectory["num_transitions"] if num_leapfrog_steps else 0):
+        for t in range(self.trajectory["num_transitions"]):
+            num_leapfrog_steps = min(self.trajectory["num_leapfrog_steps"], left)
+            left -= num_leapfrog_steps
+            if not num_leapfrog_steps:
+                break
             q = self.momenta(self.momentum_network, x, point.state, t)
             momentum = q.mean() + q.stddev() * samplers.normal(
                 tf.shape(z), samplers.fold_in(seed, t), z.dtype

@@ -49,6 +49,10 @@ class AnnealedChain(RecordedChain):
         betas = tf.linspace(tf.constant(0.0, tf.float64), 1.0, self.num_steps + 2)
         return tf.cast(betas[1:-1], self.dtype)
 
+    @property
+    def length(self):
+        return self.num_steps
+
     def evaluate_at(self, batch: dict, features: tf.Tensor):
         """A function from z [S, B, K] to the `samplers.AnnealedPoint` there."""
         q = self.posterior_part.distribution(features)
@@ -105,7 +109,7 @@ class UnadjustedChain(AnnealedChain):
         """g, the share of the momentum that a step keeps, []."""
         raise NotImplementedError
 
-    def move(self, batch, features, z, seed):
+    def move(self, batch, features, z, seed, num_steps=None):
         def step(t, path, context):
             point, momentum, log_ratio = path
             features, betas, damping, step_size = context
@@ -126,7 +130,7 @@ class UnadjustedChain(AnnealedChain):
         point, _, log_ratio = samplers.repeat(
             step,
             (point, momentum, tf.zeros_like(point.log_final)),
-            self.num_steps,
+            self.length if num_steps is None else num_steps,
             context=(features, self.schedule, self.damping, self.step_size),
             recompute=self.recomputes,
         )
@@ -215,7 +219,7 @@ class AMCVAE(AnnealedChain):
         """Of each step, [T]."""
         return self.adaptation.value
 
-    def move(self, batch, features, z, seed):
+    def move(self, batch, features, z, seed, num_steps=None):
         def step(t, path, context):
             point, log_ratio, log_choice, accept_prob = path
             features, betas, step_size = context
@@ -241,7 +245,7 @@ class AMCVAE(AnnealedChain):
         point, log_ratio, log_choice, accept_prob = samplers.repeat(
             step,
             (point, zeros, zeros, accept_prob),
-            self.num_steps,
+            self.length if num_steps is None else num_steps,
             context=(features, self.schedule, tf.convert_to_tensor(self.step_size)),
             recompute=self.recomputes,
         )

@@ -78,7 +78,19 @@ class RecordedChain(VAE):
         """Whether steps are computed once more: densities of TFP need it in what XLA compiles."""
         return self.recompute or bool(self.jit_compile)
 
-    def move(self, batch: dict, features: tf.Tensor, z: tf.Tensor, seed: Seed) -> Moved:
+    @property
+    def length(self) -> int:
+        """How many steps the chains have."""
+        raise NotImplementedError
+
+    def move(
+        self,
+        batch: dict,
+        features: tf.Tensor,
+        z: tf.Tensor,
+        seed: Seed,
+        num_steps: int | None = None,
+    ) -> Moved:
         """Runs the chains of a method; a gradient flows through all of it.
 
         Args:
@@ -86,6 +98,7 @@ class RecordedChain(VAE):
           features: of the encoder, [B, F].
           z: z_0, draws of q(z given x), [S, B, K].
           seed: int or int32[2].
+          num_steps: only the first so many steps are made; all by default.
 
         Returns:
           Where the chains ended, and the ratio of their kernels.
@@ -108,6 +121,19 @@ class RecordedChain(VAE):
         z, log_q, _ = self.posterior_part.propose(features, num_samples, key)
         moved = self.move(batch, features, z, samplers.fold_in(seed, "chain"))
         return moved.log_joint - log_q + moved.log_ratio, moved
+
+    def states(self, batch: dict, num_samples: int, seed: Seed) -> tf.Tensor:
+        """Where the chains of `path`, of the same arguments, are from step to step.
+
+        Returns:
+          z_0, ..., z_T, [T + 1, S, B, K].
+        """
+        features = self.features(batch["x"])
+        start = samplers.fold_in(seed, "start")
+        z = self.posterior_part.propose(features, num_samples, start).z
+        key = samplers.fold_in(seed, "chain")
+        ends = [self.move(batch, features, z, key, n).z for n in range(self.length + 1)]
+        return tf.stack(ends)
 
     def log_weights(self, batch, num_samples, seed):
         """As the base, of chains: log w, [S, B]."""

@@ -11,6 +11,7 @@ from samplers.random import Seed
 from zoo.core.abilities import follows_from
 from zoo.core.checks import (
     UsageError,
+    check_choice,
     check_count,
     check_count_or_0,
     check_counts,
@@ -120,6 +121,8 @@ class VAE(DeepLatentGaussianModel):
         latent_dim: int = 16,
         hidden: Sequence[int] = (200, 200),
         activation: str = "softplus",
+        blocks: str = "dense",
+        channels: Sequence[int] = (16, 32, 32),
         upper_latent_dim: int = 0,
         upper_hidden: Sequence[int] = (100, 100),
         encoder: keras.Model | None = None,
@@ -128,7 +131,7 @@ class VAE(DeepLatentGaussianModel):
         seed: int = 0,
         **kwargs,
     ):
-        """Makes the model with fully connected networks for `data`, unless others are given.
+        """Makes the model with networks for `data`, unless others are given.
 
         The encoder starts at small sigma(x), exp(-2): from sigma near 1, or with the mean image
         in the decoder's output bias, a VAE can stay at the prior for hundreds of epochs.
@@ -138,6 +141,9 @@ class VAE(DeepLatentGaussianModel):
           latent_dim: number of latents K.
           hidden: units of each hidden layer, in both networks (in reverse order in the decoder).
           activation: of the hidden layers.
+          blocks: "dense", or "convolution": convolutions before the encoder's hidden layers, and
+            transposed ones after the decoder's.
+          channels: of the convolutions, 5 by 5 with stride 2, in the encoder's order.
           upper_latent_dim: number of latents of a second stochastic layer; 0 for none.
           upper_hidden: units of each hidden layer between the two stochastic ones.
           encoder: used instead, if given.
@@ -156,42 +162,47 @@ class VAE(DeepLatentGaussianModel):
         data = as_data(data)
         check_seed(seed=seed)
         check_count(latent_dim=latent_dim)
-        check_counts(hidden=hidden, upper_hidden=upper_hidden)
+        check_counts(hidden=hidden, upper_hidden=upper_hidden, channels=channels)
+        check_choice("blocks", blocks, layers.BLOCKS)
+        if blocks == "convolution" and (len(data.shape) != 3 or not channels):
+            raise UsageError(
+                "blocks: 'convolution' needs images (height, width, channels) and channels; the "
+                f"data were {data.shape}, and channels {channels!r}."
+            )
         check_count_or_0(upper_latent_dim=upper_latent_dim)
 
         if upper_latent_dim and kwargs.keys() & {"posterior", "prior"}:
             raise UsageError("upper_latent_dim makes posterior and prior; give it, or them.")
         posterior = get_posterior(kwargs.pop("posterior", "mean_field"), dtype, seed)
 
-        def networks(shape, latent_dim, hidden, decoded_shape, seed, prefix=""):
-            start_features = posterior.start_features(latent_dim)
+        def networks(shape, latent_dim, hidden, decoded_shape, seed, blocks="dense", prefix=""):
+            start = posterior.start_features(latent_dim)
+            common = {"activation": activation}
+            encoded = common | {"output_bias": start, "seed": seed, "name": f"{prefix}encoder"}
+            decoded = common | {"seed": seed + 1000, "name": f"{prefix}decoder"}
+            reverse = tuple(reversed(hidden))
             with networks_of(dtype):
-                encoder = layers.mlp(
-                    shape,
-                    hidden,
-                    start_features.shape,
-                    activation=activation,
-                    output_bias=start_features,
-                    seed=seed,
-                    name=f"{prefix}encoder",
+                if blocks == "convolution":
+                    return (
+                        layers.convolutional_encoder(
+                            shape, channels, hidden, start.shape, **encoded
+                        ),
+                        layers.convolutional_decoder(
+                            latent_dim, reverse, tuple(reversed(channels)), decoded_shape, **decoded
+                        ),
+                    )
+                return (
+                    layers.mlp(shape, hidden, start.shape, **encoded),
+                    layers.mlp((latent_dim,), reverse, decoded_shape, **decoded),
                 )
-                decoder = layers.mlp(
-                    (latent_dim,),
-                    tuple(reversed(hidden)),
-                    decoded_shape,
-                    activation=activation,
-                    seed=seed + 1000,
-                    name=f"{prefix}decoder",
-                )
-            return encoder, decoder
 
-        made = networks(data.shape, latent_dim, hidden, data.shape, seed)
+        made = networks(data.shape, latent_dim, hidden, data.shape, seed, blocks)
         encoder = as_network("encoder", encoder or made[0], data.shape)
         decoder = as_network("decoder", decoder or made[1], (latent_dim,))
         if upper_latent_dim:
             size = decoder.input_shape[-1]
             upper_encoder, upper_decoder = networks(
-                (size,), upper_latent_dim, upper_hidden, (2 * size,), seed + 2000, "upper_"
+                (size,), upper_latent_dim, upper_hidden, (2 * size,), seed + 2000, prefix="upper_"
             )
             posterior = TwoLayerPosterior(upper_encoder, name="posterior", dtype=dtype)
             kwargs["prior"] = LayeredPrior(upper_decoder, name="prior", dtype=dtype)
