@@ -16,6 +16,7 @@ PROGRAMS = (
     "serve_check",
     "figures",
     "benchmark",
+    "benchmark_chains",
     "benchmark_flows",
     "compare_tfp",
 )

@@ -112,6 +112,21 @@ def test_benchmark_of_flows():
     assert result.returncode == 2 and "posteriors: unknown value 'iaf'" in result.stderr
 
 
+def test_benchmark_of_chains():
+    arguments = ["--units=4", "--pixels=9", "--nojit_compile", "--pairs=1", "--batch_size=4"]
+    arguments += ["--latent_dim=2", "--lengths=1,2", "--method=AMCVAE"]
+    with eagerly():
+        result = run_here("benchmark_chains", *arguments)
+    assert result.returncode == 0, result.stderr
+    title, *rows = result.stdout.splitlines()
+    assert title == "AMCVAE 9-4-4-2, batch 4, graph"
+    assert_told(["T = 1: step / floor", "T = 2: step / floor"], rows[::2])
+    assert all(re.fullmatch(r"  compiled in .* s, peak memory \d+ MiB", row) for row in rows[1::2])
+    for flag, message in (("method=HMCDLGM", "method: unknown"), ("lengths=0", "lengths must be")):
+        result = run_here("benchmark_chains", f"--{flag}")
+        assert result.returncode == 2 and message in result.stderr
+
+
 @pytest.mark.slow
 def test_benchmark_of_digits():
     """With searches; and of 64 pixels the error of Lanczos' log-determinants is told."""

@@ -191,7 +191,9 @@ def test_mistakes_end_in_one_line(script, arguments, message, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("script", ["train", "figures", "benchmark", "benchmark_flows", *PROGRAMS])
+@pytest.mark.parametrize(
+    "script", ["train", "figures", "benchmark", "benchmark_chains", "benchmark_flows", *PROGRAMS]
+)
 def test_help_tells_the_flags(script):
     result = run_here(script, "--help")
     assert result.returncode == 0
