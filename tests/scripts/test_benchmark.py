@@ -114,14 +114,14 @@ def test_benchmark_of_flows():
 
 def test_benchmark_of_chains():
     arguments = ["--units=4", "--pixels=9", "--nojit_compile", "--pairs=1", "--batch_size=4"]
-    arguments += ["--latent_dim=2", "--lengths=1,2", "--method=AMCVAE"]
+    arguments += ["--latent_dim=2", "--lengths=1", "--method=AMCVAE"]
     with eagerly():
         result = run_here("benchmark_chains", *arguments)
     assert result.returncode == 0, result.stderr
-    title, *rows = result.stdout.splitlines()
+    title, row, memory = result.stdout.splitlines()
     assert title == "AMCVAE 9-4-4-2, batch 4, graph"
-    assert_told(["T = 1: step / floor", "T = 2: step / floor"], rows[::2])
-    assert all(re.fullmatch(r"  compiled in .* s, peak memory \d+ MiB", row) for row in rows[1::2])
+    assert_told(["T = 1: step / floor"], [row])
+    assert re.fullmatch(r"  compiled in .* s, peak memory \d+ MiB", memory)
     for flag, message in (("method=HMCDLGM", "method: unknown"), ("lengths=0", "lengths must be")):
         result = run_here("benchmark_chains", f"--{flag}")
         assert result.returncode == 2 and message in result.stderr

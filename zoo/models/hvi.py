@@ -107,6 +107,9 @@ class HVI(RecordedChain):
             name="step_size",
             dtype=self.dtype,
         )
+        if not num_leapfrog_steps:  # nothing of it is used
+            for part in (self.momentum_network, self.reverse_network, self.learned_step_size):
+                part.trainable = False
 
     @classmethod
     def for_data(

@@ -97,6 +97,7 @@ class UnadjustedChain(AnnealedChain):
             shape=(self.latent_dim,),
             name="step_size",
             dtype=self.dtype,
+            trainable=num_steps > 0,
         )
 
     @property

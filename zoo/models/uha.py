@@ -58,11 +58,11 @@ class UHA(UnadjustedChain):
             raise UsageError("damping must be greater than 0, for it is learned; it was 0.")
         self.initial_damping = damping
         logit = tf.math.log(damping / (1 - damping)).numpy()
-        self.damping_logit = self.add_weight(
-            name="damping_logit", shape=(), initializer=keras.initializers.Constant(logit)
-        )
+        used = {"trainable": self.num_steps > 0}
+        start = keras.initializers.Constant(logit)
+        self.damping_logit = self.add_weight((), start, name="damping_logit", **used)
         self.increment_logits = self.add_weight(
-            name="increment_logits", shape=(self.num_steps,), initializer="zeros"
+            (self.num_steps,), "zeros", name="increment_logits", **used
         )
 
     @property

@@ -136,10 +136,10 @@ def test_without_a_step_it_is_the_bound_of_the_vae(name):
     vae = widened(linear_model(zoo.VAE, LAW), {})
     expected = vae.log_weights(batch, 7, samplers.fold_in(seed, "start"))
     np.testing.assert_allclose(model.log_weights(batch, 7, seed), expected, rtol=1e-6)
-    for group in (False, True):  # and so is its gradient
-        model.recompute = group
-        found = descended(model, IMAGES, seed)
-        assert all(np.isfinite(g).all() for g in tf.nest.flatten(found))
+    # And so is a training step, which then learns nothing else.
+    model.train_step(batch)
+    vae.train_step(batch)
+    assert len(model.trainable_variables) == len(vae.trainable_variables)
 
 
 def bounds(name, steps=(0, 4, 16)):
