@@ -92,7 +92,9 @@ def leapfrog(
         step,
         (point.state, kick(momentum, point, 0.5)),
         num_steps - 1,
-        context=step_size,
+        context=tf.nest.map_structure(
+            lambda z, s: tf.convert_to_tensor(s, dtype_hint=z.dtype), point.state, step_size
+        ),
         max_num_steps=max_num_steps,
         recompute=recompute,
     )

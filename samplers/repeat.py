@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import record
 
@@ -31,14 +32,15 @@ def repeat(
       context: a structure of tensors that all steps take.
       max_num_steps: bound on `num_steps`, without which XLA cannot differentiate a loop as it is.
         Give it for that alone: XLA compiles a bounded loop to other code, whose last bits differ.
-      recompute: whether steps are computed once more for the gradient.
+      recompute: whether steps are computed once more for the gradient, where a tape records when
+        this is called; elsewhere nothing is kept.
 
     Returns:
       The last state.
     """
-    if isinstance(num_steps, int) and num_steps == 0:
+    if isinstance(num_steps, int | np.integer) and num_steps == 0:
         return state
-    if recompute:
+    if recompute and record.could_possibly_record():
         return _recomputed(step, state, num_steps, context)
     return _loop(step, state, num_steps, context, max_num_steps)
 

@@ -28,6 +28,7 @@ import tensorflow as tf
 from samplers.density import event_sum
 from samplers.hamiltonian import HMCNoise, hamiltonian_transition
 from samplers.integrators import leapfrog
+from samplers.kernels import TransitionInfo
 
 
 class ScoredStep(NamedTuple):
@@ -53,13 +54,13 @@ class AdjustedStep(NamedTuple):
       log_choice: the log probability of what was chosen, acceptance or rejection, [chains]. Choices
         have no gradient of their own: that of an expectation over paths has the term
         E[log w grad log_choice], summed over steps.
-      accept_prob: acceptance probability, [chains].
+      info: how the transition went.
     """
 
     point: NamedTuple
     log_ratio: tf.Tensor
     log_choice: tf.Tensor
-    accept_prob: tf.Tensor
+    info: TransitionInfo
 
 
 def underdamped_step(
@@ -140,4 +141,4 @@ def adjusted_step(
     probability = info.accept_prob
     chosen = tf.where(noise.choice < probability, probability, 1 - probability)
     log_ratio = log_density(point) - log_density(moved)
-    return AdjustedStep(moved, log_ratio, tf.math.log(chosen), probability)
+    return AdjustedStep(moved, log_ratio, tf.math.log(chosen), info)

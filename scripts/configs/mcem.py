@@ -7,4 +7,6 @@ CHOICES = _hoffman.CHOICES
 
 
 def get_config(choice=""):
-    return _hoffman.config(*choose(choice, CHOICES), name="MCEM", num_updates=5)
+    made = _hoffman.config(*choose(choice, CHOICES), name="MCEM", num_updates=5)
+    made.evaluation.start = "prior"  # there is no encoder
+    return made

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 import zoo
 from zoo.analysis.registry import Plot, register_figure
-from zoo.core.checks import UsageError, check_count, check_count_or_0, check_counts, check_positive
+from zoo.core.checks import UsageError, check_count, check_counts, check_positive
 
 METHODS = {"AEVB": "VAE", "MCEM": "MCEM", "wake-sleep": "WakeSleep"}
 
@@ -63,32 +63,34 @@ def aevb_mcem_wake_sleep(
     check_count(num_seen=num_seen, num_points=num_points, batch_size=batch_size, hidden=hidden)
     check_count(num_images=num_images, latent_dim=latent_dim)
     check_positive(learning_rate=learning_rate)
-    check_counts(num_train=[n for n in num_train if n])
+    if not isinstance(num_train, list | tuple) or not num_train:
+        raise UsageError(f"num_train must be a list of whole numbers; it was {num_train!r}.")
+    check_counts(num_train=[n for n in num_train if n != 0])
     data = zoo.data.load(source, data_dir=data_dir, batch_size=1, seed=seed, verbose=False)
     everything = _images(data.train)
+    if max(*num_train, num_images) > len(everything):
+        raise UsageError(
+            f"num_train and num_images must be at most {len(everything)}; they were "
+            f"{list(num_train)} and {num_images}."
+        )
     test = _images(data.test)[:num_images]
     figure = Figure(figsize=(5 * len(num_train), 4), layout="constrained")
     panels, rows = figure.subplots(1, len(num_train), squeeze=False, sharey=True)[0], []
     for size, axes in zip(num_train, panels, strict=True):
-        check_count_or_0(num_train=size)
-        if max(size, num_images) > len(everything):
-            raise UsageError(
-                f"num_train and num_images must be at most {len(everything)}; they were {size} and "
-                f"{num_images}."
-            )
         train = everything[:size] if size else everything
         scored = {"train": train[:num_images], "test": test}
         for color, (label, name) in enumerate(METHODS.items()):
-            whole = name == "MCEM"
+            batch = len(train) if name == "MCEM" else min(batch_size, len(train))
+            per_epoch = len(train) // batch * batch  # the remainder is left out
             model = zoo.get_method(name).for_data(
                 train, latent_dim=latent_dim, hidden=(hidden,), activation="tanh", seed=seed
             )
             model.compile(keras.optimizers.Adagrad(learning_rate), jit_compile=jit_compile)
             curve = []
-            for done, epochs in _stretches(num_seen, num_points, len(train)):
+            for done, epochs in _stretches(num_seen, num_points, per_epoch):
                 model.fit(
                     train,
-                    batch_size=len(train) if whole else min(batch_size, len(train)),
+                    batch_size=batch,
                     initial_epoch=done,
                     epochs=epochs,
                     verbose=0,
@@ -105,9 +107,9 @@ def aevb_mcem_wake_sleep(
                     )
                     for images in scored.values()
                 ]
-                curve.append((epochs * len(train), *(f.mean for f in found)))
+                curve.append((epochs * per_epoch, *(f.mean for f in found)))
                 rows += [
-                    (label, len(train), epochs * len(train), split, f.mean, f.stderr)
+                    (label, len(train), epochs * per_epoch, split, f.mean, f.stderr)
                     for split, f in zip(scored, found, strict=True)
                 ]
             seen, on_train, on_test = np.array(curve).T

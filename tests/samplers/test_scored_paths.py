@@ -166,7 +166,7 @@ def adjusted(seed, num_chains, betas=(0.4, 0.8), step_size=0.6):
         point = step.point
         log_weights += step.log_ratio
         log_choice += step.log_choice
-        accept_prob.append(step.accept_prob)
+        accept_prob.append(step.info.accept_prob)
     return log_weights + point.log_final, log_choice, tf.stack(accept_prob)
 
 
@@ -191,7 +191,7 @@ def wrong_choices(module):
     )
     moved = np.any(step.point.state != point.state, -1)
     assert 0.2 < moved.mean() < 0.95
-    expected = np.where(moved, step.accept_prob, 1 - step.accept_prob)
+    expected = np.where(moved, step.info.accept_prob, 1 - step.info.accept_prob)
     return np.sum(np.abs(np.exp(step.log_choice) - expected) > 1e-10)
 
 

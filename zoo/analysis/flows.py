@@ -41,7 +41,8 @@ def bound_by_num_flows(runs: Sequence[Run], *, seed: int = 0) -> Plot:
         figures, _ = run.evaluation
         scores = [figures[name] for name in ("bound", "log_likelihood", "log_likelihood_stderr")]
         rows.append((run.workdir, *_flows_of(run), *scores))
-    figure = bounds_against([row[1:5] for row in rows], "flows k", "log-likelihood")
+    drawn = [row[1:5] for row in rows]
+    figure = bounds_against(drawn, "flows k", "log-likelihood", zero_is_of_all=True)
     columns = ("workdir", "flows", "num_flows", "bound", "log_likelihood", "stderr")
     return Plot(figure, columns, rows)
 

@@ -103,19 +103,24 @@ def bound_by_num_leapfrog_steps(runs: Sequence[Run], *, seed: int = 0) -> Plot:
       The picture, and a table with a row for each run.
 
     Raises:
-      UsageError: for runs that were not scored, or not alike.
+      UsageError: for runs of other methods, or that were not scored, or not alike.
     """
     check_scored_alike(runs, seeds=False)
     rows = []
     for run in runs:
         figures, _ = run.evaluation
         model = run.config.model
+        if model.name not in ("HVI", "VAE"):
+            raise UsageError(
+                f"workdir: runs must be of HVI or VAE; {run.workdir!r} is of {model.name}."
+            )
         kind = "convolutional" if model.get("blocks") == "convolution" else "fully connected"
         kind += "" if model.get("inference_network", True) else ", without inference network"
         num_steps = model.get("num_leapfrog_steps", 0) * model.get("num_transitions", 1)
         names = ("bound", "importance_weighted_bound", "log_likelihood", "log_likelihood_stderr")
         rows.append((run.workdir, kind, num_steps, *(figures[name] for name in names)))
-    figure = bounds_against([row[1:5] for row in rows], "leapfrog steps", "importance estimate")
+    drawn, upper = [row[1:5] for row in rows], "importance estimate"
+    figure = bounds_against(drawn, "leapfrog steps", upper, zero_is_of_all=False)
     columns = ("workdir", "networks", "num_leapfrog_steps", "bound", "importance_weighted_bound")
     return Plot(figure, (*columns, "log_likelihood", "stderr"), rows)
 
@@ -140,6 +145,7 @@ def learned_temperatures(runs: Sequence[Run], *, seed: int = 0) -> Plot:
     for run in runs:
         _check_learns_through_a_chain(run, "schedule")
         betas = [0.0, *run.model.schedule.numpy().astype(float).tolist()]
+        betas += [1.0] * (betas[-1] < 1 - 1e-6)  # where weights end, without a step there
         axes.plot(np.linspace(0, 1, len(betas)), betas, ".-", label=run.label)
         rows += [(run.label, t, beta) for t, beta in enumerate(betas)]
     axes.set(xlabel="t / T", ylabel="inverse temperature b_t")

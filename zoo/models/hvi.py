@@ -29,7 +29,9 @@ from zoo.parts.step_size import LearnedStepSize
 
 @register(
     tiny={"latent_dim": 4, "hidden": (16,), "momentum_hidden": (8,), "num_leapfrog_steps": 2},
-    variants={"shared start": {"inference_network": False, "num_transitions": 2}},
+    variants={
+        "shared start": {"inference_network": False, "num_transitions": 2, "upper_latent_dim": 2},
+    },
     paper=Paper(
         authors=("Salimans, Tim", "Kingma, Diederik P.", "Welling, Max"),
         title="Markov Chain Monte Carlo and Variational Inference: Bridging the Gap",
@@ -53,9 +55,14 @@ class HVI(RecordedChain):
       decoder: as `VAE`.
       momentum_network: Keras model from x (flat), z and, of several transitions, which one it is
         (one-hot) as one vector, to mean and log standard deviation of q(v' given x, z), [N, 2 K].
+        None for a fully connected one, whose momenta start as N(0, I).
       reverse_network: the same of r(v given x, z).
-      num_transitions: T.
-      num_leapfrog_steps: of each; 0 is a VAE.
+      momentum_hidden: units of each hidden layer of both networks, where they are None.
+      activation: of those.
+      inference_network: whether q(v') looks at x and z; else it is one law, which is learned. r
+        looks at both in any case.
+      num_transitions: of the chain.
+      num_leapfrog_steps: of each transition; with 0 it is a VAE, and has none of these networks.
       step_size: of the leapfrog steps at the start.
       max_step_size: step sizes stay below.
       **kwargs: `num_samples` and `recompute`, `likelihood`, `posterior`, `prior`, `shear` and
@@ -70,8 +77,11 @@ class HVI(RecordedChain):
         encoder: keras.Model,
         decoder: keras.Model,
         *,
-        momentum_network: keras.Model,
-        reverse_network: keras.Model,
+        momentum_network: keras.Model | None = None,
+        reverse_network: keras.Model | None = None,
+        momentum_hidden: Sequence[int] = (300,),
+        activation: str = "softplus",
+        inference_network: bool = True,
         num_transitions: int = 1,
         num_leapfrog_steps: int = 4,
         step_size: float = 0.05,
@@ -81,35 +91,56 @@ class HVI(RecordedChain):
         super().__init__(encoder, decoder, **kwargs)
         check_count(num_transitions=num_transitions)
         check_count_or_0(num_leapfrog_steps=num_leapfrog_steps)
-        self.trajectory = {
+        check_counts(momentum_hidden=momentum_hidden)
+        check_flag(inference_network=inference_network)
+        self.chain = {
             "num_transitions": num_transitions,
             "num_leapfrog_steps": num_leapfrog_steps,
         }
-        networks = {"momentum_network": momentum_network, "reverse_network": reverse_network}
-        shapes = (
-            (_input_size(self.fields["x"].shape, self.latent_dim, num_transitions),),
-            (2 * self.latent_dim,),
-        )
-        for name, network in networks.items():
+        size = math.prod(self.fields["x"].shape) + self.latent_dim
+        shapes = (size + num_transitions * (num_transitions > 1),), (2 * self.latent_dim,)
+        given = {"momentum_network": momentum_network, "reverse_network": reverse_network}
+        self.momentum_network = self.reverse_network = None
+        for k, (name, network) in enumerate(given.items() if num_leapfrog_steps else ()):
+            if network is None:
+                with networks_of(kwargs.get("dtype")):
+                    network = (
+                        layers.mlp(
+                            shapes[0],
+                            momentum_hidden,
+                            shapes[1],
+                            activation=activation,
+                            zero_output=True,
+                            seed=self.seed + 3000 + 1000 * k,
+                            name=name,
+                        )
+                        if inference_network or name == "reverse_network"
+                        else layers.constant(shapes[0], np.zeros(shapes[1]), name)
+                    )
             network = as_network(name, network, shapes[0])
-            given = network.input_shape[1:], network.output_shape[1:]
-            if given != shapes:
+            found = network.input_shape[1:], network.output_shape[1:]
+            if found != shapes:
                 raise UsageError(
                     f"{name} must map {shapes[0]} (pixels, {self.latent_dim} latents and, of "
-                    f"several, the transition) to {shapes[1]}; it maps {given[0]} to {given[1]}."
+                    f"several, the transition) to {shapes[1]}; it maps {found[0]} to {found[1]}."
                 )
             setattr(self, name, network)
-        check_unshared(encoder=self.encoder, decoder=self.decoder, **networks)
+        check_unshared(
+            encoder=self.encoder,
+            decoder=self.decoder,
+            posterior=self.posterior_part,
+            prior=self.prior_part,
+            momentum_network=self.momentum_network,
+            reverse_network=self.reverse_network,
+        )
         self.learned_step_size = LearnedStepSize(
             step_size=step_size,
             max_step_size=max_step_size,
             shape=(num_transitions, self.latent_dim),
             name="step_size",
             dtype=self.dtype,
+            trainable=num_leapfrog_steps > 0,
         )
-        if not num_leapfrog_steps:  # nothing of it is used
-            for part in (self.momentum_network, self.reverse_network, self.learned_step_size):
-                part.trainable = False
 
     @classmethod
     def for_data(
@@ -117,27 +148,19 @@ class HVI(RecordedChain):
         data,
         *,
         latent_dim: int = 16,
-        momentum_hidden: Sequence[int] = (300,),
         inference_network: bool = True,
-        momentum_network: keras.Model | None = None,
-        reverse_network: keras.Model | None = None,
         encoder: keras.Model | None = None,
         dtype: str | None = None,
         seed: int = 0,
         **kwargs,
     ):
-        """Makes the model of `VAE.for_data`, with networks of q(v' given x, z) and r(v given x, z).
-
-        Both start at N(0, I).
+        """Makes the model of `VAE.for_data`.
 
         Args:
           data: what `zoo.data.load` returns, or else `zoo.data.as_data` takes.
           latent_dim: number of latents K.
-          momentum_hidden: units of each hidden layer of both networks.
-          inference_network: whether q(z_0) and q(v') look at x; without one they are learned laws
+          inference_network: whether q(z_0) and q(v') look at x. Without one they are learned laws
             that all examples share, and only r sees x.
-          momentum_network: used instead, if given.
-          reverse_network: used instead, if given.
           encoder: as `VAE.for_data`.
           dtype: as `VAE.for_data`.
           seed: of the initial weights, of training and of default draws.
@@ -150,41 +173,24 @@ class HVI(RecordedChain):
           UsageError: as the constructor, or for a value out of its range.
         """
         data = as_data(data)
-        check_count(latent_dim=latent_dim)
-        check_counts(momentum_hidden=momentum_hidden)
-        check_flag(inference_network=inference_network)
         check_seed(seed=seed)
-        num_transitions = kwargs.get("num_transitions", 1)
-        check_count(num_transitions=num_transitions)
-        size = _input_size(data.shape, latent_dim, num_transitions)
-
-        def network(name, seed):
-            return layers.mlp(
-                (size,),
-                momentum_hidden,
-                (2 * latent_dim,),
-                activation=kwargs.get("activation", "softplus"),
-                zero_output=True,
-                seed=seed,
-                name=name,
-            )
-
-        with networks_of(dtype):
-            if not inference_network:
-                posterior = get_posterior(kwargs.get("posterior", "mean_field"), dtype, seed)
+        check_count(latent_dim=latent_dim)
+        check_flag(inference_network=inference_network)
+        if not inference_network:
+            for name in ("encoder", "momentum_network"):
+                if (encoder if name == "encoder" else kwargs.get(name)) is not None:
+                    raise UsageError(f"{name} must be left out without an inference network.")
+            if (decoder := kwargs.get("decoder")) is not None:
+                latent_dim = as_network("decoder", decoder).input_shape[-1]
+            posterior = get_posterior(kwargs.get("posterior", "mean_field"), dtype, seed)
+            with networks_of(dtype):
                 start = posterior.start_features(latent_dim)
-                encoder = encoder or layers.constant(data.shape, start, "encoder")
-                momentum_network = momentum_network or layers.constant(
-                    (size,), np.zeros(2 * latent_dim), "momentum_network"
-                )
-            momentum_network = momentum_network or network("momentum_network", seed + 3000)
-            reverse_network = reverse_network or network("reverse_network", seed + 4000)
+                encoder = layers.constant(data.shape, start, "encoder")
         return super().for_data(
             data,
             latent_dim=latent_dim,
             encoder=encoder,
-            momentum_network=momentum_network,
-            reverse_network=reverse_network,
+            inference_network=inference_network,
             dtype=dtype,
             seed=seed,
             **kwargs,
@@ -192,7 +198,7 @@ class HVI(RecordedChain):
 
     @property
     def step_size(self) -> tf.Tensor:
-        """Of each transition and latent, [T, K]."""
+        """Of each transition and latent, [num_transitions, K]."""
         return self.learned_step_size.value
 
     def momenta(self, network: keras.Model, x: tf.Tensor, z: tf.Tensor, transition: int):
@@ -209,14 +215,14 @@ class HVI(RecordedChain):
         """
         x = tf.reshape(x, [-1, math.prod(self.fields["x"].shape)])
         parts = [tf.repeat(x[None], tf.shape(z)[0], axis=0), z]
-        if (count := self.trajectory["num_transitions"]) > 1:
+        if (count := self.chain["num_transitions"]) > 1:
             which = tf.one_hot(transition, count, dtype=z.dtype)
             parts.append(tf.zeros_like(z[..., :1]) + which)
         return gaussian_of(layers.fold(network, tf.concat(parts, -1)))
 
     @property
     def length(self):
-        return self.trajectory["num_transitions"] * self.trajectory["num_leapfrog_steps"]
+        return self.chain["num_transitions"] * self.chain["num_leapfrog_steps"]
 
     def move(self, batch, features, z, seed, num_steps=None):
         x, left = batch["x"], self.length if num_steps is None else num_steps
@@ -227,8 +233,8 @@ class HVI(RecordedChain):
         point = evaluate(z)
         log_ratio = tf.zeros_like(point.log_density)
         # Not a loop of TensorFlow: a step inside it could not be computed once more.
-        for t in range(self.trajectory["num_transitions"]):
-            num_leapfrog_steps = min(self.trajectory["num_leapfrog_steps"], left)
+        for t in range(self.chain["num_transitions"]):
+            num_leapfrog_steps = min(self.chain["num_leapfrog_steps"], left)
             left -= num_leapfrog_steps
             if not num_leapfrog_steps:
                 break
@@ -250,7 +256,7 @@ class HVI(RecordedChain):
 
     @property
     def chain_metrics(self):
-        return {"step_size": tf.reduce_mean(self.step_size)}
+        return {"mean_step_size": tf.reduce_mean(self.step_size)}
 
     def get_config(self):
         networks = {
@@ -258,8 +264,4 @@ class HVI(RecordedChain):
             "reverse_network": self.reverse_network,
         }
         serialized = {k: keras.saving.serialize_keras_object(v) for k, v in networks.items()}
-        return super().get_config() | serialized | self.trajectory | self.learned_step_size.limits
-
-
-def _input_size(shape, latent_dim, num_transitions):
-    return math.prod(shape) + latent_dim + (num_transitions if num_transitions > 1 else 0)
+        return super().get_config() | serialized | self.chain | self.learned_step_size.limits

@@ -1,6 +1,7 @@
 """Monte Carlo EM: a decoder and nothing else, which learns from chains over the whole data set."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -17,6 +18,20 @@ from zoo.models.deep_latent import DeepLatentGaussianModel, variables_of
 from zoo.parts.likelihoods import Likelihood
 from zoo.parts.persistent_chains import PersistentChains, num_examples_of
 from zoo.parts.step_size import AcceptanceStepSize
+
+
+class Visited(NamedTuple):
+    """What a training step knows of the chains of its examples.
+
+    Attributes:
+      z: their states, [1, B, K].
+      visits: how often they were visited before, [B].
+      was_due: 1 where the chain was moved, else 0, [B].
+    """
+
+    z: tf.Tensor
+    visits: tf.Tensor
+    was_due: tf.Tensor
 
 
 @register(
@@ -43,11 +58,11 @@ class MCEM(DeepLatentGaussianModel):
     """Deep latent Gaussian model trained by Monte Carlo EM, without an encoder (MCEM).
 
     Every training example has a chain that goes on from visit to visit. E step: one transition of
-    Hamiltonian Monte Carlo on log p(x, z) for the examples of the batch. M step: the decoder climbs
-    log p(x, z) at the chains' states, in this training step and in the `num_updates` - 1 after it,
-    which move no chain. As Kingma and Welling (2014, appendix E) compare with it, a batch is the
-    whole data set, 10 leapfrog steps are followed by 5 updates, and the step size is tuned to an
-    acceptance of 90 %.
+    Hamiltonian Monte Carlo on log p(x, z), at the first of every `num_updates` visits of an
+    example. M step: the decoder climbs log p(x, z) at the chains' states, at each of these visits.
+    As Kingma and Welling (2014, appendix E) compare with it, a batch is the whole data set, 10
+    leapfrog steps are followed by 5 updates, and the step size is tuned to an acceptance of 90 %.
+    In smaller batches the same is done example by example.
 
     Args:
       decoder: Keras model from latents [N, K] to [N, ...event]: what the likelihood asks for.
@@ -55,7 +70,7 @@ class MCEM(DeepLatentGaussianModel):
       likelihood: as `VAE`.
       num_steps: transitions in an E step.
       num_leapfrog_steps: of each.
-      num_updates: training steps for an E step.
+      num_updates: visits of an example for an E step.
       num_inference_steps: transitions of the chains from the prior that infer latents outside of
         training, the first half of which tunes their own step size.
       target_accept: mean acceptance probability, below which the step size shrinks.
@@ -96,6 +111,7 @@ class MCEM(DeepLatentGaussianModel):
         check_count(num_examples=num_examples, **self.chain)
         start = self.prior.sample(num_examples, samplers.fold_in(self.seed, "chains"))
         self.chains = PersistentChains(start, name="chains", dtype=self.dtype)
+        self.visits = PersistentChains(tf.zeros([num_examples]), name="visits", dtype=self.dtype)
         self.adaptation = AcceptanceStepSize(
             target_accept=target_accept,
             adaptation_rate=adaptation_rate,
@@ -105,7 +121,7 @@ class MCEM(DeepLatentGaussianModel):
             name="adaptation",
             dtype=self.dtype,
         )
-        # Of the last E step, which is told with the updates after it, too.
+        # Of the last E step, which is told of examples that were not moved, too.
         self.accept_rate = self.add_weight(
             name="accept_rate", shape=(), initializer="ones", trainable=False
         )
@@ -173,18 +189,20 @@ class MCEM(DeepLatentGaussianModel):
             batch, None, num_samples, self.chain["num_inference_steps"], seed
         )
 
+    @property
+    def num_completion_steps(self):
+        return self.chain["num_inference_steps"]
+
     # Training.
 
     @property
     def parameter_groups(self):
         return {"generation": variables_of(self.decoder, self.observation_model)}
 
-    @property
-    def _is_e_step(self):
-        return tf.equal(tf.convert_to_tensor(self.training_step) % self.chain["num_updates"], 0)
-
     def sample_latents(self, batch, context, seed):
         start = self.chains.at(batch["index"])[None]
+        visits = self.visits.at(batch["index"])
+        is_due = tf.equal(tf.math.floormod(visits, self.chain["num_updates"]), 0)
 
         def moved():
             result = samplers.hmc(
@@ -195,36 +213,48 @@ class MCEM(DeepLatentGaussianModel):
                 num_leapfrog_steps=self.chain["num_leapfrog_steps"],
                 seed=seed,
             )
-            return result.state, chain_diagnostics(result)["accept_rate"]
+            return result.state, chain_diagnostics(result)
 
-        def kept():
-            return start, tf.fill(tf.shape(start)[1:2], tf.convert_to_tensor(self.accept_rate))
-
-        z, accept_rate = tf.cond(self._is_e_step, moved, kept)
-        return tf.ensure_shape(z, start.shape), {"accept_rate": accept_rate}
+        zeros = tf.zeros_like(visits)
+        told = dict.fromkeys(("accept_rate", "energy_error", "divergences"), zeros)
+        z, diagnostics = tf.cond(tf.reduce_any(is_due), moved, lambda: (start, told))
+        last = told | {"accept_rate": zeros + tf.convert_to_tensor(self.accept_rate)}
+        diagnostics = {k: tf.where(is_due, v, last[k]) for k, v in diagnostics.items()}
+        z = tf.where(is_due[None, :, None], z, start)
+        latents = Visited(tf.ensure_shape(z, start.shape), visits, tf.cast(is_due, z.dtype))
+        return latents, diagnostics
 
     def objectives(self, batch, context, latents, seed):
-        log_joint = tf.reduce_mean(self.log_joint(batch, latents))
+        log_joint = tf.reduce_mean(self.log_joint(batch, latents.z))
         metrics = {
             "log_joint": log_joint,
-            "mse": self.squared_error(batch, latents),
+            "mse": self.squared_error(batch, latents.z),
             "step_size": self.step_size,
         }
         return {"generation": -log_joint}, metrics
 
     def state_statistics(self, batch, latents, diagnostics):
-        return diagnostics | {"index": batch["index"], "latents": latents[0]}
+        return {
+            "accept_rate": diagnostics["accept_rate"],
+            "was_due": latents.was_due,
+            "index": batch["index"],
+            "latents": latents.z[0],
+            "visits": latents.visits,
+        }
 
     def next_state(self, statistics):
-        accept_rate = tf.reduce_mean(statistics["accept_rate"])
+        was_due, index = statistics["was_due"], statistics["index"]
+        total = tf.reduce_sum(was_due * statistics["accept_rate"])
+        num_due = tf.reduce_sum(was_due)
+        old = tf.convert_to_tensor(self.accept_rate)
+        accept_rate = tf.where(num_due > 0, total / tf.maximum(num_due, 1), old)
         ((variable, step_size),) = self.adaptation.next_state(accept_rate)
-        # What was counted one step more when this is called was an E step.
-        was_e_step = tf.equal((self.training_step - 1) % self.chain["num_updates"], 0)
-        step_size = tf.where(was_e_step, step_size, tf.convert_to_tensor(variable))
+        step_size = tf.where(num_due > 0, step_size, tf.convert_to_tensor(variable))
         return [
             (variable, step_size),
             (self.accept_rate, accept_rate),
-            *self.chains.next_state(statistics["index"], statistics["latents"]),
+            *self.chains.next_state(index, statistics["latents"]),
+            *self.visits.next_state(index, statistics["visits"] + 1),
         ]
 
     def get_config(self):

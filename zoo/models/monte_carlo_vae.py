@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 import samplers
-from samplers.hamiltonian import hmc_noise
+from samplers.kernels import regular_energy_error
 from samplers.random import noise_like
 from zoo.core.checks import check_count_or_0
 from zoo.core.registry import Paper, register
@@ -139,7 +139,7 @@ class UnadjustedChain(AnnealedChain):
 
     @property
     def chain_metrics(self):
-        return {"step_size": tf.reduce_mean(self.step_size)}
+        return {"mean_step_size": tf.reduce_mean(self.step_size)}
 
     def get_config(self):
         return super().get_config() | self.learned_step_size.limits
@@ -222,36 +222,40 @@ class AMCVAE(AnnealedChain):
 
     def move(self, batch, features, z, seed, num_steps=None):
         def step(t, path, context):
-            point, log_ratio, log_choice, accept_prob = path
+            point, log_ratio, log_choice, moves = path
             features, betas, step_size = context
             taken = samplers.adjusted_step(
                 self.evaluate_at(batch, features),
                 point,
-                hmc_noise(point.state, point.log_final, samplers.fold_in(seed, t)),
+                samplers.hmc_noise(point.state, point.log_final, samplers.fold_in(seed, t)),
                 step_size=step_size[t],
                 log_density=lambda point: point.log_density(betas[t]),
                 gradient=lambda point: point.gradient(betas[t]),
             )
+            info = taken.info._replace(energy_error=regular_energy_error(taken.info))
             now = tf.one_hot(t, self.num_steps, dtype=log_ratio.dtype)[:, None, None]
+            moves = tf.nest.map_structure(
+                lambda all_steps, this: all_steps + now * tf.cast(this, now.dtype), moves, info
+            )
             return (
                 taken.point,
                 log_ratio + taken.log_ratio,
                 log_choice + taken.log_choice,
-                accept_prob + now * taken.accept_prob,
+                moves,
             )
 
         point = self.evaluate_at(batch, features)(z)
         zeros = tf.zeros_like(point.log_final)
-        accept_prob = tf.repeat(zeros[None], self.num_steps, axis=0)
-        point, log_ratio, log_choice, accept_prob = samplers.repeat(
+        none = tf.repeat(zeros[None], self.num_steps, axis=0)
+        point, log_ratio, log_choice, moves = samplers.repeat(
             step,
-            (point, zeros, zeros, accept_prob),
+            (point, zeros, zeros, samplers.TransitionInfo(none, none, none)),
             self.length if num_steps is None else num_steps,
             context=(features, self.schedule, tf.convert_to_tensor(self.step_size)),
             recompute=self.recomputes,
         )
-        told = tf.stop_gradient(accept_prob) if self.num_steps else None
-        return Moved(point.state, point.log_final, log_ratio, log_choice, told)
+        moves = tf.nest.map_structure(tf.stop_gradient, moves) if self.num_steps else None
+        return Moved(point.state, point.log_final, log_ratio, log_choice, moves)
 
     def objectives(self, batch, context, latents, seed):
         objectives, metrics = super().objectives(batch, context, latents, seed)
@@ -269,12 +273,12 @@ class AMCVAE(AnnealedChain):
 
     @property
     def chain_metrics(self):
-        return {"step_size": tf.reduce_mean(self.step_size)} if self.num_steps else {}
+        return {"mean_step_size": tf.reduce_mean(self.step_size)} if self.num_steps else {}
 
     def state_statistics(self, batch, latents, diagnostics):
         if not self.num_steps:
             return {}
-        return {"accept_prob": tf.transpose(tf.reduce_mean(latents, 1))}  # [B, T]
+        return {"accept_prob": tf.transpose(tf.reduce_mean(latents.accept_prob, 1))}  # [B, T]
 
     def next_state(self, statistics):
         if not self.num_steps:

@@ -20,14 +20,14 @@ class Moved(NamedTuple):
       log_ratio: the sum over steps of log reverse - log forward, nats, [S, B].
       log_choice: the log probability of what was accepted and rejected, [S, B]; None of a chain
         that chooses nothing.
-      accept_prob: of every step, [T, S, B]; None likewise.
+      moves: how every step went, [T, S, B] each, numbers alone; None likewise.
     """
 
     z: tf.Tensor
     log_joint: tf.Tensor
     log_ratio: tf.Tensor
     log_choice: tf.Tensor | None = None
-    accept_prob: tf.Tensor | None = None
+    moves: samplers.TransitionInfo | None = None
 
 
 class RecordedChain(VAE):
@@ -105,7 +105,7 @@ class RecordedChain(VAE):
         """
         raise NotImplementedError
 
-    def path(self, batch: dict, num_samples: int, seed: Seed) -> tuple[tf.Tensor, Moved]:
+    def paths(self, batch: dict, num_samples: int, seed: Seed) -> tuple[tf.Tensor, Moved]:
         """Draws chains with their weights.
 
         Args:
@@ -123,7 +123,7 @@ class RecordedChain(VAE):
         return moved.log_joint - log_q + moved.log_ratio, moved
 
     def states(self, batch: dict, num_samples: int, seed: Seed) -> tf.Tensor:
-        """Where the chains of `path`, of the same arguments, are from step to step.
+        """Where the chains of `paths`, of the same arguments, are from step to step.
 
         Returns:
           z_0, ..., z_T, [T + 1, S, B, K].
@@ -137,22 +137,22 @@ class RecordedChain(VAE):
 
     def log_weights(self, batch, num_samples, seed):
         """As the base, of chains: log w, [S, B]."""
-        return self.path(batch, num_samples, seed)[0]
+        return self.paths(batch, num_samples, seed)[0]
 
     def infer(self, batch, num_samples, seed):
         """As the base, by the ends of chains, [S, B, K]."""
-        _, moved = self.path(batch, num_samples, seed)
-        return moved.z, _accept_rate(moved)
+        _, moved = self.paths(batch, num_samples, seed)
+        return moved.z, _move_diagnostics(moved)
 
     # Training.
 
     def amortise(self, batch, seed):
-        log_weights, moved = self.path(batch, self.num_samples, seed)
+        log_weights, moved = self.paths(batch, self.num_samples, seed)
         return {"log_weights": log_weights, "moved": moved}
 
     def sample_latents(self, batch, context, seed):
         """There is nothing to sample that the bound does not depend on."""
-        return context["moved"].accept_prob, _accept_rate(context["moved"])
+        return context["moved"].moves, _move_diagnostics(context["moved"])
 
     def objectives(self, batch, context, latents, seed):
         bound = tf.reduce_mean(context["log_weights"])
@@ -170,7 +170,12 @@ class RecordedChain(VAE):
         }
 
 
-def _accept_rate(moved):
-    if moved.accept_prob is None:
+def _move_diagnostics(moved):
+    """What the steps of a chain that chooses tell of themselves, [B] each."""
+    if moved.moves is None:
         return {}
-    return {"accept_rate": tf.reduce_mean(moved.accept_prob, [0, 1])}
+    return {
+        "accept_rate": tf.reduce_mean(moved.moves.accept_prob, [0, 1]),
+        "energy_error": tf.reduce_mean(moved.moves.energy_error, [0, 1]),
+        "divergences": tf.reduce_sum(moved.moves.is_divergent, [0, 1]),
+    }

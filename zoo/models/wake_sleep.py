@@ -65,8 +65,9 @@ class WakeSleep(VAE):
     def sample_latents(self, batch, context, seed):
         keys = [samplers.fold_in(seed, role) for role in ("wake", "dreamt z", "dreamt x")]
         z, log_q, _ = self.propose(batch, 1, keys[0])
-        dreamt_z = self.prior.sample([1, tf.shape(batch["x"])[0]], keys[1])
-        dreamt_x = self.likelihood(dreamt_z).sample(seed=keys[2])[0]
+        shape = tf.stack([1, tf.shape(batch["x"])[0]])
+        dreamt_z = self.prior_part.draw(self.latent_dim, shape, keys[1])
+        dreamt_x = self.observation_model.draw(self.decode(dreamt_z), keys[2])[0]
         bound = self.log_joint(batch, z) - log_q
         return WakeAndSleep(z, dreamt_z, dreamt_x), {"bound": bound[0]}
 

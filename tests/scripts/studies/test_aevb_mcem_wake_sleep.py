@@ -43,4 +43,7 @@ def test_stretches():
 
 def test_more_images_than_there_are():
     with pytest.raises(zoo.UsageError, match="num_train and num_images must be at most 1297"):
-        analysis.draw("aevb_mcem_wake_sleep", num_train=(5000,))
+        analysis.draw("aevb_mcem_wake_sleep", num_train=(200, 5000))
+    for num_train in (200, ()):
+        with pytest.raises(zoo.UsageError, match="num_train must be a list of whole numbers"):
+            analysis.draw("aevb_mcem_wake_sleep", num_train=num_train)

@@ -40,10 +40,10 @@ def test_bound_by_num_leapfrog_steps():
     def run(label, bound, **model):
         scores = {"log_likelihood": bound + 2, "log_likelihood_stderr": 0.1, "bound": bound}
         scores["importance_weighted_bound"] = bound + 1
-        return scored_run(label, **scores, **model)
+        return scored_run(label, **scores, **({"name": "HVI"} | model))
 
     runs = [
-        run("a", -30.0, blocks="dense"),
+        run("a", -30.0, blocks="dense", name="VAE"),
         run("b", -29.0, blocks="dense", num_leapfrog_steps=4, inference_network=True),
         run("c", -28.0, blocks="convolution"),
         run("d", -27.0, blocks="convolution", num_leapfrog_steps=2, num_transitions=2),
@@ -67,12 +67,22 @@ def test_bound_by_num_leapfrog_steps():
         [[4, -32]],
     ]
 
+    runs = [
+        run("f", -28.0, blocks="convolution", name="VAE"),
+        run("g", -29.0, blocks="dense", num_leapfrog_steps=4),
+    ]
+    plot = analysis.draw("bound_by_num_leapfrog_steps", runs)
+    lines = [line.get_xydata().tolist() for line in plot.figure.axes[0].get_lines()]
+    assert lines == [[[0, -28]], [[0, -27]], [[4, -29]], [[4, -28]]]  # of two kinds
+    with pytest.raises(zoo.UsageError, match="runs must be of HVI or VAE; 'runs/h' is of UHA"):
+        analysis.draw("bound_by_num_leapfrog_steps", [run("h", -30.0, name="UHA")])
+
 
 def test_learned_temperatures(data):
     uha = run_of(zoo.UHA, data, num_steps=2)
     uha.model.increment_logits.assign([0.0, np.log(3)])
     plot = analysis.draw("learned_temperatures", [uha, run_of(zoo.LMCVAE, data, num_steps=1)])
-    np.testing.assert_allclose([row[2] for row in plot.rows], [0, 0.25, 1, 0, 0.5], rtol=1e-6)
+    np.testing.assert_allclose([row[2] for row in plot.rows], [0, 0.25, 1, 0, 0.5, 1], rtol=1e-6)
     with pytest.raises(zoo.UsageError, match="model must be one such as zoo.UHA or zoo.LMCVAE; V"):
         analysis.draw("learned_temperatures", [run_of(zoo.VAE, data)])
     with pytest.raises(zoo.UsageError, match="model must be one such as zoo.HVI or zoo.UHA; a is"):

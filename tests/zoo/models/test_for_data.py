@@ -12,7 +12,7 @@ X = np.random.default_rng(0).random((30, 4, 6, 1)).astype(np.float32)
 Y = np.arange(30) % 3
 METHODS = registry.methods()
 NEEDS_THE_MEAN = ("DVAE", "StructuredPrediction")
-NEEDS_THE_NUMBER = ("ABP",)
+NEEDS_THE_NUMBER = ("ABP", "MCEM")
 
 
 def dataset(*arrays):

@@ -60,6 +60,19 @@ def test_m_steps_move_no_chain():
     assert rates[3] != rates[0]
 
 
+def test_every_chain_is_moved_whatever_the_order():
+    """Also where always the same batches come at the same steps."""
+    model, batch = model_of(num_examples=10, num_updates=5), batch_of(5)
+    before = model.chains.states.numpy()
+    step = tf.function(model.train_step, autograph=False)
+    for k in range(10):
+        half = slice(0, 5) if k % 5 == 0 else slice(5, 10)
+        told = step({name: value[half] for name, value in batch.items()})
+    assert (model.chains.states.numpy() != before).all()
+    assert model.visits.states.numpy().tolist() == [2] * 5 + [8] * 5
+    assert {"accept_rate", "energy_error", "divergences"} <= told.keys()
+
+
 def test_it_learns_the_decoder():
     """From a wrong bias EM comes to the mean of the images, where the gradient vanishes."""
     images = LAW.simulate(400, seed=5)

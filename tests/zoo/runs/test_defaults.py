@@ -28,6 +28,8 @@ def test_every_argument_has_its_default():
         "num_steps": 7,
     } | {  # of for_data, of HMCDLGM, and of VAE
         "activation": "softplus",
+        "blocks": "dense",
+        "channels": (16, 32, 32),
         "dtype": None,
         "upper_latent_dim": 0,
         "upper_hidden": (100, 100),
