@@ -29,9 +29,6 @@ from zoo.parts.step_size import LearnedStepSize
 
 @register(
     tiny={"latent_dim": 4, "hidden": (16,), "momentum_hidden": (8,), "num_leapfrog_steps": 2},
-    variants={
-        "shared start": {"inference_network": False, "num_transitions": 2, "upper_latent_dim": 2},
-    },
     paper=Paper(
         authors=("Salimans, Tim", "Kingma, Diederik P.", "Welling, Max"),
         title="Markov Chain Monte Carlo and Variational Inference: Bridging the Gap",
