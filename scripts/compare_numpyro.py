@@ -68,7 +68,7 @@ def main() -> None:
         np.savetxt(OUT.value, list(rows), "%d,%r", header="index,log_likelihood", comments="")
 
 
-def inference(model, num_steps):
+def inference(model, num_steps, **changed):
     """Stochastic variational inference of NumPyro, of the networks and weights of a VAE."""
     import jax
     import numpyro
@@ -109,7 +109,7 @@ def inference(model, num_steps):
         K=num_steps,
         subsample_plate="images",
         use_global_dais_params=True,
-        **STEP_SIZES,
+        **STEP_SIZES | changed,
     )
     return SVI(joint, guide, numpyro.optim.Adam(1e-3), Trace_ELBO())
 

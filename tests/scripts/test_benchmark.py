@@ -292,6 +292,23 @@ def test_the_rival_in_jax_samples_the_same(lean):
     assert np.isfinite(rival.train_step(x.numpy()))
 
 
+def test_the_rival_of_numpyro_begins_as_our_model():
+    """From our weights; with steps of no size its loss is minus our bound, summed over images."""
+    pytest.importorskip("numpyro")
+    import jax
+
+    from zoo.scripts import compare_numpyro
+
+    model = zoo.VAE.for_data((9,), latent_dim=2, hidden=(8, 8))
+    x = samplers.uniform([2000, 9], 0) < 0.5
+    x = tf.cast(x, tf.float32)
+    bound = model.log_weights({"x": x}, 1, 1).numpy().mean()
+    svi = compare_numpyro.inference(model, 2, eta_init=1e-6, eta_max=1e-5)
+    state = svi.init(jax.random.key(0), x.numpy())
+    _, loss = svi.update(state, x.numpy())
+    assert abs(-loss / len(x) - bound) < 0.2
+
+
 def test_rivals_need_their_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "jax", None)
     monkeypatch.delitem(sys.modules, "zoo.scripts.rivals_jax", raising=False)
@@ -307,6 +324,7 @@ def test_rivals_need_their_extra(monkeypatch):
         ("benchmark", "--num_samples=0", "num_samples must be greater than 0; it was 0"),
         ("benchmark", "--epochs=0", "epochs must be greater than 0; it was 0"),
         ("benchmark", "--memory_of=0", "memory_of must be greater than 0; it was 0"),
+        ("compare_numpyro", "--epochs=0", "epochs must be greater than 0; it was 0"),
         ("compare_tfp", "--num_chains=0", "num_chains must be greater than 0; it was 0"),
         ("compare_tfp", "--num_increments=0", "num_increments must be greater than 0; it was 0"),
         ("compare_tfp", "--step_size=-1", "step_size must be greater than 0; it was -1"),
