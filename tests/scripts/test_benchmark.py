@@ -297,13 +297,13 @@ def test_the_rival_of_numpyro_begins_as_our_model():
     pytest.importorskip("numpyro")
     import jax
 
-    from zoo.scripts import compare_numpyro
+    from zoo.scripts import rivals_numpyro
 
     model = zoo.VAE.for_data((9,), latent_dim=2, hidden=(8, 8))
     x = samplers.uniform([2000, 9], 0) < 0.5
     x = tf.cast(x, tf.float32)
     bound = model.log_weights({"x": x}, 1, 1).numpy().mean()
-    svi = compare_numpyro.inference(model, 2, eta_init=1e-6, eta_max=1e-5)
+    svi = rivals_numpyro.inference(model, 2, eta_init=1e-6, eta_max=1e-5)
     state = svi.init(jax.random.key(0), x.numpy())
     _, loss = svi.update(state, x.numpy())
     assert abs(-loss / len(x) - bound) < 0.2
