@@ -66,7 +66,7 @@ def main() -> None:
     print(f"log p(x) {found.mean:.3f} +- {found.stderr:.3f}, {found.protocol}")
     if OUT.value:
         rows = enumerate(found.per_image.tolist())
-        np.savetxt(OUT.value, list(rows), "%d,%r", header="index,log_likelihood", comments="")
+        np.savetxt(OUT.value, list(rows), "%d,%.17g", header="index,log_likelihood", comments="")
 
 
 if __name__ == "__main__":
