@@ -21,8 +21,8 @@ CHOICE = "accept_or_reject(point, proposal, log_accept_ratio, noise.choice)"
 WRONG = {
     "full kick at the start": (
         "integrators",
-        "(0, point.state, kick(momentum, point, 0.5))",
-        "(0, point.state, kick(momentum, point, 1.0))",
+        "(point.state, kick(momentum, point, 0.5)),",
+        "(point.state, kick(momentum, point, 1.0)),",
     ),
     "full kick at the end": (
         "integrators",
@@ -35,7 +35,7 @@ WRONG = {
         "return point, momentum",
     ),
     "flipped force": ("integrators", "p + fraction * s * g", "p - fraction * s * g"),
-    "stale gradient": ("integrators", "kick(momentum, moved, 1.0)", "kick(momentum, point, 1.0)"),
+    "stale gradient": ("integrators", "kick(momentum, moved, 1.0,", "kick(momentum, point, 1.0,"),
     "drift by the square of the step": ("integrators", "z + s * p", "z + s**2 * p"),
     "density read one step early": (
         "integrators",
