@@ -101,7 +101,11 @@ def check_count_or_0(**values: int) -> None:
     """
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value != 0:
-            check_count(**{name: value})
+            try:
+                check_count(**{name: value})
+            except UsageError as error:
+                told = str(error).replace("greater than 0", "at least 0")
+                raise UsageError(told) from None
 
 
 def check_flag(**values: bool) -> None:

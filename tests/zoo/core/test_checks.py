@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.core.checks import check_choice, check_count, check_positive
+from zoo.core.checks import check_choice, check_count, check_count_or_0, check_positive
 from zoo.core.networks import check_deterministic
 
 
@@ -25,6 +25,7 @@ def test_choices():
     ("check", "value", "message"),
     [
         *((check_positive, value, "must be greater than 0") for value in (0, -1.5, np.nan, np.inf)),
+        *((check_count_or_0, value, "must be at least 0") for value in (-1, False, None)),
         *((check_positive, value, "must be greater than 0") for value in (True, "1", None, [1])),
         (check_count, 0, "must be greater than 0; it was 0"),
         (check_count, 1.0, "must be a whole number; it was 1.0"),
