@@ -75,7 +75,7 @@ def _show_posterior(axes, model, batch, states):
     spread = np.sqrt((mass[..., None] * (z - mean) ** 2).sum((0, 1))).max()
     low = np.minimum(mean - 3 * spread, states.min((0, 1)))
     high = np.maximum(mean + 3 * spread, states.max((0, 1)))
-    fine = np.linspace(low, high, _GRID)
+    fine = np.linspace(low, high, _GRID) + 0.05 * np.linspace(low - high, high - low, _GRID)
     z, density = _density(model, batch, *fine.T)
     axes.contour(z[..., 0], z[..., 1], density, 8, colors="0.6", linewidths=0.7)
 
