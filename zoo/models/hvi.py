@@ -54,8 +54,7 @@ class HVI(RecordedChain):
         (one-hot) as one vector, to mean and log standard deviation of q(v' given x, z), [N, 2 K].
         None for a fully connected one, whose momenta start as N(0, I).
       reverse_network: the same of r(v given x, z).
-      momentum_hidden: units of each hidden layer of both networks, where they are None.
-      activation: of those.
+      momentum_hidden: units of each hidden layer, softplus, of those that are None.
       inference_network: whether q(v') looks at x and z; else it is one law, which is learned. r
         looks at both in any case.
       num_transitions: of the chain.
@@ -77,7 +76,6 @@ class HVI(RecordedChain):
         momentum_network: keras.Model | None = None,
         reverse_network: keras.Model | None = None,
         momentum_hidden: Sequence[int] = (300,),
-        activation: str = "softplus",
         inference_network: bool = True,
         num_transitions: int = 1,
         num_leapfrog_steps: int = 4,
@@ -98,22 +96,11 @@ class HVI(RecordedChain):
         shapes = (size + num_transitions * (num_transitions > 1),), (2 * self.latent_dim,)
         given = {"momentum_network": momentum_network, "reverse_network": reverse_network}
         self.momentum_network = self.reverse_network = None
-        for k, (name, network) in enumerate(given.items() if num_leapfrog_steps else ()):
+        for name, network in given.items() if num_leapfrog_steps else ():
             if network is None:
+                looks = inference_network or name == "reverse_network"
                 with networks_of(kwargs.get("dtype")):
-                    network = (
-                        layers.mlp(
-                            shapes[0],
-                            momentum_hidden,
-                            shapes[1],
-                            activation=activation,
-                            zero_output=True,
-                            seed=self.seed + 3000 + 1000 * k,
-                            name=name,
-                        )
-                        if inference_network or name == "reverse_network"
-                        else layers.constant(shapes[0], np.zeros(shapes[1]), name)
-                    )
+                    network = _momenta(name, *shapes, momentum_hidden, looks, self.seed)
             network = as_network(name, network, shapes[0])
             found = network.input_shape[1:], network.output_shape[1:]
             if found != shapes:
@@ -262,3 +249,17 @@ class HVI(RecordedChain):
         }
         serialized = {k: keras.saving.serialize_keras_object(v) for k, v in networks.items()}
         return super().get_config() | serialized | self.chain | self.learned_step_size.limits
+
+
+def _momenta(name, input_shape, output_shape, hidden, looks, seed):
+    """A network of momenta N(0, I) at the start, which looks at its inputs or learns one law."""
+    if not looks:
+        return layers.constant(input_shape, np.zeros(output_shape), name)
+    return layers.mlp(
+        input_shape,
+        hidden,
+        output_shape,
+        zero_output=True,
+        seed=seed + (3000 if name == "momentum_network" else 4000),
+        name=name,
+    )
