@@ -11,6 +11,7 @@ from zoo import analysis
 study = importlib.import_module("zoo.scripts.studies.aevb_mcem_wake_sleep")
 
 
+@pytest.mark.slow
 def test_every_method_learns():
     plot = analysis.draw(
         "aevb_mcem_wake_sleep",

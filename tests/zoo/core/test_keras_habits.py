@@ -75,7 +75,7 @@ def test_files_that_keras_could_not_load_are_not_written(tmp_path):
     ("call", "told"),
     [
         (lambda m: m.fit(X, epochs=1.5), "epochs must be a whole number; it was 1.5"),
-        (lambda m: m.fit(X, epochs=-1), "epochs must be greater than 0; it was -1"),
+        (lambda m: m.fit(X, epochs=-1), "epochs must be at least 0; it was -1"),
         (lambda m: m.fit(X, steps_per_epoch=1.5), "steps_per_epoch must be a whole number"),
         (lambda m: m.fit(X, steps_per_epoch=0), "steps_per_epoch must be greater than 0"),
         (lambda m: m.fit(X, validation_steps=0), "validation_steps must be greater than 0"),

@@ -68,7 +68,7 @@ def test_bad_numbers_are_told():
     for num_labels, message in (
         (105, "num_labels must be a multiple of the number of classes, 10; it was 105"),
         (5000, "num_labels must be at most 1210: class 8 has 121; it was 5000"),
-        (-10, "num_labels must be greater than 0"),
+        (-10, "num_labels must be at least 0"),
     ):
         with pytest.raises(zoo.UsageError, match=message):
             load(num_labels=num_labels)

@@ -111,7 +111,7 @@ def estimated(num_steps, module=monte_carlo_vae, num_images=4000, num_seeds=20, 
     return np.array(rows)
 
 
-@pytest.mark.parametrize("num_steps", [1, 2])
+@pytest.mark.parametrize("num_steps", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_adjusted_gradient_is_that_of_the_expectation(num_steps):
     found = estimated(num_steps, num_samples=num_steps)  # one alone, and two with their control
     assert np.abs(z_scores(found, enumerated(num_steps))).max() < 4
@@ -123,6 +123,7 @@ def test_a_missing_score_term_is_noticed():
     assert np.abs(z_scores(draws, enumerated(1))).max() > 8
 
 
+@pytest.mark.slow
 def test_the_control_variate_takes_variance_away():
     paired = estimated(1, num_samples=2, num_images=1000)
     module = wrong(
