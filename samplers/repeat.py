@@ -88,7 +88,8 @@ def _recomputed(step, state, num_steps, context):
         with record.stop_recording():
             end, states = forward(*inputs)
 
-        def backward(upstream, variables):
+        def gradient(*upstream, variables=None):
+            watched = list(variables or [])
 
             def back(i, gradients, context):
                 of_state, of_others = gradients
@@ -97,24 +98,21 @@ def _recomputed(step, state, num_steps, context):
                     inputs = [tf.identity(values[at]) for values in states]
                     inputs += map(tf.identity, tf.nest.flatten(context))
                     tape.watch(inputs)
-                    tape.watch(variables)
+                    tape.watch(watched)
                     ends = tf.nest.flatten(step(at, *unflattened(inputs)))
                 found = tape.gradient(
-                    ends, [*inputs, *variables], of_state, unconnected_gradients="zero"
+                    ends, [*inputs, *watched], of_state, unconnected_gradients="zero"
                 )
                 found = [tf.convert_to_tensor(gradient) for gradient in found]
                 added = [a + b for a, b in zip(of_others, found[size:], strict=True)]
                 return found[:size], added
 
-            others = [*inputs[size:], *variables]
+            others = [*inputs[size:], *watched]
             start = list(upstream), [tf.zeros_like(value) for value in others]
             of_state, of_others = _loop(back, start, num_steps, context)
             num_inputs = len(inputs) - size
-            return (*of_state, *of_others[:num_inputs]), of_others[num_inputs:]
-
-        def gradient(*upstream, variables=None):
-            of_inputs, of_variables = backward(upstream, list(variables or []))
-            return of_inputs if variables is None else (of_inputs, of_variables)
+            of_inputs = (*of_state, *of_others[:num_inputs])
+            return of_inputs if variables is None else (of_inputs, of_others[num_inputs:])
 
         return end, gradient
 

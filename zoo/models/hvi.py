@@ -208,8 +208,8 @@ class HVI(RecordedChain):
     def length(self):
         return self.chain["num_transitions"] * self.chain["num_leapfrog_steps"]
 
-    def move(self, batch, features, z, seed, num_steps=None):
-        x, left = batch["x"], self.length if num_steps is None else num_steps
+    def move(self, batch, features, z, seed, num_steps):
+        x, left = batch["x"], num_steps
 
         def evaluate(z):
             return samplers.point_at(lambda z: self.log_joint(batch, z), z)
@@ -237,10 +237,6 @@ class HVI(RecordedChain):
             r = self.momenta(self.reverse_network, x, point.state, t)
             log_ratio += r.log_prob(end) - q.log_prob(momentum)
         return Moved(point.state, point.log_density, log_ratio)
-
-    @property
-    def chain_metrics(self):
-        return {"mean_step_size": tf.reduce_mean(self.step_size)}
 
     def get_config(self):
         networks = {

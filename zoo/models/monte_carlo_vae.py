@@ -110,7 +110,7 @@ class UnadjustedChain(AnnealedChain):
         """g, the share of the momentum that a step keeps, []."""
         raise NotImplementedError
 
-    def move(self, batch, features, z, seed, num_steps=None):
+    def move(self, batch, features, z, seed, num_steps):
         def step(t, path, context):
             point, momentum, log_ratio = path
             features, betas, damping, step_size = context
@@ -131,15 +131,11 @@ class UnadjustedChain(AnnealedChain):
         point, _, log_ratio = samplers.repeat(
             step,
             (point, momentum, tf.zeros_like(point.log_final)),
-            self.length if num_steps is None else num_steps,
+            num_steps,
             context=(features, self.schedule, self.damping, self.step_size),
             recompute=self.recomputes,
         )
         return Moved(point.state, point.log_final, log_ratio)
-
-    @property
-    def chain_metrics(self):
-        return {"mean_step_size": tf.reduce_mean(self.step_size)}
 
     def get_config(self):
         return super().get_config() | self.learned_step_size.limits
@@ -220,7 +216,7 @@ class AMCVAE(AnnealedChain):
         """Of each step, [T]."""
         return self.adaptation.value
 
-    def move(self, batch, features, z, seed, num_steps=None):
+    def move(self, batch, features, z, seed, num_steps):
         def step(t, path, context):
             point, log_ratio, log_choice, moves = path
             features, betas, step_size = context
@@ -250,7 +246,7 @@ class AMCVAE(AnnealedChain):
         point, log_ratio, log_choice, moves = samplers.repeat(
             step,
             (point, zeros, zeros, samplers.TransitionInfo(none, none, none)),
-            self.length if num_steps is None else num_steps,
+            num_steps,
             context=(features, self.schedule, tf.convert_to_tensor(self.step_size)),
             recompute=self.recomputes,
         )
@@ -270,10 +266,6 @@ class AMCVAE(AnnealedChain):
             return tf.zeros_like(log_weights)
         others = tf.reduce_sum(log_weights, 0) - log_weights
         return others / (self.num_samples - 1)
-
-    @property
-    def chain_metrics(self):
-        return {"mean_step_size": tf.reduce_mean(self.step_size)} if self.num_steps else {}
 
     def state_statistics(self, batch, latents, diagnostics):
         if not self.num_steps:

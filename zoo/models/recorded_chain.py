@@ -89,7 +89,7 @@ class RecordedChain(VAE):
         features: tf.Tensor,
         z: tf.Tensor,
         seed: Seed,
-        num_steps: int | None = None,
+        num_steps: int,
     ) -> Moved:
         """Runs the chains of a method; a gradient flows through all of it.
 
@@ -98,20 +98,23 @@ class RecordedChain(VAE):
           features: of the encoder, [B, F].
           z: z_0, draws of q(z given x), [S, B, K].
           seed: int or int32[2].
-          num_steps: only the first so many steps are made; all by default.
+          num_steps: the first so many steps are made, at most `length`.
 
         Returns:
           Where the chains ended, and the ratio of their kernels.
         """
         raise NotImplementedError
 
-    def paths(self, batch: dict, num_samples: int, seed: Seed) -> tuple[tf.Tensor, Moved]:
+    def paths(
+        self, batch: dict, num_samples: int, seed: Seed, num_steps: int | None = None
+    ) -> tuple[tf.Tensor, Moved]:
         """Draws chains with their weights.
 
         Args:
           batch: what the model explains, [B, ...] each.
           num_samples: S.
           seed: int or int32[2].
+          num_steps: only the first so many steps are made; all by default.
 
         Returns:
           log w in nats, [S, B], and the chains.
@@ -119,7 +122,8 @@ class RecordedChain(VAE):
         features = self.features(batch["x"])
         key = samplers.fold_in(seed, "start")
         z, log_q, _ = self.posterior_part.propose(features, num_samples, key)
-        moved = self.move(batch, features, z, samplers.fold_in(seed, "chain"))
+        num_steps = self.length if num_steps is None else num_steps
+        moved = self.move(batch, features, z, samplers.fold_in(seed, "chain"), num_steps)
         return moved.log_joint - log_q + moved.log_ratio, moved
 
     def states(self, batch: dict, num_samples: int, seed: Seed) -> tf.Tensor:
@@ -128,12 +132,8 @@ class RecordedChain(VAE):
         Returns:
           z_0, ..., z_T, [T + 1, S, B, K].
         """
-        features = self.features(batch["x"])
-        start = samplers.fold_in(seed, "start")
-        z = self.posterior_part.propose(features, num_samples, start).z
-        key = samplers.fold_in(seed, "chain")
-        ends = [self.move(batch, features, z, key, n).z for n in range(self.length + 1)]
-        return tf.stack(ends)
+        counts = range(self.length + 1)
+        return tf.stack([self.paths(batch, num_samples, seed, n)[1].z for n in counts])
 
     def log_weights(self, batch, num_samples, seed):
         """As the base, of chains: log w, [S, B]."""
@@ -161,7 +161,7 @@ class RecordedChain(VAE):
     @property
     def chain_metrics(self) -> dict[str, tf.Tensor]:
         """What a training step reports of its chains' kernels."""
-        return {}
+        return {"mean_step_size": tf.reduce_mean(self.step_size)} if self.length else {}
 
     def get_config(self):
         return super().get_config() | {

@@ -181,12 +181,11 @@ def test_nothing_changes_what_is_the_posterior(name):
         with patched_leapfrog(old, new):
             assert spread(name) > 0.2
     module = MODULES[name] if name == "HVI" else monte_carlo_vae
-    no_prior = lambda self, batch, z, visible=None: self.likelihood(z).log_prob(batch["x"])  # noqa: E731
     real = module.RecordedChain.log_joint
 
     def forced(self, batch, z, visible=None):
         """log p(x, z), whose gradient lacks the prior's."""
-        without = no_prior(self, batch, z)
+        without = self.likelihood(z).log_prob(batch["x"])
         return without + tf.stop_gradient(real(self, batch, z) - without)
 
     with mock.patch.object(module.RecordedChain, "log_joint", forced):
@@ -258,11 +257,10 @@ def test_gradients_are_those_of_the_bound(name):
     assert gradient_error(name, recompute=True) < 1e-5
 
 
-@pytest.mark.parametrize("name", ["HVI"])
-def test_a_gradient_that_stops_in_the_leapfrog_is_noticed(name):
+def test_a_gradient_that_stops_in_the_leapfrog_is_noticed():
     stopped = "p + fraction * s * tf.stop_gradient(g)"
     with patched_leapfrog("p + fraction * s * g", stopped):
-        assert gradient_error(name, recompute=False) > 1e-2
+        assert gradient_error("HVI", recompute=False) > 1e-2
 
 
 @pytest.mark.parametrize("name", METHODS)
