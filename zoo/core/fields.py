@@ -30,6 +30,9 @@ class Field:
     purpose = "which the model takes"  # a clause behind the field's name, where it is missing
     advice = ""  # the end of a sentence on other values, which are not told
 
+    pictured = "x"  # which answer of a model pictures show: a draw, or its expectation "mean"
+    hidden = 0.0  # the number that stands in pictures for what is hidden
+
     def __post_init__(self):
         object.__setattr__(self, "shape", tuple(self.shape))
 
@@ -88,7 +91,8 @@ class Field:
             raise UsageError(f"{name} must be finite; it holds NaN or infinite numbers.")
         if not self.allows(tf.constant(values)):
             rule = self.rule.replace("finite ", "")
-            low, high = values.min(), values.max()
+            ruled = self.ruled(values)
+            low, high = ruled.min(), ruled.max()
             hint = self.hint(given.dtype, low, high)
             ends = [f"{end:g}" for end in (low, high)]
             if self.allows(tf.constant(np.array(ends, float).astype(values.dtype))):
@@ -96,9 +100,27 @@ class Field:
             raise UsageError(f"{name} {rule}; they run from {ends[0]} to {ends[1]}{hint}.")
         return values.astype(self.dtype, copy=False)
 
+    def ruled(self, values: np.ndarray) -> np.ndarray:
+        """Returns those of the values that the `rule` bounds."""
+        return values
+
     def hint(self, dtype: np.dtype, low: float, high: float) -> str:
         """What helps where values run from `low` to `high`, if it is clear: a sentence's end."""
         return ""
+
+    def picture(self, x: np.ndarray) -> np.ndarray:
+        """Draws examples.
+
+        Args:
+          x: [..., *shape].
+
+        Returns:
+          Images [..., height, width, 1 or 3], numbers in [0, 1] as far as those of pixels are.
+
+        Raises:
+          UsageError: by fields of which there are no pictures.
+        """
+        raise UsageError(f"x must be images or sequences to be drawn; it was {self!r}.")
 
     def check_training(self, name: str, values: np.ndarray) -> None:
         """Refuses values of all training examples together, each of which is allowed.
@@ -157,12 +179,14 @@ _TYPES = {  # the kinds of types that a field of a kind takes, and how messages 
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class PixelField(Field):
-    """Images, whose pixels are in [0, 1]; data sets may keep them as bytes."""
+class PixelValues:
+    """What fields of pixels have in common: values in [0, 1]; data sets may keep them as bytes."""
 
     rule = "must hold finite pixels in [0, 1]"
     advice = "; bytes must be divided by 255"
+
+    pictured = "mean"
+    hidden = 0.5
 
     def decode(self, stored):
         values = super().decode(stored)
@@ -179,8 +203,16 @@ class PixelField(Field):
         values = tf.reshape(values, [-1])  # whose rank is right, whatever came
         return tf.reduce_all((values >= 0) & (values <= 1))  # false for NaN, too
 
+    def picture(self, x):
+        return x if len(self.shape) == 3 else x[..., None]
+
 
 _ROUNDING = 1e-3  # by which arithmetic leaves [0, 1]
+
+
+@dataclasses.dataclass(frozen=True)
+class PixelField(PixelValues, Field):
+    """Images, whose pixels are in [0, 1]; data sets may keep them as bytes."""
 
 
 @dataclasses.dataclass(frozen=True)
