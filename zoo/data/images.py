@@ -1,23 +1,17 @@
 """Images in folders of picture files."""
 
 import collections
-import functools
-import glob
-import os
 import pathlib
 
-import keras
 import numpy as np
-from absl import logging
 from PIL import Image, ImageOps
 
 from zoo.core.checks import UsageError
 from zoo.core.choices import IMAGE_FILES
-from zoo.core.progress import verbosity
+from zoo.data.folders import whole_files, with_classes
 from zoo.data.registry import register_source
-from zoo.data.splits import Preparation, Splits, split_of
+from zoo.data.splits import Preparation, Splits
 
-_NOBODYS = ("__MACOSX", "Thumbs.db", "desktop.ini")  # which systems leave; hidden like .DS_Store
 _GREY = ("1", "L", "LA", "La")
 
 
@@ -30,47 +24,17 @@ def read_images(path: pathlib.Path, *, prepare: Preparation, verbose: bool = Tru
     Raises:
       UsageError: for a folder that is missing, has no whole image, or some of several sizes.
     """
-    if not path.is_dir():
-        raise UsageError(f"data: there is no folder {str(path)!r}.")
-    files = _files_by_split(path)
-    number = sum(map(len, files.values()))
-    bar = keras.utils.Progbar(number, verbose=verbosity(verbose), unit_name="image")
-    images, folders, broken = {name: [] for name in files}, {name: [] for name in files}, {}
     first = None  # height and width, which all have
-    for split, named in files.items():
-        for name, folder in named:
-            bar.add(1)
-            try:
-                picture = read_picture(path / name)
-            except Exception as error:  # a broken file can make Pillow raise anything
-                broken[name] = error
-                continue
-            image = prepare(picture).numpy()
-            first = first or image.shape
-            if image.shape[:2] != first[:2]:
-                raise _of_several_sizes(path, first, image.shape)
-            images[split].append(image)
-            folders[split].append(folder)
-        if not images[split]:
-            name = named[0][0]
-            raise UsageError(
-                f"data: {split} of {str(path)!r} holds no whole image; {name!r} is none: "
-                f"{broken[name]}."
-            )
-    if broken:
-        logging.warning(
-            "data: skipped %d of %d pictures of %r, which are not whole: %s%s",
-            len(broken),
-            number,
-            str(path),
-            "; ".join(f"{name!r} ({error})" for name, error in list(broken.items())[:3]),
-            "; and others." if len(broken) > 3 else ".",
-        )
-    splits = {split: {"x": x} for split, x in zip(images, _alike(images.values()), strict=True)}
-    if len(set().union(*folders.values())) > 1:
-        for split in splits:
-            splits[split]["y"] = np.array(folders[split])
-    return splits
+    images, folders = collections.defaultdict(list), collections.defaultdict(list)
+    for split, folder, picture in whole_files(path, IMAGE_FILES, read_picture, "image", verbose):
+        image = prepare(picture).numpy()
+        first = first or image.shape
+        if image.shape[:2] != first[:2]:
+            raise _of_several_sizes(path, first, image.shape)
+        images[split].append(image)
+        folders[split].append(folder)
+    x = dict(zip(images, _alike(images.values()), strict=True))
+    return with_classes({split: {"x": x[split]} for split in x}, folders)
 
 
 def read_picture(path: pathlib.Path) -> np.ndarray:
@@ -106,65 +70,6 @@ def read_picture(path: pathlib.Path) -> np.ndarray:
         pixels = pixels.reshape(*pixels.shape[:2], -1)
         is_grey_palette = palette and (pixels == pixels[..., :1]).all()
         return pixels[..., :1] if is_grey_palette else pixels
-
-
-def _files_by_split(path) -> dict[str, list[tuple[str, str]]]:
-    """Names of image files below a folder, each with the folder that is its class, by split."""
-    found = sorted(f.name for f in path.iterdir() if f.is_dir() and not _is_nobodys(f.name))
-    split_by_folder = {name: split_of(name) for name in found if split_of(name)}
-    splits = set(split_by_folder.values())
-    if split_by_folder and (len(split_by_folder) < len(found) or "train" not in splits):
-        raise UsageError(
-            f"data: {str(path)!r} must have the folders train and test, and no other beside them "
-            f"but validation, or none of these; it has {', '.join(found)}."
-        )
-    if len(splits) < len(split_by_folder):
-        raise UsageError(
-            f"data: {str(path)!r} must have one folder for each split; it has {', '.join(found)}."
-        )
-    files, skipped = {}, collections.Counter()
-
-    @functools.cache
-    def places(folder):  # where a folder and those above it really are
-        above = places(os.path.dirname(folder)) if folder else ()
-        return (*above, os.path.realpath(path / folder))
-
-    def is_inside_itself(name):  # by a link
-        found = places(os.path.dirname(name))
-        return len(set(found)) < len(found)
-
-    # Not Path.rglob, which passes links to folders by.
-    for name in sorted(glob.iglob("**/*", root_dir=path, recursive=True)):
-        top, _, below = name.replace(os.sep, "/").partition("/")
-        split, inner = (split_by_folder.get(top), below) if split_by_folder else ("train", name)
-        ending = os.path.splitext(name)[1].lower()
-        if any(map(_is_nobodys, pathlib.PurePath(name).parts)) or is_inside_itself(name):
-            continue
-        if os.path.exists(path / name) and not os.path.isfile(path / name):
-            continue  # a folder, or a pipe, which would never end
-        if split and ending in IMAGE_FILES:
-            files.setdefault(split, []).append((name, os.path.dirname(inner)))
-        else:
-            where = " beside the splits" if ending in IMAGE_FILES else ""
-            skipped[(ending or "without an ending") + where] += 1
-    told = ", ".join(f"{k} {n}" for k, n in sorted(skipped.items(), key=lambda kn: (-kn[1], kn[0])))
-    for split in splits or {"train"}:
-        if split not in files:
-            raise UsageError(
-                f"data: {split} of {str(path)!r} must hold image files "
-                f"({', '.join(IMAGE_FILES)}); it has {told or 'none'}."
-            )
-    if skipped:
-        logging.warning(
-            "data: skipped files of %r that are no images of a kind that is read: %s.",
-            str(path),
-            told,
-        )
-    return files
-
-
-def _is_nobodys(name):
-    return name in _NOBODYS or name.startswith(".")
 
 
 def _of_several_sizes(path, *shapes):

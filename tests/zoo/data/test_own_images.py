@@ -203,7 +203,7 @@ def test_what_is_skipped_is_told(folder, told):
     assert read(folder)["train"].shape == (2, 4, 6, 1)
     (kinds, whole) = told
     assert "skipped files" in kinds and ".heic 2, .mov 1, .txt 1" in kinds
-    assert "2 of 4 pictures" in whole and "z1.png" in whole and "z3.png" in whole
+    assert "2 of 4 images" in whole and "z1.png" in whole and "z3.png" in whole
 
 
 def test_few_pictures_are_one_batch(folder, told):
