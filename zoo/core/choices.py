@@ -32,6 +32,7 @@ IMAGE_FILES = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp"),
     *(".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm"),
 )
+WAVE_FILES = (".wav", ".wave")
 OWN_FILES = (*IMAGE_FILES, ".npy")
 
 

@@ -29,7 +29,8 @@ class Data:
       test: of the test split, for reporting.
       fields: of the batches, by name: of images `x`, pixels in [0, 1], and, where there are any,
         labels `y`, -1 of what is not labelled. Batches also have `index`, the example's number in
-        its split, whose field is that of the training split.
+        its split, whose field is that of the training split. Of sequences `x` is [T, D], and
+        `length` says how many steps an example has, behind which it is 0.
       num_examples: number of examples of each split, by name.
       levels: grey levels that a pixel can have, in the source.
       label_counts: how many training examples have the label of each class; () without labels.
@@ -70,15 +71,36 @@ class Data:
         Raises:
           UsageError: where there is no end of them, or nothing but their shape is known.
         """
+        self._check_readable("images", "mean is")
+        return np.mean([batch["x"].numpy().mean(0) for batch in self.train], axis=0)
+
+    @functools.cached_property
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """The means [D] and standard deviations [D] of training sequences, in float64.
+
+        They are over all steps within the lengths, of the batches of one epoch. What is the same
+        in all steps, such as an edge of images, has a standard deviation of about 0.
+
+        Raises:
+          UsageError: where there is no end of them, or nothing but their shape is known.
+        """
+        self._check_readable("sequences", "moments are")
+        time = np.arange(self.shape[0])
+        steps = np.concatenate(
+            [batch["x"].numpy()[time < batch["length"].numpy()[:, None]] for batch in self.train]
+        )
+        return steps.mean(0, dtype=np.float64), steps.std(0, dtype=np.float64)
+
+    def _check_readable(self, noun, needed):
+        """Refuses data of which no mean can be taken."""
         if self.train is None:
             raise UsageError(
-                "data must hold images, and not their shape alone: the mean is needed."
+                f"data must hold {noun}, and not their shape alone: the {needed} needed."
             )
         if self.train.cardinality() == tf.data.INFINITE_CARDINALITY:
             raise UsageError(
-                "data must have an end, since their mean is needed; give data.take(n)."
+                f"data must have an end, since their {needed} needed; give data.take(n)."
             )
-        return np.mean([batch["x"].numpy().mean(0) for batch in self.train], axis=0)
 
 
 _MOST_CLASSES = 2**20  # more are numbers of something else
@@ -110,6 +132,12 @@ def load(
         `train` and `test`, these are the splits (and maybe `validation`); else a tenth of the
         files, always the same, is for testing. What is transparent is white. Broken files are
         skipped, and told.
+      "digit_rows": the digits as sequences of their rows.
+      "strokes:PATH": pen strokes in an npz file: `points` [total, 3] of all sequences, one after
+        another: dx, dy and pen up, 1 where the pen is lifted behind the offset; `lengths` [N],
+        and maybe `labels`, integers or texts, and `is_test`. It takes `max_length`.
+      "audio:DIR": WAV files in folders, as of images, cut into frames. It takes `rate`, to which
+        recordings are resampled, `frame`, in samples, and `max_length`, in frames.
       "tfds:NAME": an image set of TensorFlow Datasets (TFDS), such as "mnist".
       any other: as "tfds:" and that.
 

@@ -27,7 +27,7 @@ def read_npz(path: pathlib.Path, *, prepare: Preparation) -> Splits:
     Raises:
       UsageError: for a file that is missing or broken, or other arrays than images.
     """
-    arrays = _arrays(path)
+    arrays = read_arrays(path, "x_train=..., y_train=...")
     keys = _keys(path, arrays)
     if ("x", "train") not in keys:
         held = ", ".join(f"{k} {_told(array)}" for k, array in arrays.items()) or "nothing"
@@ -51,12 +51,23 @@ def read_npz(path: pathlib.Path, *, prepare: Preparation) -> Splits:
     return splits
 
 
-def _arrays(path):
-    """The arrays of a file by name; None in place of Python objects."""
+def read_arrays(path: pathlib.Path, example: str) -> dict[str, np.ndarray | None]:
+    """Reads the arrays of a file.
+
+    Args:
+      path: of an npz file, or of a single array, which is called "x".
+      example: arguments of `np.savez` by which such a file is made, for messages.
+
+    Returns:
+      Arrays by name; None in place of Python objects.
+
+    Raises:
+      UsageError: for a file that is missing or broken.
+    """
     if path.is_dir():
         raise UsageError(
             f"data: {str(path)!r} must be a file; for a folder of pictures the source is "
-            "'images:DIR'."
+            "'images:DIR', for one of recordings 'audio:DIR'."
         )
     try:
         file = np.load(path, allow_pickle=False)
@@ -67,7 +78,7 @@ def _arrays(path):
     except OSError as error:
         raise UsageError(f"data: cannot read {str(path)!r}: {error.strerror or error}.") from None
     except Exception as error:  # a broken archive can make zip and NumPy raise anything
-        reason = _what_it_is(path) or error
+        reason = _what_it_is(path, example) or error
         raise UsageError(f"data: {str(path)!r} is not a whole npz file: {reason}.") from None
 
 
@@ -80,20 +91,20 @@ def _array(file, name):
         raise
 
 
-def _what_it_is(path):
+def _what_it_is(path, example):
     """What else than an archive a file is, with what would be right; None if it cannot be told."""
     start = path.read_bytes()[:1000]
     if start.startswith(b"\x80"):
         return (
             "it is pickled, which is not read, since it could run any code; save arrays by "
-            "np.savez(path, x_train=..., y_train=...)"
+            f"np.savez(path, {example})"
         )
     if start and all(32 <= byte < 127 or byte in b"\t\r\n" for byte in start):
-        return "it is text; save arrays by np.savez(path, x_train=..., y_train=...)"
+        return f"it is text; save arrays by np.savez(path, {example})"
     if path.suffix.lower() in IMAGE_FILES:
         return "it is a picture; for a folder of pictures the source is 'images:DIR'"
     if not start.startswith((b"PK", b"\x93NUMPY")):
-        return "it does not begin as one; save arrays by np.savez(path, x_train=..., y_train=...)"
+        return f"it does not begin as one; save arrays by np.savez(path, {example})"
     return None
 
 

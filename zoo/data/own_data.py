@@ -5,41 +5,52 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from zoo.core.batches import as_batch
+from zoo.core.batches import as_batch, with_defaults
 from zoo.core.checks import UsageError
-from zoo.core.fields import PixelField, check_batch
+from zoo.core.fields import Field, PixelField, check_batch
 from zoo.core.labels import LabelField, label_counts
 from zoo.core.pipeline import pipeline
+from zoo.core.sequences import LengthField, SequenceField
 from zoo.data.loading import Data
 
 
-def as_data(given) -> Data:
+def as_data(given, sequences: bool = False) -> Data:
     """Makes of a user's data what `for_data` looks at.
 
     Args:
       given: what `zoo.data.load` returns; or an array of examples [N, ...event], pixels in [0, 1];
         a dictionary of arrays with such an `x`, or a pair (x, y); a batched `tf.data` pipeline of
         these; or the shape of one example, a tuple of whole numbers.
+      sequences: whether examples are sequences [T, D] of any finite numbers, of which dictionaries
+        may hold the `length` [N]; else all steps of each count.
 
     Returns:
       The data. Of a pipeline the number of examples is not known, of a shape neither that nor the
       mean; a method that needs it says so.
 
     Raises:
-      UsageError: for anything else, or arrays that are no images.
+      UsageError: for anything else, or arrays that are no images or no sequences.
     """
+    fields_of = _sequence_fields if sequences else _image_fields
     if isinstance(given, Data):
+        if sequences and "length" not in given.fields:
+            held = ", ".join(given.fields)
+            raise UsageError(f"data must hold sequences, with their length; it held {held}.")
         return given
     if isinstance(given, tf.data.Dataset):
-        return _of(_shape_of_batches(given), given.map(_batch))
+        fields = fields_of(_shape_of_batches(given))
+        return _of(fields, given.map(lambda *batch: _batch(batch, fields)))
     if isinstance(given, tf.TensorShape | tuple | list) and _is_shape(tuple(given)):
-        return _of(tuple(given)[given[0] is None :])
+        return _of(fields_of(tuple(given)[given[0] is None :]))
     if isinstance(given[0] if isinstance(given, tuple) and given else given, _ARRAYS):
         arrays = as_batch(given)
         shape = np.shape(arrays.get("x"))
         if len(shape) >= 2:
-            x = check_batch({"x": PixelField(shape[1:])}, arrays)["x"]
-            made = _of(shape[1:], pipeline({"x": x}, min(len(x), 1000)), {"train": len(x)})
+            fields = fields_of(shape[1:])
+            arrays = arrays | check_batch(fields, arrays)
+            x = arrays["x"]
+            batches = pipeline({name: arrays[name] for name in fields}, min(len(x), 1000))
+            made = _of(fields, batches, {"train": len(x)})
             y = np.asarray(arrays.get("y"))
             # Others are no labels; a model that takes them says so.
             is_labels = y.dtype.kind in "iu" and y.shape == (len(x),) and y.max() < 2**20
@@ -53,8 +64,18 @@ def as_data(given) -> Data:
 _ARRAYS = (np.ndarray, tf.Tensor, dict)
 
 
-def _of(shape, train=None, num_examples=None):
-    return Data(train, None, None, {"x": PixelField(shape)}, num_examples or {})
+def _image_fields(shape) -> dict[str, Field]:
+    return {"x": PixelField(shape)}
+
+
+def _sequence_fields(shape) -> dict[str, Field]:
+    if len(shape) != 2:
+        raise UsageError(f"data must hold sequences [T, D]; their shape was {list(shape)}.")
+    return {"x": SequenceField(shape), "length": LengthField(max_length=shape[0])}
+
+
+def _of(fields, train=None, num_examples=None):
+    return Data(train, None, None, fields, num_examples or {})
 
 
 def _labelled(data, labels):
@@ -75,8 +96,9 @@ def _is_shape(given):
     )
 
 
-def _batch(*batch):
-    return {"x": as_batch(batch)["x"]}
+def _batch(batch, fields):
+    batch = with_defaults(as_batch(batch), fields)
+    return {name: batch[name] for name in fields}
 
 
 def _shape_of_batches(dataset):

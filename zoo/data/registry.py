@@ -17,15 +17,15 @@ class Source(NamedTuple):
     """A kind of source.
 
     Attributes:
-      read: a function that returns arrays by split and field.
-      fields: a function from these to the fields, by name.
+      read: a function that returns arrays by split and field, or these and more facts by name.
+      fields: a function from these to the fields, by name; facts are arguments by keyword.
       path: what messages call the path behind the kind's colon; None if there is none.
       name: what they call a name there; None if there is none.
       levels: grey levels that a pixel can have.
     """
 
-    read: Callable[..., Splits]
-    fields: Callable[[Splits], dict[str, Field]]
+    read: Callable[..., Splits | tuple[Splits, dict]]
+    fields: Callable[..., dict[str, Field]]
     path: str | None
     name: str | None
     levels: int = 256
@@ -39,7 +39,7 @@ def register_source(
     *,
     path: str | None = None,
     name: str | None = None,
-    fields: Callable[[Splits], dict[str, Field]] = image_fields,
+    fields: Callable[..., dict[str, Field]] = image_fields,
     levels: int = 256,
 ) -> Callable[[Callable], Callable]:
     """Adds a source, which `zoo.data.load` then knows as "kind", or "kind:" and what follows.
@@ -57,7 +57,8 @@ def register_source(
       one, and by keyword those arguments of `load` that it looks at (`data_dir`, `verbose`, and
       `prepare`, a `Preparation` of all that are for images), and others of its own. It returns
       arrays by split and field, of which labels `y` may be texts; where there is no "test" or
-      "validation", a part of "train" is kept out for it.
+      "validation", a part of "train" is kept out for it. What else `fields` must know, such as the
+      rate of waveforms, it returns beside the arrays, a dictionary of arguments.
     """
 
     def add(read):
@@ -108,8 +109,10 @@ def read_source(source: str, verbose: bool, options: dict) -> tuple[Splits, dict
     if "prepare" in own:
         known["prepare"] = Preparation(**{k: v for k, v in options.items() if k in _PREPARED})
         options = {k: v for k, v in options.items() if k not in _PREPARED}
-    splits, class_names = numbered(found.read(*([place] if place else []), **known, **options))
-    fields = found.fields(splits)
+    read = found.read(*([place] if place else []), **known, **options)
+    splits, facts = read if isinstance(read, tuple) else (read, {})
+    splits, class_names = numbered(splits)
+    fields = found.fields(splits, **facts)
     if class_names and "y" in fields:
         fields["y"] = dataclasses.replace(fields["y"], class_names=class_names)
     return splits, fields

@@ -200,15 +200,23 @@ def image_fields(splits: Splits) -> dict[str, Field]:
             f"data: x must hold images of 1 or 3 channels, [N, height, width, 1 or 3]; it was "
             f"{list(shape)}."
         )
+    return {"x": PixelField(shape[1:])} | label_fields(splits)
+
+
+def label_fields(splits: Splits) -> dict[str, Field]:
+    """Returns the field of labels `y`; none where there are no labels.
+
+    Raises:
+      UsageError: for labels that no int32 can hold.
+    """
     labels = [arrays["y"] for arrays in splits.values() if "y" in arrays]
     # Other types than integers are told by the check of the field.
     classes = [int(y.max()) for y in labels if y.size and y.dtype.kind in "iu"]
     if max(classes, default=0) >= 2**31 - 1:
         raise UsageError(f"data: y must hold labels below {2**31 - 1}; it holds {max(classes)}.")
-    fields = {"x": PixelField(shape[1:])}
     if labels and max(classes, default=0) >= 0:
-        fields["y"] = LabelField(num_classes=max(classes, default=0) + 1)
-    return fields
+        return {"y": LabelField(num_classes=max(classes, default=0) + 1)}
+    return {}
 
 
 def checked(name: str, arrays: Split, fields: dict[str, Field]) -> Split:

@@ -91,9 +91,12 @@ def test_a_field_that_a_source_does_not_bring():
 
 def test_how_sources_are_written(tmp_path, monkeypatch):
     assert zoo.data.sources() == {
+        "audio": "audio:DIR",
+        "digit_rows": "digit_rows",
         "digits": "digits",
         "images": "images:DIR",
         "npz": "npz:PATH",
+        "strokes": "strokes:PATH",
         "tfds": "tfds:NAME",
         "waves": "waves:PITCH",
     }
