@@ -4,6 +4,9 @@
     python scripts/inpaint.py --workdir=runs/hmc_dlgm_digits --mask=box,pattern --coverage=0.3
     python scripts/inpaint.py --workdir=runs/photos --image=mine.jpg --mask=hole.png
 
+Of sequences the first steps are seen, and what follows them, the rest of each one's length, is
+completed; --coverage is the share of that.
+
 An own picture (--image) is turned, cut, resized and made grey as the run's training images were. A
 mask of one's own is a picture or an array in a .npy file, of which what is white (255, 1, True) is
 visible and what is black is completed; it has the size of the picture that it was drawn for, and is
@@ -28,26 +31,28 @@ with the images `x`, the mask `visible`, per completion the draw `completions` a
 
 from absl import flags
 
-from zoo.core.choices import MASKS, is_own_file
+from zoo.core.choices import MASKS, SEQUENCE_MASKS, is_own_file
 from zoo.runs import cli
 
 WORKDIR = cli.define_workdir()
+NAMES = (*MASKS, *SEQUENCE_MASKS)
 MASK = flags.DEFINE_list(
     "mask",
     None,
-    f"What is hidden: any of {', '.join(MASKS)}; or files of pictures or arrays, in which white, "
-    "or True, is visible. By default the left, or what a conditional model is trained to complete.",
+    f"What is hidden: any of {', '.join(MASKS)}; of sequences {', '.join(SEQUENCE_MASKS)}; or "
+    "files of pictures or arrays, in which white, or True, is visible. By default the left, of "
+    "sequences the rest, or what a conditional model is trained to complete.",
 )
 flags.register_validator(
     "mask",
-    lambda names: names is None or (names and all(n in MASKS or is_own_file(n) for n in names)),
-    f"must be of {'|'.join(MASKS)}, or files such as mask.png or mask.npy.",
+    lambda names: names is None or (names and all(n in NAMES or is_own_file(n) for n in names)),
+    f"must be of {'|'.join(NAMES)}, or files such as mask.png or mask.npy.",
 )
 IMAGE = flags.DEFINE_multi_string(
     "image", [], "A picture of your own to complete; several times for several. Else test images."
 )
 COVERAGE = flags.DEFINE_float(
-    "coverage", None, "Share of the pixels hidden, in (0, 1); by default 0.25 by a box, else 0.5."
+    "coverage", None, "Share of what is hidden, in (0, 1); by default 0.25 by a box, else 0.5."
 )
 NUM_IMAGES = flags.DEFINE_integer("num_images", 10, "First so many test images, or all.")
 NUM_COMPLETIONS = flags.DEFINE_integer("num_completions", 4, "Independent completions of each.")

@@ -39,6 +39,7 @@ import contextlib
 import numpy as np
 
 import zoo
+from zoo.analysis import pictures
 from zoo.core import replicas
 from zoo.core.checks import UsageError
 from zoo.core.progress import verbosity
@@ -48,7 +49,6 @@ from zoo.runs.config import check_config
 from zoo.runs.defaults import resolve
 from zoo.runs.locks import locked_run
 from zoo.runs.run import Run
-from zoo.scores.chunks import collect
 
 LOGS = "tensorboard"
 
@@ -113,7 +113,8 @@ def _every(num_epochs, last):
 
 def _loggers(model, data, path, num_epochs, done):
     """What writes metrics and pictures after the epochs that are done."""
-    shown = collect(model, data.validation.take(1))[:10]
+    shown = pictures.shown(model, data.validation.take(1))
+    shown = {name: values[:10] for name, values in shown.items()}
     logs = manifest.claim(path, LOGS, "events.out.*")
     return [
         callbacks.MetricsTable(workdir.continue_metrics(path, done)),

@@ -11,6 +11,7 @@ from programs import digits_config, get_config, make_run, run_here
 
 import zoo
 from zoo.analysis import pictures
+from zoo.core.fields import PixelField
 from zoo.data.masks import hidden_mse
 from zoo.runs import manifest, writers
 
@@ -57,7 +58,8 @@ def test_inpaint(workdir, images):
         picture = keras.utils.img_to_array(
             keras.utils.load_img(workdir / f"inpainting_{name}.png", color_mode="grayscale")
         )
-        grid = pictures.image_grid(pictures.inpainting(x, visible, means))
+        rows, _ = pictures.inpainting(PixelField(x.shape[1:]), x, visible, {"mean": means})
+        grid = pictures.image_grid(rows)
         assert picture.shape[0] == grid.shape[0] and picture.shape[1] > grid.shape[1]  # with names
 
 
@@ -84,7 +86,7 @@ def test_steps_are_the_models_by_default(workdir, monkeypatch):
 
     def inpaint(self, x, visible, seed=0, num_steps=100):
         asked.append(num_steps)
-        return {"x": x, "mean": x}
+        return {"x": x["x"], "mean": x["x"]}
 
     monkeypatch.setattr(zoo.VAE, "inpaint", inpaint)
     result = run_here("inpaint", f"--workdir={workdir}", "--num_images=2", "--num_completions=1")
@@ -110,7 +112,7 @@ def test_few_test_images_are_all(tmp_path, images):
     result = run_here("inpaint", f"--workdir={tmp_path / 'run'}", "--num_steps=1")
     assert result.returncode == 0, result.stderr
     assert "4 completions of 3 images" in result.stdout
-    assert len(writers._test_images(run)) == 3
+    assert len(writers._test_examples(run)["x"]) == 3
 
 
 def test_an_own_picture_and_an_own_mask(workdir, tmp_path):

@@ -11,7 +11,9 @@ from PIL import Image, ImageDraw, ImageFont
 import samplers
 from zoo.core.batches import as_batch
 from zoo.core.checks import UsageError
+from zoo.core.fields import Field
 from zoo.core.progress import verbosity
+from zoo.scores.chunks import collect_batch
 
 
 def image_grid(rows: np.ndarray, smallest: int = 400, names: Sequence[str] = ()) -> np.ndarray:
@@ -101,6 +103,34 @@ def square(images: np.ndarray) -> np.ndarray:
     return np.concatenate([images, empty]).reshape(num_rows, side, *images.shape[1:])
 
 
+def shown(model, data, num_images: int | None = None) -> dict[str, np.ndarray]:
+    """Returns the first examples as pictures show them: `x` and, of sequences, `length`.
+
+    Labels are left out, so that a model that infers them does.
+
+    Args:
+      model: whose fields they are.
+      data: as `zoo.scores.chunks.collect_batch` takes it.
+      num_images: so many examples are taken; all by default.
+    """
+    batch = collect_batch(model, data, num_images)
+    return {name: batch[name] for name in ("x", "length") if name in batch}
+
+
+def drawn(model, answer: dict[str, np.ndarray]) -> np.ndarray:
+    """Draws what a model answers as its field `x` has it: of images the expectation.
+
+    Args:
+      model: which says what `x` is.
+      answer: draws `x` and their expectations `mean`, [..., *event].
+
+    Returns:
+      Images [..., height, width, channels].
+    """
+    field = model.fields["x"]
+    return field.picture(answer[field.pictured])
+
+
 RECONSTRUCTION_NAMES = ("image", "reconstruction")
 
 
@@ -126,7 +156,7 @@ def samples(model, x, num_samples: int = 100, seed: int = 0, **given) -> dict[st
 
 
 def reconstructions(model, x, seed: int = 0) -> np.ndarray:
-    """Images above their reconstruction means.
+    """Draws examples above their reconstructions.
 
     Args:
       model: a model with a method `reconstruct`.
@@ -136,7 +166,9 @@ def reconstructions(model, x, seed: int = 0) -> np.ndarray:
     Returns:
       Two rows of images, [2, B, ...event].
     """
-    return np.stack([as_batch(x)["x"], model.reconstruct(x, seed)["mean"]])
+    answer = model.reconstruct(x, seed)
+    pictured = model.fields["x"].pictured
+    return drawn(model, {pictured: np.stack([as_batch(x)["x"], answer[pictured]])})
 
 
 def completions(
@@ -175,26 +207,27 @@ def completions(
     return {name: np.stack([output[name] for output in outputs]) for name in names}
 
 
-def inpainting(x: np.ndarray, visible: np.ndarray, completions: np.ndarray) -> np.ndarray:
-    """Rows of images, what is seen of them (grey is hidden), and their completions.
+def inpainting(
+    field: Field, x: np.ndarray, visible: np.ndarray, answers: dict[str, np.ndarray]
+) -> tuple[np.ndarray, list[str]]:
+    """Draws examples, what is seen of them (of images grey is hidden), and their completions.
 
     Args:
-      x: [B, ...event], pixels in [0, 1].
-      visible: bool, like `x` or like one image.
-      completions: [n, B, ...event].
+      field: of `x`, which says how it is drawn.
+      x: [B, ...event].
+      visible: bool, like `x` or like one example.
+      answers: as `completions` returns them, [n, B, ...event].
 
     Returns:
-      Rows [2 + n, B, ...event]; of two and more completions [3 + n, B, ...event], the last row
-      being their standard deviation pixel by pixel, black for 0 and white for 0.5.
+      Rows of images, [2 + n, B, height, width, channels], and what they are. Of two and more
+      completions of images there is one row more: their standard deviation pixel by pixel, black
+      for 0 and white for 0.5.
     """
-    rows = [np.stack([x, np.where(visible, x, 0.5)]), completions]
-    if len(completions) > 1:
+    pictured = answers[field.pictured]
+    rows = [np.stack([x, np.where(visible, x, field.hidden)]), pictured]
+    names = ["image", "seen", *(f"completion {k + 1}" for k in range(len(pictured)))]
+    if len(pictured) > 1 and field.pictured == "mean":
         # Doubled: numbers in [0, 1] have no larger standard deviation than 0.5.
-        rows.append(2 * completions.std(0, keepdims=True))
-    return np.concatenate(rows)
-
-
-def inpainting_names(num_completions: int) -> list[str]:
-    """What the rows of `inpainting` are."""
-    names = ["image", "seen", *(f"completion {k + 1}" for k in range(num_completions))]
-    return names + ["deviation"] * (num_completions > 1)
+        rows.append(2 * pictured.std(0, keepdims=True))
+        names.append("deviation")
+    return field.picture(np.concatenate(rows)), names

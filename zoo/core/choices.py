@@ -6,6 +6,7 @@ The modules that do what is named have tables of the same names.
 BLOCKS = ("dense", "convolution")
 LATENTS = ("prior", "fitted")
 MASKS = ("left", "right", "top", "bottom", "box", "random", "pattern")
+SEQUENCE_MASKS = ("rest",)
 SCHEDULES = ("linear", "sigmoid")
 STARTS = ("prior", "posterior")
 STRATEGIES = ("none", "mirrored", "multi_worker")

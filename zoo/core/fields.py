@@ -32,6 +32,7 @@ class Field:
 
     pictured = "x"  # which answer of a model pictures show: a draw, or its expectation "mean"
     hidden = 0.0  # the number that stands in pictures for what is hidden
+    rate = 0  # samples in a second, in Hz, of what can be heard
 
     def __post_init__(self):
         object.__setattr__(self, "shape", tuple(self.shape))

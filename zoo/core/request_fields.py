@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.core.checks import UsageError
+from zoo.core.choices import MASKS, SEQUENCE_MASKS
 from zoo.core.fields import Field, as_array
 
 
@@ -21,6 +22,8 @@ class MaskField(Field):
     dtype: str = "bool"
     only: np.ndarray | None = None
     called: str | None = None
+
+    names = MASKS  # of the masks that can be made for it, as `zoo.data.mask` takes them
 
     @property
     def rule(self) -> str:
@@ -54,7 +57,8 @@ class MaskField(Field):
                 f"it was {list(visible.shape)}."
             )
         if not self.allows(tf.constant(visible)):
-            raise UsageError(f"{name} {self.rule}, its `visible_field.only`; it was another.")
+            where = "" if self.only is None else ", its `visible_field.only`"
+            raise UsageError(f"{name} {self.rule}{where}; it was another.")
         return np.broadcast_to(visible, (batch, *self.shape))
 
     def _with_channels(self, visible, batch):
@@ -68,6 +72,20 @@ class MaskField(Field):
 
     def example(self):
         return super().example() if self.only is None else self.only[None]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PrefixField(MaskField):
+    """Masks of sequences [T, D] whose first steps are visible, and what follows them hidden."""
+
+    names = SEQUENCE_MASKS
+
+    rule = "must be a mask that is True for the first steps and False after them"
+
+    def allows(self, values):
+        seen = tf.reduce_all(values, -1)
+        of_whole_steps = tf.reduce_all(seen == tf.reduce_any(values, -1))
+        return of_whole_steps & tf.reduce_all(seen[..., :-1] | ~seen[..., 1:])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which pixels of an image are shown, and how well the others are completed."""
+"""What is shown of images and sequences, and how well the rest is completed."""
 
 import math
 import pathlib
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from zoo.core.checks import UsageError, check_choice, check_positive
-from zoo.core.choices import MASKS, is_own_file
+from zoo.core.choices import MASKS, SEQUENCE_MASKS, is_own_file
 from zoo.core.request_fields import MaskField
 from zoo.data.pictures import own_mask
 from zoo.data.splits import Preparation
@@ -17,27 +17,36 @@ _CYCLES = 3.0  # a pattern's blobs: its frequencies fade out at so many waves pe
 
 
 def mask(
-    name: str, shape: tuple[int, ...], seed: int = 0, coverage: float | None = None
+    name: str,
+    shape: tuple[int, ...],
+    seed: int = 0,
+    coverage: float | None = None,
+    length: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Makes a mask of visible pixels.
+    """Makes a mask of visible pixels, or of visible steps.
 
     Args:
-      name: what is hidden: the "left", "right", "top" or "bottom" half, a "box" in the middle, each
-        pixel by itself at "random", or a "pattern" of smooth random blobs.
-      shape: of one image, (height, width, channels).
+      name: what is hidden: of images the "left", "right", "top" or "bottom" half, a "box" in the
+        middle, each pixel by itself at "random", or a "pattern" of smooth random blobs; of
+        sequences the "rest", which follows the first steps.
+      shape: of one image, (height, width, channels), or of one sequence, (T, D).
       seed: of the random masks.
       coverage: the share of the pixels hidden, in (0, 1): of a box as near as whole pixels allow,
-        of a pattern rounded to a whole number of pixels, of "random" each pixel's probability.
-        None: a box of half the side, and half of the pixels by the others.
+        of a pattern rounded to a whole number of pixels, of "random" each pixel's probability; of
+        the rest the share of the steps, of which one at least is hidden, and one visible if there
+        are two. None: a box of half the side, and half of the pixels or steps by the others.
+      length: how many steps each sequence has, [B]; None is all T of one.
 
     Returns:
-      A bool array of that shape, False = hidden.
+      A bool array of that shape, False = hidden; of several lengths [B, T, D].
 
     Raises:
       UsageError: for an unknown name, another shape, a coverage that is not in (0, 1), or one for
         a half.
     """
-    check_choice("mask", name, MASKS)
+    check_choice("mask", name, (*MASKS, *SEQUENCE_MASKS))
+    if name in SEQUENCE_MASKS:
+        return _rest(shape, 0.5 if coverage is None else coverage, length)
     if len(shape) != 3:
         raise UsageError(f"shape must be (height, width, channels); it was {tuple(shape)}.")
     if coverage is not None:
@@ -64,20 +73,23 @@ def completion_masks(
     *,
     default: str = "left",
     prepare: Preparation | None = None,
+    length: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Makes the masks that a model is asked to complete images from.
+    """Makes the masks that a model is asked to complete images or sequences from.
 
     Args:
-      model: whose `visible_field` says whether it takes but one.
+      model: whose `visible_field` says which it takes, and whether it takes but one.
       names: as `mask` takes them, or files, which `zoo.data.pictures.own_mask` reads; None is the
         only mask that the model takes, or else `default`.
       seed: of the random masks.
       coverage: as `mask`.
-      default: the name of the mask of a model that takes any.
+      default: the name of the mask of a model that takes any of several; where it is none of these,
+        their first.
       prepare: of the pictures that masks in files belong to.
+      length: as `mask`.
 
     Returns:
-      Masks of visible pixels, bool, like one image, by name; those of files by the file's.
+      Masks of what is visible, bool, like one example, by name; those of files by the file's.
 
     Raises:
       UsageError: as `mask`, for a broken file, for several masks of one name, or for another mask
@@ -89,8 +101,14 @@ def completion_masks(
         called = {pathlib.Path(name).stem if is_own_file(name) else name: name for name in names}
         if len(called) < len(names):
             raise UsageError(f"mask must have a name for each; it was {','.join(names)}.")
+        for name in names:
+            if not is_own_file(name) or len(field.shape) != 3:
+                check_choice("mask", name, field.names)
+        default = default if default in field.names else field.names[0]
         return {
-            short: _mask(name, field.shape, seed, coverage, prepare)
+            short: _of_file(name, field.shape, coverage, prepare)
+            if is_own_file(name)
+            else mask(name, field.shape, seed, coverage, length)
             for short, name in (called or {default: default}).items()
         }
     if coverage is not None:
@@ -106,14 +124,24 @@ def completion_masks(
     return {field.called: field.only}
 
 
-def _mask(name, shape, seed, coverage, prepare):
-    if not is_own_file(name):
-        return mask(name, shape, seed, coverage)
+def _of_file(name, shape, coverage, prepare):
     if coverage is not None:
         raise UsageError(
             f"coverage must be left out with the mask {name!r}, a file; it was {coverage!r}."
         )
     return own_mask(name, shape, prepare)
+
+
+def within(batch: dict[str, np.ndarray]) -> np.ndarray:
+    """Says which numbers of the examples `x` there are, bool like these.
+
+    They are those of the steps within the `length` of sequences, and all of images.
+    """
+    x = batch["x"]
+    if "length" not in batch:
+        return np.ones(x.shape, bool)
+    steps = np.arange(x.shape[1]) < batch["length"][:, None]
+    return np.broadcast_to(steps[..., None], x.shape)
 
 
 def hidden_mse(x: np.ndarray, completed: np.ndarray, visible: np.ndarray) -> np.ndarray:
@@ -137,6 +165,16 @@ def hidden_mse(x: np.ndarray, completed: np.ndarray, visible: np.ndarray) -> np.
     # Chosen before the difference, so that NaN in a visible pixel does not matter either.
     error = np.where(hidden, completed, 0.0) - np.where(hidden, x, 0.0)
     return np.square(error).sum(event_axes) / hidden.sum(event_axes)
+
+
+def _rest(shape, coverage, length):
+    if len(shape) != 2:
+        raise UsageError(f"shape must be (T, D) for the mask 'rest'; it was {tuple(shape)}.")
+    _check_coverage("rest", coverage)
+    length = shape[0] if length is None else np.asarray(length)[:, None]
+    num_visible = np.clip(np.round((1 - coverage) * length), 1, length - 1)
+    visible = np.arange(shape[0]) < num_visible
+    return np.broadcast_to(visible[..., None], (*visible.shape, shape[1])).copy()
 
 
 def _check_coverage(name, coverage):

@@ -44,19 +44,19 @@ class PictureLogger(keras.callbacks.Callback):
 
     Args:
       log_dir: the folder of the logs, as of `keras.callbacks.TensorBoard`.
-      x: images to reconstruct, [N, ...event].
+      x: examples to reconstruct, [N, ...event], or a dictionary of fields.
       every: epochs between pictures; those of the last epoch are always drawn.
       seed: of all pictures, so that they show the model's change and no other.
     """
 
-    def __init__(self, log_dir: str, x: np.ndarray, every: int = 10, seed: int = 0):
+    def __init__(self, log_dir: str, x: np.ndarray | dict, every: int = 10, seed: int = 0):
         super().__init__()
         self.log_dir, self.x, self.every, self.seed = str(log_dir), x, every, seed
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every and epoch + 1 != self.params["epochs"]:
             return
-        samples = pictures.samples(self.model, self.x, seed=self.seed)["mean"]
+        samples = pictures.drawn(self.model, pictures.samples(self.model, self.x, seed=self.seed))
         reconstructions = pictures.reconstructions(self.model, self.x, self.seed)
         drawn = {
             "samples": (pictures.square(samples), ()),

@@ -12,15 +12,16 @@ from zoo.analysis import pictures
 from zoo.core.checks import UsageError, check_count
 from zoo.core.choices import is_own_file
 from zoo.core.seeds import new_seed
-from zoo.data.masks import hidden_mse
+from zoo.data.masks import hidden_mse, within
 from zoo.data.pictures import check_sizes, own_image, own_preparation
 from zoo.runs.run import Run
-from zoo.runs.writers import write_arrays, write_picture
-from zoo.scores.chunks import collect
+from zoo.runs.writers import write_arrays, write_picture, write_sounds
 
 
 def write_samples(run: Run, num_samples: int, seed: int | None, **given) -> None:
     """Writes samples.png and samples.npz; a conditional model completes the first test image.
+
+    Of waveforms whose rate is known it also writes samples.wav, all draws with pauses between.
 
     Args:
       run: with a fitted model.
@@ -30,11 +31,14 @@ def write_samples(run: Run, num_samples: int, seed: int | None, **given) -> None
     """
     check_count(num_samples=num_samples)
     seed = _told_seed(seed)
-    x = collect(run.model, run.data.test, 1) if run.model.sample_fields else None
+    x = pictures.shown(run.model, run.data.test, 1) if run.model.sample_fields else None
     with _told_warnings():
         draws = pictures.samples(run.model, x, num_samples, seed, **given)
     write_arrays(run, "samples.npz", draws)
-    write_picture(run, "samples.png", pictures.square(draws["mean"]))
+    write_picture(run, "samples.png", pictures.square(pictures.drawn(run.model, draws)))
+    if rate := run.data.fields["x"].rate:
+        length = given.get("length", draws["x"].shape[1])
+        write_sounds(run, "samples.wav", draws["x"][:, :length], rate)
 
 
 def write_inpainting(
@@ -70,16 +74,22 @@ def write_inpainting(
     if num_steps is not None:
         check_count(num_steps=num_steps)
     seed = _told_seed(seed)
-    shape, prepare = run.model.fields["x"].shape, None
+    field, prepare = run.model.fields["x"], None
+    shape = field.shape
     files = {pathlib.Path(name).stem: name for name in masks or () if is_own_file(name)}
     if images or files:
         prepare = own_preparation(shape, run.config.data)
     if images:
-        x = np.stack([own_image(path, prepare) for path in images])
+        batch = {"x": np.stack([own_image(path, prepare) for path in images])}
         check_sizes(list(files.values()), shape, images)
+    else:
+        number = min(num_images, run.data.num_examples["test"])
+        batch = pictures.shown(run.model, run.data.test, number)
     # Of one picture results have its name, so that those of the next do not take their place.
     of = f"{pathlib.Path(images[0]).stem}_" if len(images) == 1 else ""
-    shown = data.completion_masks(run.model, masks, seed, coverage, prepare=prepare)
+    shown = data.completion_masks(
+        run.model, masks, seed, coverage, prepare=prepare, length=batch.get("length")
+    )
     for name, visible in shown.items():
         if visible.all():
             if name in files:
@@ -88,8 +98,8 @@ def write_inpainting(
                     "visible."
                 )
             raise UsageError(f"coverage must be larger: the mask {name!r} hides no pixel.")
-    if not images:
-        x = collect(run.model, run.data.test, min(num_images, run.data.num_examples["test"]))
+    x, there = batch["x"], within(batch)
+    unit = ", pixels in [0, 1]" if field.pictured == "mean" else ""
     steps = "the model's own number of" if num_steps is None else num_steps
     print(f"{num_completions} completions of {len(x)} images, {steps} transitions each")
     if num_chains == 1 and run.model.completes_by_a_chain:
@@ -97,25 +107,25 @@ def write_inpainting(
     for name, visible in shown.items():
         with _told_warnings():
             drawn = pictures.completions(
-                run.model, x, visible, seed, num_completions, num_steps, num_chains, verbose=True
+                *(run.model, batch, visible, seed, num_completions, num_steps, num_chains),
+                verbose=True,
             )
-        arrays = {
-            "x": x,
+        counted = visible | ~there  # not what stands behind the end of a sequence
+        arrays = batch | {
             "visible": visible,
             "completions": drawn["x"],
             "means": drawn["mean"],
-            "hidden_mse": hidden_mse(x, drawn["mean"], visible),
-            "hidden_mse_of_mean": hidden_mse(x, drawn["mean"].mean(0), visible),
+            "hidden_mse": hidden_mse(x, drawn["mean"], counted),
+            "hidden_mse_of_mean": hidden_mse(x, drawn["mean"].mean(0), counted),
         }
         arrays |= {name: drawn[name] for name in ("r_hat",) if name in drawn}
         print(
-            f"{name}: {1 - visible.mean():.1%} hidden; mean squared error there, pixels in [0, 1]: "
+            f"{name}: {1 - counted[there].mean():.1%} hidden; mean squared error there{unit}: "
             f"{arrays['hidden_mse_of_mean'].mean():.4f} of the completions' mean, "
             f"{arrays['hidden_mse'].mean():.4f} of a single one"
         )
         write_arrays(run, f"inpainting_{of}{name}.npz", arrays)
-        picture = pictures.inpainting(x, visible, drawn["mean"])
-        names = pictures.inpainting_names(num_completions)
+        picture, names = pictures.inpainting(field, x, visible, drawn)
         if len(x) == 1:  # a column of its own would be long and thin
             picture, names = pictures.square(picture[:, 0]), ()
         write_picture(run, f"inpainting_{of}{name}.png", picture, names)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy.io.wavfile
 
 from zoo import data, scores
 from zoo.analysis import pictures
@@ -17,7 +18,7 @@ from zoo.core.files import atomic_write, write_json
 from zoo.runs.manifest import claim
 from zoo.runs.run import EVALUATION, EVALUATIONS, LOG_LIKELIHOOD, Run
 from zoo.runs.workdir import CHECKPOINTS, CHUNKS, MODEL, forget
-from zoo.scores.chunks import collect, kept_in
+from zoo.scores.chunks import kept_in
 
 
 class Writer(NamedTuple):
@@ -136,25 +137,26 @@ def _digest(run, settings):
 @register_writer("samples.png", needs=("sample",))
 def write_sample_picture(run: Run) -> None:
     """Draws a square of samples; of a conditional model they complete the first test image."""
-    drawn = pictures.samples(run.model, _test_images(run), seed=run.config.seed)
-    write_picture(run, "samples.png", pictures.square(drawn["mean"]))
+    answer = pictures.samples(run.model, _test_examples(run), seed=run.config.seed)
+    write_picture(run, "samples.png", pictures.square(pictures.drawn(run.model, answer)))
 
 
 @register_writer("reconstructions.png", needs=("reconstruct",))
 def write_reconstruction_picture(run: Run) -> None:
-    """Draws test images above their reconstructions."""
-    rows = pictures.reconstructions(run.model, _test_images(run), run.config.seed)
+    """Draws test examples above their reconstructions."""
+    rows = pictures.reconstructions(run.model, _test_examples(run), run.config.seed)
     write_picture(run, "reconstructions.png", rows, pictures.RECONSTRUCTION_NAMES)
 
 
 @register_writer("inpainting.png", needs=("inpaint",))
 def write_inpainting_picture(run: Run) -> None:
-    """Draws test images and completions of their lower halves, or of what the model is for."""
-    x, model = _test_images(run), run.model
-    (visible,) = data.completion_masks(model, default="bottom").values()
-    drawn = pictures.completions(model, x, visible, run.config.seed)
-    rows, names = pictures.inpainting(x, visible, drawn["mean"]), len(drawn["mean"])
-    write_picture(run, "inpainting.png", rows, pictures.inpainting_names(names))
+    """Draws test examples and completions of their lower halves, or of what the model is for."""
+    batch, model = _test_examples(run), run.model
+    length = batch.get("length")
+    (visible,) = data.completion_masks(model, default="bottom", length=length).values()
+    answers = pictures.completions(model, batch, visible, run.config.seed)
+    rows, names = pictures.inpainting(model.fields["x"], batch["x"], visible, answers)
+    write_picture(run, "inpainting.png", rows, names)
 
 
 def write_picture(run: Run, name: str, rows: np.ndarray, names: Sequence[str] = ()) -> None:
@@ -165,6 +167,26 @@ def write_picture(run: Run, name: str, rows: np.ndarray, names: Sequence[str] = 
     print(path)
 
 
+def write_sounds(run: Run, name: str, waves: np.ndarray, rate: int) -> None:
+    """Writes waves as a WAV file of 16 bits, with pauses of half a second, and prints its path.
+
+    Args:
+      run: that the file belongs to.
+      name: of the file.
+      waves: [N, T, D], frames of samples in [-1, 1]; what is beyond is clipped.
+      rate: samples in a second, in Hz.
+    """
+    path = claim(run.workdir, name)
+    waves = np.pad(waves.reshape(len(waves), -1), [(0, 0), (0, rate // 2)])
+    samples = np.round(_LOUDEST * np.clip(np.nan_to_num(waves), -1, 1)).astype(np.int16)
+    with atomic_write(path) as partial:
+        scipy.io.wavfile.write(partial, rate, samples.reshape(-1))
+    print(path)
+
+
+_LOUDEST = 2**15 - 1  # of 16 bits
+
+
 def write_arrays(run: Run, name: str, arrays: dict[str, np.ndarray]) -> None:
     """Writes arrays as an npz file of the run, and prints its path."""
     path = claim(run.workdir, name)
@@ -173,5 +195,5 @@ def write_arrays(run: Run, name: str, arrays: dict[str, np.ndarray]) -> None:
     print(path)
 
 
-def _test_images(run):
-    return collect(run.model, run.data.test, min(10, run.data.num_examples["test"]))
+def _test_examples(run):
+    return pictures.shown(run.model, run.data.test, min(10, run.data.num_examples["test"]))

@@ -11,9 +11,11 @@ import zoo
 from zoo.analysis import pictures
 from zoo.core.fields import PixelField
 from zoo.core.labels import LabelField
+from zoo.core.sequences import LengthField, RowsField, StrokesField
 
 RNG = np.random.default_rng(0)
 X = RNG.random((2, 8, 8, 1), dtype=np.float32)
+IMAGES = PixelField((8, 8, 1))
 
 
 def test_grids_are_enlarged_by_whole_factors():
@@ -38,8 +40,6 @@ def test_rows_have_names(channels):
     assert [margin.min() < 0.2 for margin in margins] == [True, False, True]
     assert [round(float(margin.max()), 6) for margin in margins] == [1, 1, 1]
     assert (margins[:, :, 0] == 1).all() and (margins[:, 0] == 1).all()  # none is cut off
-    assert pictures.inpainting_names(1) == ["image", "seen", "completion 1"]
-    assert pictures.inpainting_names(2)[3:] == ["completion 2", "deviation"]
 
 
 def test_files_have_the_pixels_as_they_are(tmp_path):
@@ -75,6 +75,7 @@ def test_only_images_are_shown():
 class Recorder:
     """Stands for a model; keeps what it is asked."""
 
+    fields = {"x": IMAGES}
     sample_fields = {"x_visible": PixelField((8, 8, 1)), "y": LabelField(num_classes=3)}
 
     def __init__(self):
@@ -113,16 +114,43 @@ def test_reconstructions_stand_below_images(asked):
 def test_picture_of_completions():
     visible = zoo.data.mask("box", (8, 8, 1))
     completions = np.where(visible, X, RNG.random((5, 2, 8, 8, 1), dtype=np.float32))
-    rows = pictures.inpainting(X, visible, completions)
+    rows, names = pictures.inpainting(IMAGES, X, visible, {"mean": completions})
     assert rows.shape == (8, 2, 8, 8, 1)
+    assert names == ["image", "seen", *(f"completion {k}" for k in range(1, 6)), "deviation"]
     np.testing.assert_array_equal(rows[0], X)
     np.testing.assert_array_equal(rows[1], np.where(visible, X, 0.5))
     np.testing.assert_array_equal(rows[2:7], completions)
     np.testing.assert_allclose(rows[7] / 2, completions.std(0), rtol=1e-6)
     assert np.where(visible, rows[7], 0).max() < 1e-6
     apart = np.stack([np.zeros_like(X), np.ones_like(X)])
-    assert (pictures.inpainting(X, visible, apart)[-1] == 1).all()
-    assert pictures.inpainting(X, visible, completions[:1]).shape == (3, 2, 8, 8, 1)
+    assert (pictures.inpainting(IMAGES, X, visible, {"mean": apart})[0][-1] == 1).all()
+    rows, names = pictures.inpainting(IMAGES, X, visible, {"mean": completions[:1]})
+    assert rows.shape == (3, 2, 8, 8, 1) and names == ["image", "seen", "completion 1"]
+
+
+def test_picture_of_completed_sequences():
+    """Draws, without their deviation, which is none of ink; what is hidden leaves none."""
+    field = StrokesField((4, 3))
+    x = np.array([[0, 0, 0], [8, 0, 0], [0, 8, 0], [0, 0, 1]], np.float32)[None]
+    visible = zoo.data.mask("rest", (4, 3))
+    draws = np.stack([x, np.where(visible, x, -x)])
+    rows, names = pictures.inpainting(field, x, visible, {"x": draws, "mean": 7 * draws})
+    assert names == ["image", "seen", "completion 1", "completion 2"]
+    assert rows.shape == (4, 1, 64, 64, 1)
+    np.testing.assert_array_equal(rows[0], field.picture(x))
+    np.testing.assert_array_equal(rows[1], field.picture(x * [1, 1, 0] * visible))
+    np.testing.assert_array_equal(rows[3], field.picture(draws[1]))
+    model = types.SimpleNamespace(fields={"x": RowsField((2, 3))})
+    answer = {"x": X[0, :2, :3, 0][None], "mean": X[1, :2, :3, 0][None]}
+    np.testing.assert_array_equal(pictures.drawn(model, answer), X[1:, :2, :3])
+
+
+def test_examples_are_shown_with_their_length_and_without_labels():
+    fields = {"x": StrokesField((4, 3)), "length": LengthField(max_length=4)}
+    model = types.SimpleNamespace(fields=fields | {"y": LabelField(num_classes=2)})
+    given = {"x": np.zeros((3, 4, 3)), "length": np.array([1, 2, 3]), "y": np.array([0, 1, 1])}
+    batch = pictures.shown(model, given, 2)
+    assert list(batch) == ["x", "length"] and batch["length"].tolist() == [1, 2]
 
 
 def test_number_of_steps_is_the_models_unless_given():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.core.request_fields import MaskField
-from zoo.data.masks import HALVES, MASKS, completion_masks, hidden_mse, mask
+from zoo.core.request_fields import MaskField, PrefixField
+from zoo.data.masks import HALVES, MASKS, completion_masks, hidden_mse, mask, within
 
 SHAPES = [(8, 8, 1), (28, 28, 1), (9, 14, 3)]
 SHARES = [0.1, 0.3, 0.5, 0.75, 0.9]
@@ -168,3 +168,58 @@ def test_what_a_model_completes():
     ):
         with pytest.raises(zoo.UsageError, match=message):
             completion_masks(one, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("coverage", "seen"), [(None, 4), (0.25, 6), (0.01, 7), (0.99, 1), (0.6, 3)]
+)
+def test_the_rest_of_a_sequence_is_hidden(coverage, seen):
+    visible = mask("rest", (8, 3), coverage=coverage)
+    assert visible.shape == (8, 3) and visible[:seen].all() and not visible[seen:].any()
+    assert PrefixField((8, 3)).allows(visible)
+
+
+def test_the_rest_is_of_each_sequence_by_its_length():
+    length = np.array([8, 4, 3, 2, 1])
+    visible = mask("rest", (8, 3), length=length)
+    assert visible.shape == (5, 8, 3)
+    np.testing.assert_array_equal(visible[..., 2].sum(1), [4, 2, 2, 1, 0])
+    there = within({"x": np.zeros((5, 8, 3)), "length": length})
+    np.testing.assert_array_equal(there[..., 0].sum(1), length)
+    assert (~visible & there).any((1, 2)).all()  # something is left to be completed of all
+    PrefixField((8, 3)).check("visible", visible, 5)
+    assert within({"x": np.zeros((5, 8, 3))}).all()
+
+
+def test_what_a_model_of_sequences_completes():
+    model = types.SimpleNamespace(visible_field=PrefixField((8, 3)))
+    for arguments in ({}, {"default": "bottom"}, {"names": ["rest"], "coverage": 0.25}):
+        ((name, visible),) = completion_masks(model, **arguments).items()
+        assert name == "rest"
+        np.testing.assert_array_equal(visible, mask("rest", (8, 3), 0, arguments.get("coverage")))
+    images = types.SimpleNamespace(visible_field=MaskField((8, 3, 1)))
+    for asked, arguments, message in (
+        (model, {"names": ["left"]}, "mask: unknown value 'left'; .*'rest'"),
+        (model, {"names": ["hole.png"]}, "mask: unknown value 'hole.png'; .*'rest'"),
+        (model, {"coverage": 1.0}, "coverage must be less than 1; it was 1.0"),
+        (images, {"names": ["rest"]}, "mask: unknown value 'rest'"),
+    ):
+        with pytest.raises(zoo.UsageError, match=message):
+            completion_masks(asked, **arguments)
+    with pytest.raises(zoo.UsageError, match=r"shape must be \(T, D\) for the mask 'rest'"):
+        mask("rest", (8, 8, 1))
+
+
+@pytest.mark.parametrize("seen", ["####", "##..", "....", "#.#.", "..##", "##._"])
+def test_prefixes_are_of_whole_steps(seen):
+    """The last has a step of which a part is seen."""
+    visible = np.array([[step == "#", step in "#_"] for step in seen])
+    field = PrefixField((4, 2))
+    if seen in ("####", "##..", "...."):
+        assert field.check("visible", visible, 3).shape == (3, 4, 2)
+        assert field.check("visible", np.stack([visible, ~visible[::-1]]), 2).shape == (2, 4, 2)
+        return
+    message = "visible must be a mask that is True for the first steps and False after them; it was"
+    for given in (visible, np.stack([np.ones_like(visible), visible])):
+        with pytest.raises(zoo.UsageError, match=message):
+            field.check("visible", given, 2)
