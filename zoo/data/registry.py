@@ -121,6 +121,11 @@ def read_source(source: str, verbose: bool, options: dict) -> tuple[Splits, dict
 _PREPARED = [field.name for field in dataclasses.fields(Preparation)]
 
 
+def reader_of(source: str) -> Callable:
+    """Returns the function that reads a source, whose own arguments `zoo.data.load` passes on."""
+    return _SOURCES[_parts(source)[0]].read
+
+
 def levels_of(source: str) -> int:
     """Returns how many grey levels a pixel of a source can have."""
     return _SOURCES[_parts(source)[0]].levels

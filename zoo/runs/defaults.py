@@ -37,8 +37,10 @@ def resolve(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     optimizer = getattr(
         keras.optimizers, check_choice("optimizer", config.optimizer.name, OPTIMIZERS)
     )
+    loading = _defaults([data.load], but=("seed", "verbose"))
+    reader = data.reader_of(str(given["data"].get("source", loading["source"])))
     defaults = {
-        "data": _defaults([data.load], but=("seed", "verbose")),
+        "data": loading | _defaults([reader], but=("verbose",)),
         "model": method_defaults(get_method(config.model.name)),
         "optimizer": _defaults([optimizer.__init__], but=("name",))
         | _defaults([make_optimizer], but=("name",)),

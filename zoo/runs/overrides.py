@@ -86,6 +86,8 @@ def complete(
     config = ml_collections.ConfigDict(check_config(config).to_dict())
     for section in ("model", "optimizer"):
         config[section].name = overrides.get(f"{section}.name") or config[section].name
+    if overrides.get("data.source"):
+        config.data.source = overrides["data.source"]  # which may take other arguments
     values = resolve(config).to_dict()
     for key in overrides:
         _make_way(values, key.partition("[")[0])

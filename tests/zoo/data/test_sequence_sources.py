@@ -205,7 +205,7 @@ def test_recordings_in_folders_are_classes_of_frames(tmp_path, caplog):
     stereo = np.stack([TONE, np.zeros(1000)], 1)
     for split, name in (("train", "one"), ("train", "two"), ("test", "one")):
         record(tmp_path / split / name / "a.WAV", stereo[: 500 if name == "two" else 1000])
-    record(tmp_path / "train" / "two" / "b.wav", tone(2000, 16000), np.uint8, 16000)
+    record(tmp_path / "train" / "two" / "0.wav", tone(2000, 16000), np.uint8, 16000)
     (tmp_path / "train" / "one" / "broken.wav").write_bytes(b"RIFF")
     whole = (tmp_path / "test" / "one" / "a.WAV").read_bytes()
     (tmp_path / "train" / "one" / "short.wav").write_bytes(whole[:-800])

@@ -44,3 +44,14 @@ def test_arguments_that_change_a_config():
     arguments = "train --config=vae --config.a.b=1=2 -config.c 3 --noconfig.d --configs.e=1"
     expected = {"a.b": "1=2", "c": "3", "d": "--configs.e=1"}
     assert given_overrides(arguments.split()) == expected
+
+
+def test_a_source_brings_its_own_arguments():
+    config = digits_config(name="VAE")
+    assert "max_length" not in complete(config, {}).data
+    found = complete(config, {"data.source": "audio:speech", "data.rate": "16000"}).data
+    assert (found.rate, found.frame, found.get("max_length")) == (8000, 200, None)
+    config.data.update(source="strokes:a.npz", max_length=40)
+    assert complete(config, {"data.max_length": "50"}).data.max_length == 40  # until it is changed
+    with pytest.raises(zoo.UsageError, match="config: unknown value 'data.rate'"):
+        complete(config, {"data.rate": "16000"})
