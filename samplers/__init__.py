@@ -33,6 +33,7 @@ from samplers.log_determinants import (
     hessian_vector_product,
     lanczos_log_det,
 )
+from samplers.particle_filter import FilterResult, particle_filter
 from samplers.random import as_seed, fast_uniform, fold_in, normal, uniform
 from samplers.rbm import (
     RBM,
@@ -49,7 +50,6 @@ from samplers.rbm_annealing import (
     population_annealing,
     population_annealing_step,
     rbm_annealed_importance_sampling,
-    systematic_resampling,
 )
 from samplers.relaxations import (
     RELAXATIONS,
@@ -60,6 +60,8 @@ from samplers.relaxations import (
     Relaxation,
 )
 from samplers.repeat import repeat
+from samplers.resampling import systematic_resampling
+from samplers.scan import scan
 from samplers.schedules import jump_schedule, linear_schedule, sigmoid_schedule
 from samplers.scored_paths import AdjustedStep, ScoredStep, adjusted_step, underdamped_step
 from samplers.short_run import (
@@ -78,6 +80,7 @@ __all__ = [
     "Exponential",
     "FEWEST_FOR_A_TAIL",
     "FEWEST_STEPS",
+    "FilterResult",
     "HMCNoise",
     "HMCResult",
     "Halves",
@@ -133,6 +136,7 @@ __all__ = [
     "no_halves",
     "normal",
     "pareto_shape",
+    "particle_filter",
     "point_at",
     "population_annealing",
     "population_annealing_step",
@@ -140,6 +144,7 @@ __all__ = [
     "relaxed_gibbs",
     "repeat",
     "resample",
+    "scan",
     "short_run",
     "sigmoid_schedule",
     "split_r_hat",

@@ -11,8 +11,9 @@ import tensorflow as tf
 import tensorflow.experimental.numpy as tnp
 
 from samplers.estimators import log_mean_exp
-from samplers.random import Seed, fold_in, uniform
+from samplers.random import Seed, fold_in
 from samplers.rbm import RBM, bernoulli, gibbs, sweep_uniforms
+from samplers.resampling import systematic_resampling
 
 STARTS = ("zero", "bias", "spin")
 
@@ -117,28 +118,6 @@ def population_annealing_step(
     z1 = tf.ensure_shape(tnp.take_along_axis(z1, ancestors[..., None], 0), z1.shape)
     z1, z2 = gibbs(new, z1, num_sweeps=num_sweeps, seed=fold_in(seed, "sweep"))
     return log_mean_exp(log_weights), z1, z2
-
-
-def systematic_resampling(log_weights: tf.Tensor, seed: Seed) -> tf.Tensor:
-    """Resamples particles by their weights, with one uniform number for each population.
-
-    A particle with the share w of all weights occurs floor(S w) or ceil(S w) times, and S w times
-    on average.
-
-    Args:
-      log_weights: nats, [S, ...].
-      seed: int or int32[2].
-
-    Returns:
-      Indices of the particles that are drawn, [S, ...].
-    """
-    count = tf.shape(log_weights)[0]
-    shares = tnp.moveaxis(tf.nn.softmax(log_weights, 0), 0, -1)  # [..., S]
-    offset = uniform(tf.shape(shares[..., :1]), seed, shares.dtype)
-    places = (tf.cast(tf.range(count), shares.dtype) + offset) / tf.cast(count, shares.dtype)
-    found = tf.searchsorted(tf.cumsum(shares, -1), places, side="right")
-    # The shares may add up to less than the last place, by rounding.
-    return tnp.moveaxis(tf.minimum(found, count - 1), -1, 0)
 
 
 def population_annealing(

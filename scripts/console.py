@@ -18,6 +18,7 @@ PROGRAMS = (
     "benchmark",
     "benchmark_chains",
     "benchmark_flows",
+    "benchmark_sequences",
     "compare_numpyro",
     "compare_tfp",
 )

@@ -275,7 +275,7 @@ def test_systematic_resampling():
 
 @pytest.mark.parametrize("change", RESAMPLING.values(), ids=RESAMPLING)
 def test_wrong_resampling_is_rejected(change):
-    assert not resampling_deviation(mutant("samplers.rbm_annealing", *change)) < 1
+    assert not resampling_deviation(mutant("samplers.resampling", *change)) < 1
 
 
 def test_many_temperatures_give_log_normalizers():

@@ -85,6 +85,16 @@ def check_unshared(**networks: keras.layers.Layer | None) -> None:
                 )
 
 
+def check_input(name: str, network: keras.Model, size: int) -> None:
+    """Refuses a network that takes another number of inputs.
+
+    Raises:
+      UsageError: naming the argument and both numbers.
+    """
+    if network.input_shape[1:] != (size,):
+        raise UsageError(f"{name} must take {(size,)}; it takes {network.input_shape[1:]}.")
+
+
 def check_logits(name: str, network: keras.Model) -> None:
     """Refuses a network that gives no logits [N, C], but for instance what a softmax makes of them.
 

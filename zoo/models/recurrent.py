@@ -1,0 +1,220 @@
+"""The base of models of sequences: their bound, their weights and their filters."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import samplers
+from samplers.random import Seed
+from zoo.core.latent import Proposal
+from zoo.models.continuation import ContinuesSequences
+from zoo.parts.gaussians import diagonal_gaussian
+
+tfd = tfp.distributions
+PROPOSALS = ("posterior", "prior")
+
+
+class Path(NamedTuple):
+    """Sequences gone through once, with the latents of each step; [T, S, B, ...].
+
+    Attributes:
+      summary: h_{t-1}, what the state before the step gives to all networks, [T, S, B, U].
+      z: the latents, [T, S, B, K].
+      q: the law that they were drawn from, q(z_t given x_t, h_{t-1}).
+      prior: p(z_t given h_{t-1}).
+      log_likelihood: log p(x_t given z_t, h_{t-1}) in nats, 0 beyond the length, [T, S, B].
+      is_step: 1 within the length and 0 beyond, [T, 1, B].
+    """
+
+    summary: tf.Tensor
+    z: tf.Tensor
+    q: tfd.Distribution
+    prior: tfd.Distribution
+    log_likelihood: tf.Tensor
+    is_step: tf.Tensor
+
+
+class RecurrentModel(ContinuesSequences):
+    """The base of models of sequences that climb the sum over steps of
+
+        log p(x_t given z_t, h_{t-1}) - KL(q(z_t given x_t, h_{t-1}) || p(z_t given h_{t-1})),
+
+    z_t drawn from q (Chung et al. 2015, eq. 11). Without latents that is log p(x).
+    """
+
+    # All steps.
+
+    def path(self, batch: dict, num_samples: int, seed: Seed, z: tf.Tensor | None = None) -> Path:
+        """Goes through sequences; only what must be is computed step after step.
+
+        Args:
+          batch: what the model explains, [B, ...] each.
+          num_samples: S.
+          seed: int or int32[2].
+          z: latents [S, B, T, K], in whose place q is drawn from by default.
+        """
+        x, is_step = self._by_step(batch)
+        given, size = self._noise(x, num_samples, seed), tf.shape(x)[1]
+        if z is not None:
+            given = tf.where(is_step[..., None] > 0, tf.transpose(z, [2, 0, 1, 3]), 0.0)
+        features = tf.repeat(self.features(x)[:, None], num_samples, 1)
+        # Samples and batch are one axis in the loop: XLA cannot differentiate reshapes there.
+        features, given = (
+            tf.reshape(v, [self.max_length, num_samples * size, v.shape[-1]])
+            for v in (features, given)
+        )
+        states = self.start_states(num_samples * size)
+
+        def step(states, inputs):
+            t, seen, given = inputs
+            if self.truncation:
+                first = t % self.truncation == 0
+                states = [tf.where(first, tf.stop_gradient(part), part) for part in states]
+            q = self.latent_posterior(seen, states[0])
+            mean, stddev = q.mean(), q.stddev()
+            drawn = mean + stddev * given if z is None else given
+            latent = self.latent_features(drawn)
+            told = states[0], drawn, mean, stddev, latent
+            return self.next_states(seen, latent, states), told
+
+        alike = given[0]
+        told = (states[0], alike, alike, alike, self.latent_features(alike))
+        inputs = (tf.range(self.max_length), features, given)
+        _, found = samplers.scan(step, states, inputs, told)
+        summary, z, mean, stddev, latent = (
+            tf.reshape(v, [self.max_length, num_samples, size, v.shape[-1]]) for v in found
+        )
+        log_likelihood = self.emission.log_prob(self.emission_outputs(latent, summary), x[:, None])
+        return Path(
+            summary=summary,
+            z=z,
+            q=diagonal_gaussian(mean, stddev),
+            prior=self.latent_prior(summary),
+            log_likelihood=is_step * log_likelihood,
+            is_step=is_step,
+        )
+
+    def filtered(
+        self,
+        batch: dict,
+        num_particles: int,
+        seed: Seed,
+        *,
+        proposal: str = "posterior",
+        threshold: float = 0.5,
+    ) -> samplers.FilterResult:
+        """Runs a particle filter, which estimates log p(x_t given what came before), step by step.
+
+        Args:
+          batch: what the model explains, [B, ...] each.
+          num_particles: S, for each sequence.
+          seed: int or int32[2].
+          proposal: what z_t is drawn from: q, or "prior", p(z_t given h_{t-1}) (a bootstrap
+            filter).
+          threshold: as `samplers.particle_filter`; 0 is importance sampling.
+
+        Returns:
+          The particles are the states of the cell; steps beyond the length change nothing.
+        """
+        x, is_step = self._by_step(batch)
+        states = self.start_states(num_particles, tf.shape(x)[1])
+
+        def step(states, inputs, seed):
+            x, seen, is_step = inputs
+            seen = tf.repeat(seen[None], num_particles, 0)
+            prior = law = self.latent_prior(states[0])
+            if proposal == "posterior":
+                law = self.latent_posterior(seen, states[0])
+            z = law.mean() + law.stddev() * self._step_noise(tf.shape(x)[0], num_particles, seed)
+            latent = self.latent_features(z)
+            log_weight = self.emission.log_prob(self.emission_outputs(latent, states[0]), x)
+            if law is not prior:
+                log_weight += prior.log_prob(z) - law.log_prob(z)
+            new = self.next_states(seen, latent, states)
+            counts = is_step > 0
+            kept = [tf.where(counts[..., None], *pair) for pair in zip(new, states, strict=True)]
+            return kept, tf.where(counts, log_weight, 0.0)
+
+        inputs = x, self.features(x), is_step
+        return samplers.particle_filter(step, states, inputs, threshold=threshold, seed=seed)
+
+    def _noise(self, x, num_samples, seed):
+        """That of all steps, [T, S, B, K], the same as `samplers.particle_filter` lets steps use."""
+        return tf.map_fn(
+            lambda t: self._step_noise(
+                tf.shape(x)[1], num_samples, samplers.fold_in(seed, "step", t)
+            ),
+            tf.range(self.max_length),
+            fn_output_signature=tf.TensorSpec(
+                [None, x.shape[1], self.latent_dim], self.dtype
+            ),
+        )
+
+    def _step_noise(self, size, num_samples, seed):
+        # The batch first: without XLA, that of an example does not depend on those behind it.
+        noise = samplers.normal([size, num_samples, self.latent_dim], seed, self.dtype)
+        return tf.transpose(noise, [1, 0, 2])
+
+    # What a model with latents has.
+
+    def propose(self, batch: dict, num_samples: int, seed: Seed) -> Proposal:
+        """As the base, by draws of q; z is 0 beyond the length, [S, B, T, K]."""
+        path = self.path(batch, num_samples, seed)
+        log_q = tf.reduce_sum(path.is_step * path.q.log_prob(path.z), 0)
+        return Proposal(_latents(path), log_q)
+
+    def infer(self, batch, num_samples, seed):
+        """As the base, by draws of q, [S, B, T, K]; there is no chain to tell of."""
+        return _latents(self.path(batch, num_samples, seed)), {}
+
+    def log_weights(self, batch: dict, num_samples: int, seed: Seed) -> tf.Tensor:
+        """As the base, summed over steps without keeping them."""
+        return self.filtered(batch, num_samples, seed, threshold=0.0).log_weights
+
+    def log_joint(self, batch: dict, z: tf.Tensor, visible: tf.Tensor | None = None) -> tf.Tensor:
+        """As the base, of all steps: no part of them stands alone."""
+        path = self.path(batch, z.shape[0] or tf.shape(z)[0], 0, z)
+        log_prior = path.is_step * path.prior.log_prob(path.z)
+        return tf.reduce_sum(log_prior + path.log_likelihood, 0)
+
+    def expected_again(self, batch, z, visible=None):
+        """E[x_t given z_t and what came before], 0 beyond the length, [S, B, T, D]."""
+        return self._emitted(batch, z, self.emission.expected)
+
+    def squared_error(self, batch, z):
+        """As the base, over the steps within the length."""
+        x, is_step = self._by_step(batch)
+        error = tf.square(tf.transpose(self.expected_again(batch, z)[0], [1, 0, 2]) - x)
+        total = tf.reduce_sum(is_step[:, 0] * tf.reduce_mean(error, -1), 0)
+        return total / tf.cast(batch["length"], total.dtype)
+
+    def _emitted(self, batch, z, emit):
+        path = self.path(batch, z.shape[0] or tf.shape(z)[0], 0, z)
+        x = emit(self.emission_outputs(self.latent_features(path.z), path.summary))
+        return tf.transpose(tf.where(path.is_step[..., None] > 0, x, 0.0), [1, 2, 0, 3])
+
+    # Training.
+
+    @property
+    def parameter_groups(self):
+        return {"bound": self.trainable_variables}
+
+    def amortise(self, batch, seed):
+        return {"path": self.path(batch, 1, seed)}
+
+    def objectives(self, batch, context, latents, seed):
+        path = context["path"]
+        log_likelihood = tf.reduce_mean(tf.reduce_sum(path.log_likelihood, 0))
+        kl = tf.reduce_mean(tf.reduce_sum(self.kl_by_step(path), 0))
+        bound = log_likelihood - kl
+        return {"bound": -bound}, {"bound": bound} | ({"kl": kl} if self.latent_dim else {})
+
+    def kl_by_step(self, path: Path) -> tf.Tensor:
+        """KL(q(z_t given x_t, h_{t-1}) || p(z_t given h_{t-1})) in nats, [T, S, B]."""
+        return path.is_step * tfd.kl_divergence(path.q, path.prior)
+
+
+def _latents(path):
+    """z of a path, 0 beyond the length, [S, B, T, K]."""
+    return tf.transpose(path.is_step[..., None] * path.z, [1, 2, 0, 3])
