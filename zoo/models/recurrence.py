@@ -24,7 +24,7 @@ from zoo.core.networks import as_network, check_input, check_unshared
 from zoo.core.sequences import LengthField, WaveformField
 from zoo.data import as_data
 from zoo.parts.emissions import Emission, emission_for, get_emission
-from zoo.parts.gaussians import diagonal_gaussian
+from zoo.parts.gaussians import gaussian_of
 
 tfd = tfp.distributions
 CELLS = {"lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
@@ -194,11 +194,13 @@ class Recurrence(LatentVariableModel):
 
     def latent_prior(self, summary: tf.Tensor) -> tfd.Distribution:
         """p(z_t given h_{t-1}), given h_{t-1} [..., U], over [K]."""
-        return _nothing(summary)
+        return gaussian_of(summary[..., :0])
 
-    def latent_posterior(self, features: tf.Tensor, summary: tf.Tensor) -> tfd.Distribution:
-        """q(z_t given x_t, h_{t-1}), given features of x_t [..., F] and h_{t-1} [..., U]."""
-        return _nothing(summary)
+    def encoded(self, features: tf.Tensor, summary: tf.Tensor) -> tf.Tensor:
+        """mu and then log sigma of q(z_t given x_t, h_{t-1}), [..., 2 K], given features of x_t
+        [..., F] and h_{t-1} [..., U].
+        """
+        return summary[..., :0]
 
     def latent_features(self, z: tf.Tensor) -> tf.Tensor:
         """What other networks see of z_t [..., K]: [..., G]."""
@@ -253,9 +255,3 @@ class Recurrence(LatentVariableModel):
         serialized = {k: keras.saving.serialize_keras_object(v) for k, v in parts.items()}
         kept = {"max_length": self.max_length, "truncation": self.truncation}
         return super().get_config() | serialized | kept
-
-
-def _nothing(summary):
-    """A law over no numbers."""
-    empty = tf.zeros_like(summary[..., :0])
-    return diagonal_gaussian(empty, empty)

@@ -9,7 +9,7 @@ import samplers
 from samplers.random import Seed
 from zoo.core.latent import Proposal
 from zoo.models.continuation import ContinuesSequences
-from zoo.parts.gaussians import diagonal_gaussian
+from zoo.parts.gaussians import gaussian_of
 
 tfd = tfp.distributions
 PROPOSALS = ("posterior", "prior")
@@ -71,25 +71,29 @@ class RecurrentModel(ContinuesSequences):
             if self.truncation:
                 first = t % self.truncation == 0
                 states = [tf.where(first, tf.stop_gradient(part), part) for part in states]
-            q = self.latent_posterior(seen, states[0])
-            mean, stddev = q.mean(), q.stddev()
-            drawn = mean + stddev * given if z is None else given
-            latent = self.latent_features(drawn)
-            told = states[0], drawn, mean, stddev, latent
-            return self.next_states(seen, latent, states), told
+            encoded = self.encoded(seen, states[0])
+            latent = self.latent_features(latents(encoded, given))
+            return self.next_states(seen, latent, states), (states[0], encoded)
 
-        alike = given[0]
-        told = (states[0], alike, alike, alike, self.latent_features(alike))
-        inputs = (tf.range(self.max_length), features, given)
+        def latents(encoded, given):
+            q = gaussian_of(encoded)
+            return given if z is not None else q.mean() + q.stddev() * given
+
+        # Few outputs: what follows from them is computed again, which takes less time.
+        told = states[0], self.encoded(features[0], states[0])
+        inputs = tf.range(self.max_length), features, given
         _, found = samplers.scan(step, states, inputs, told)
-        summary, z, mean, stddev, latent = (
-            tf.reshape(v, [self.max_length, num_samples, size, v.shape[-1]]) for v in found
+        summary, encoded, given = (
+            tf.reshape(v, [self.max_length, num_samples, size, v.shape[-1]])
+            for v in (*found, given)
         )
-        log_likelihood = self.emission.log_prob(self.emission_outputs(latent, summary), x[:, None])
+        drawn = latents(encoded, given)
+        outputs = self.emission_outputs(self.latent_features(drawn), summary)
+        log_likelihood = self.emission.log_prob(outputs, x[:, None])
         return Path(
             summary=summary,
-            z=z,
-            q=diagonal_gaussian(mean, stddev),
+            z=drawn,
+            q=gaussian_of(encoded),
             prior=self.latent_prior(summary),
             log_likelihood=is_step * log_likelihood,
             is_step=is_step,
@@ -125,7 +129,7 @@ class RecurrentModel(ContinuesSequences):
             seen = tf.repeat(seen[None], num_particles, 0)
             prior = law = self.latent_prior(states[0])
             if proposal == "posterior":
-                law = self.latent_posterior(seen, states[0])
+                law = gaussian_of(self.encoded(seen, states[0]))
             z = law.mean() + law.stddev() * self._step_noise(tf.shape(x)[0], num_particles, seed)
             latent = self.latent_features(z)
             log_weight = self.emission.log_prob(self.emission_outputs(latent, states[0]), x)

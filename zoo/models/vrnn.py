@@ -172,8 +172,8 @@ class VRNN(RecurrentModel):
             return diagonal_gaussian(zeros, tf.ones_like(zeros))
         return gaussian_of(layers.fold(self.prior_network, summary))
 
-    def latent_posterior(self, features, summary):
-        return gaussian_of(layers.fold(self.encoder, tf.concat([features, summary], -1)))
+    def encoded(self, features, summary):
+        return layers.fold(self.encoder, tf.concat([features, summary], -1))
 
     def latent_features(self, z):
         return layers.fold(self.z_features, z)
