@@ -20,9 +20,10 @@ _EMISSIONS = {
 }
 _DATA = {
     "digits": {"source": "digit_rows", "batch_size": 50},
-    "strokes": {"source": "strokes:strokes.npz", "batch_size": 50},  # 20
-    "audio": {"source": "audio:wavs", "batch_size": 50},  # 128, frames of 200 samples
+    "strokes": {"source": "strokes:strokes.npz", "batch_size": 50, "max_length": 100},
+    "audio": {"source": "audio:wavs", "batch_size": 50, "max_length": 40},  # frames of 200 samples
 }
+_EPOCHS = {"digits": 100, "strokes": 20, "audio": 60}
 LATENTS = {"digits": 4, "strokes": 16, "audio": 32}  # 50 for strokes, 200 for speech
 
 
@@ -41,7 +42,7 @@ def config(data: str, preset: str, **model) -> ml_collections.ConfigDict:
     made = base_config(
         data=_DATA[data],
         model={"emission": emission} | sizes | model,
-        epochs=100 if data == "digits" else 30,
+        epochs=_EPOCHS[data],
     )
     if data == "digits":
         made.validation_freq = made.save_freq = 10  # an epoch takes a second

@@ -170,6 +170,7 @@ class Recurrence(LatentVariableModel):
                     units,
                     kernel_initializer=keras.initializers.GlorotUniform(seed),
                     recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 1),
+                    seed=seed,  # of a dropout that there is not, whose state is a variable
                     name="cell",
                 )
             size = tf.nest.flatten(cell.state_size)[0]

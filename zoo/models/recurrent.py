@@ -7,6 +7,7 @@ import tensorflow_probability as tfp
 
 import samplers
 from samplers.random import Seed
+from zoo.core.generative import flagged
 from zoo.core.latent import Proposal
 from zoo.models.continuation import ContinuesSequences
 from zoo.parts.gaussians import gaussian_of
@@ -184,7 +185,7 @@ class RecurrentModel(ContinuesSequences):
 
     def expected_again(self, batch, z, visible=None):
         """E[x_t given z_t and what came before], 0 beyond the length, [S, B, T, D]."""
-        return self._emitted(batch, z, self.emission.expected)
+        return self._by_example(self.emission.expected(self._outputs(batch, z)), batch)
 
     def squared_error(self, batch, z):
         """As the base, over the steps within the length."""
@@ -193,10 +194,24 @@ class RecurrentModel(ContinuesSequences):
         total = tf.reduce_sum(is_step[:, 0] * tf.reduce_mean(error, -1), 0)
         return total / tf.cast(batch["length"], total.dtype)
 
-    def _emitted(self, batch, z, emit):
+    def _decoded(self, z, seed, sample_axis=0, seen=None):
+        """As the base: each step is drawn given z_t and the steps before it as they were."""
+        outputs, batch = self._outputs(seen[0], z), seen[0]
+        drawn = {
+            "x": self.emission.draw(outputs, samplers.fold_in(seed, "draw")),
+            "mean": self.emission.expected(outputs),
+        }
+        return flagged({k: self._by_example(value, batch)[0] for k, value in drawn.items()})
+
+    def _outputs(self, batch, z):
+        """Those that the emission takes, [T, S, B, F]."""
         path = self.path(batch, z.shape[0] or tf.shape(z)[0], 0, z)
-        x = emit(self.emission_outputs(self.latent_features(path.z), path.summary))
-        return tf.transpose(tf.where(path.is_step[..., None] > 0, x, 0.0), [1, 2, 0, 3])
+        return self.emission_outputs(self.latent_features(path.z), path.summary)
+
+    def _by_example(self, x, batch):
+        """[T, S, B, D] as [S, B, T, D], 0 beyond the length."""
+        is_step = tf.sequence_mask(batch["length"], self.max_length)[..., None]
+        return tf.where(is_step, tf.transpose(x, [1, 2, 0, 3]), 0.0)
 
     # Training.
 
