@@ -8,7 +8,9 @@ from checking import mutant
 import samplers
 
 TRANSITION = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.3, 0.3, 0.4]])
-SEEN = np.array([[0.9, 0.3, 0.05], [0.1, 0.4, 0.9], [0.8, 0.1, 0.3], [0.05, 0.9, 0.4]])  # p(x_t | z)
+SEEN = np.array(
+    [[0.9, 0.3, 0.05], [0.1, 0.4, 0.9], [0.8, 0.1, 0.3], [0.05, 0.9, 0.4]]
+)  # p(x_t | z)
 
 
 def forward():
@@ -55,7 +57,10 @@ def test_compiled():
 
 WRONG = {
     "weights kept when drawn again": ("tf.where(again, estimate, log_weights)", "log_weights"),
-    "nobody drawn again": ("tf.where(again, drawn, tf.range", "tf.where(again & False, drawn, tf.range"),
+    "nobody drawn again": (
+        "tf.where(again, drawn, tf.range",
+        "tf.where(again & False, drawn, tf.range",
+    ),
     "one draw for all steps": ('fold_in(seed, "step", t)', 'fold_in(seed, "step")'),
     "weights lost": ("log_weights += added", "log_weights = added"),
 }

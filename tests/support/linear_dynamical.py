@@ -6,7 +6,7 @@ import tensorflow as tf
 from scipy import stats
 
 from zoo.models.vrnn import VRNN
-from zoo.parts.emissions import GaussianEmission
+from zoo.parts.real_emissions import GaussianEmission
 
 F = np.array([[0.8, 0.3], [-0.2, 0.7]])
 Q, C, R = np.array([0.5, 0.3]), np.array([1.2, 0.7]), np.array([0.4, 0.2])  # diagonals
@@ -32,9 +32,7 @@ def linear(name, matrix, bias):
     return model
 
 
-def system(
-    proposal=None, *, max_length=6, emission=None, num_dims=2, encoder=None, **kwargs
-):
+def system(proposal=None, *, max_length=6, emission=None, num_dims=2, encoder=None, **kwargs):
     """The VRNN.
 
     Args:
@@ -48,7 +46,9 @@ def system(
     """
     matrix, stddev = optimal() if proposal is None else proposal
     raw = np.log(np.expm1(np.sqrt(R) - 1e-4))
-    prior = np.concatenate([np.concatenate([np.zeros([2, num_dims]), F], 1), np.zeros([2, num_dims + 2])])
+    prior = np.concatenate(
+        [np.concatenate([np.zeros([2, num_dims]), F], 1), np.zeros([2, num_dims + 2])]
+    )
     decoder = np.zeros([4, 4 + num_dims])
     decoder[:2, :2] = np.diag(C)
     by_matrix = np.concatenate([matrix, np.zeros([2, matrix.shape[1]])])

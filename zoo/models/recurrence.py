@@ -8,7 +8,6 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import layers
-from samplers.random import Seed
 from zoo.core.annealing import ImportanceSampling
 from zoo.core.checks import (
     UsageError,
@@ -23,7 +22,8 @@ from zoo.core.latent import LatentVariableModel
 from zoo.core.networks import as_network, check_input, check_unshared
 from zoo.core.sequences import LengthField, WaveformField
 from zoo.data import as_data
-from zoo.parts.emissions import Emission, emission_for, get_emission
+from zoo.parts.emission import Emission
+from zoo.parts.emissions import emission_for, get_emission
 from zoo.parts.gaussians import gaussian_of
 
 tfd = tfp.distributions
@@ -252,7 +252,9 @@ class Recurrence(LatentVariableModel):
         return tf.transpose(x, [1, 0, 2]), tf.cast(tf.transpose(is_step)[:, None], x.dtype)
 
     def get_config(self):
-        parts = {name: getattr(self, name) for name in ("cell", "x_features", "decoder", "emission")}
+        parts = {
+            name: getattr(self, name) for name in ("cell", "x_features", "decoder", "emission")
+        }
         serialized = {k: keras.saving.serialize_keras_object(v) for k, v in parts.items()}
         kept = {"max_length": self.max_length, "truncation": self.truncation}
         return super().get_config() | serialized | kept

@@ -145,15 +145,13 @@ class RecurrentModel(ContinuesSequences):
         return samplers.particle_filter(step, states, inputs, threshold=threshold, seed=seed)
 
     def _noise(self, x, num_samples, seed):
-        """That of all steps, [T, S, B, K], the same as `samplers.particle_filter` lets steps use."""
+        """That of all steps, [T, S, B, K], the same that steps of a particle filter draw."""
         return tf.map_fn(
             lambda t: self._step_noise(
                 tf.shape(x)[1], num_samples, samplers.fold_in(seed, "step", t)
             ),
             tf.range(self.max_length),
-            fn_output_signature=tf.TensorSpec(
-                [None, x.shape[1], self.latent_dim], self.dtype
-            ),
+            fn_output_signature=tf.TensorSpec([None, x.shape[1], self.latent_dim], self.dtype),
         )
 
     def _step_noise(self, size, num_samples, seed):

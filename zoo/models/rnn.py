@@ -7,7 +7,7 @@ import keras
 from zoo.core.registry import register
 from zoo.models.recurrent import RecurrentModel
 from zoo.models.vrnn import CHUNG_2015
-from zoo.parts.emissions import Emission
+from zoo.parts.emission import Emission
 
 
 @register(

@@ -13,7 +13,7 @@ from zoo.core.dtypes import networks_of
 from zoo.core.networks import as_network, check_input, check_unshared
 from zoo.core.registry import Paper, register
 from zoo.models.recurrent import RecurrentModel
-from zoo.parts.emissions import Emission
+from zoo.parts.emission import Emission
 from zoo.parts.gaussians import diagonal_gaussian, gaussian_of
 
 tfd = tfp.distributions
@@ -88,7 +88,9 @@ class VRNN(RecurrentModel):
                     f"{name} must give {(2 * self.latent_dim,)}, mean and log standard deviation "
                     f"of the latents; it gives {network.output_shape[1:]}."
                 )
-        check_unshared(cell=self.cell, x_features=self.x_features, decoder=self.decoder, **self._own)
+        check_unshared(
+            cell=self.cell, x_features=self.x_features, decoder=self.decoder, **self._own
+        )
 
     @property
     def _own(self):

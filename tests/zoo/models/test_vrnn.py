@@ -9,7 +9,7 @@ from linear_dynamical import C, F, Q, R, kalman, optimal, sequences, system
 
 import samplers
 from zoo.models.recurrent import RecurrentModel
-from zoo.parts.emissions import GaussianEmission
+from zoo.parts.real_emissions import GaussianEmission
 
 _MATRIX, _STDDEV = optimal()
 WIDE = 0.9 * _MATRIX, 1.3 * _STDDEV

@@ -6,10 +6,13 @@ import tensorflow as tf
 
 import samplers
 from zoo.core.checks import UsageError
-from zoo.parts.emissions import BernoulliEmission, GaussianEmission, PenStrokesEmission
+from zoo.parts.emissions import BernoulliEmission
+from zoo.parts.real_emissions import GaussianEmission, PenStrokesEmission
 
 MIXTURE = GaussianEmission(num_components=3, mean=[1.0, -2.0], scale=[0.5, 2.0], dtype="float64")
-STROKES = PenStrokesEmission(num_components=2, mean=[1.0, -2.0, 0.3], scale=[0.5, 2.0, 0.1], dtype="float64")
+STROKES = PenStrokesEmission(
+    num_components=2, mean=[1.0, -2.0, 0.3], scale=[0.5, 2.0, 0.1], dtype="float64"
+)
 
 
 def outputs(emission, num_dims, seed=0):
@@ -74,7 +77,10 @@ def test_noise_is_as_wide_as_the_grid():
 
 
 def test_scales_at_the_floor_are_counted():
-    for emission, num_dims in ((GaussianEmission(num_components=2), 3), (PenStrokesEmission(num_components=2), 3)):
+    for emission, num_dims in (
+        (GaussianEmission(num_components=2), 3),
+        (PenStrokesEmission(num_components=2), 3),
+    ):
         start = emission.start_outputs(num_dims)
         low = np.where(start > 0, -20.0, start)
         shares = emission.share_at_floor(tf.constant(np.stack([start, low]), tf.float32))

@@ -15,6 +15,7 @@ from zoo import data
 from zoo.core import registry
 from zoo.runs.build import build
 from zoo.runs.defaults import method_defaults, resolve
+from zoo.testing.specimen import load_data
 
 
 def test_every_argument_has_its_default():
@@ -66,9 +67,9 @@ def test_the_same_run_follows(digits):
 
 
 @pytest.mark.parametrize("name", zoo.method_names())
-def test_the_same_model_follows(name, digits):
+def test_the_same_model_follows(name):
     """Defaults can be written, hold what the method's own constructor says, and change nothing."""
-    method, tiny, *_ = registry.methods()[name]
+    method, tiny, _, source, _ = registry.methods()[name]
     found = method_defaults(method)
     assert json.loads(json.dumps(found)).keys() == found.keys()
     for argument, parameter in inspect.signature(method).parameters.items():
@@ -78,7 +79,7 @@ def test_the_same_model_follows(name, digits):
     models = []
     for arguments in (tiny, found | tiny):
         keras.utils.clear_session(free_memory=False)
-        models.append(method.for_data(digits, **arguments))
+        models.append(method.for_data(load_data(source), **arguments))
         models[-1].compile()
     assert models[0].get_config() == models[1].get_config()
     assert_equal(*map(weights, models))
