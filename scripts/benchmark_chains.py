@@ -36,7 +36,7 @@ import tensorflow as tf
 import samplers
 import zoo
 from samplers.density import value_and_gradient
-from zoo.core.checks import UsageError, check_choice, check_count
+from zoo.core.checks import check_choice, check_count
 from zoo.scripts import timing
 
 
@@ -44,13 +44,12 @@ def main() -> None:
     counts = (BATCH_SIZE, LATENT_DIM, UNITS, PIXELS, PAIRS)
     check_count(**{flag.name: flag.value for flag in counts})
     check_choice("method", METHOD.value, LENGTHS)
-    if not all(number.isdigit() and int(number) for number in NUMBERS.value):
-        raise UsageError(f"lengths must be positive whole numbers; they were {NUMBERS.value}.")
+    lengths = timing.whole_numbers(lengths=NUMBERS.value)
     batch = {"x": samplers.uniform([BATCH_SIZE.value, PIXELS.value], 0)}
     sizes = f"{PIXELS.value}-{UNITS.value}-{UNITS.value}-{LATENT_DIM.value}"
     print(f"{METHOD.value} {sizes}, batch {BATCH_SIZE.value}, {'XLA' if JIT.value else 'graph'}")
     plain = model_of("VAE")
-    for length in map(int, NUMBERS.value):
+    for length in lengths:
         arguments = {LENGTHS[METHOD.value]: length, "recompute": RECOMPUTE.value}
         arguments |= {"num_samples": 1} if METHOD.value == "AMCVAE" else {}
         step = timing.train_step(model_of(METHOD.value, **arguments), batch)

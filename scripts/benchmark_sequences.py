@@ -32,18 +32,17 @@ import tensorflow as tf
 
 import samplers
 import zoo
-from zoo.core.checks import UsageError, check_count
+from zoo.core.checks import check_count
 from zoo.scripts import timing
 
 
 def main() -> None:
     counts = (BATCH_SIZE, NUM_DIMS, LATENT_DIM, UNITS, HIDDEN, COMPONENTS, PAIRS)
     check_count(**{flag.name: flag.value for flag in counts})
-    if not all(number.isdigit() and int(number) for number in NUMBERS.value):
-        raise UsageError(f"lengths must be positive whole numbers; they were {NUMBERS.value}.")
+    lengths = timing.whole_numbers(lengths=NUMBERS.value)
     told = [f"{flag.name} {flag.value}" for flag in counts[:-1]]
     print(f"VRNN, {', '.join(told)}, {'XLA' if JIT.value else 'graph'}")
-    for length in map(int, NUMBERS.value):
+    for length in lengths:
         model = zoo.VRNN.for_data(
             (length, NUM_DIMS.value),
             latent_dim=LATENT_DIM.value,

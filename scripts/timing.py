@@ -10,7 +10,20 @@ import tensorflow as tf
 
 import samplers
 from samplers.density import value_and_gradient
+from zoo.core.checks import UsageError
 from zoo.parts.step_size_search import StepSizeSearch
+
+
+def whole_numbers(**given: list[str]) -> list[int]:
+    """Reads the one list of numbers that is given by its name.
+
+    Raises:
+      UsageError: for others than positive whole numbers.
+    """
+    ((name, values),) = given.items()
+    if not all(value.isdigit() and int(value) for value in values):
+        raise UsageError(f"{name} must be positive whole numbers; they were {values}.")
+    return list(map(int, values))
 
 
 def compiled_as(model):

@@ -192,7 +192,11 @@ def test_mistakes_end_in_one_line(script, arguments, message, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "script", ["train", "figures", "benchmark", "benchmark_chains", "benchmark_flows", *PROGRAMS]
+    "script",
+    [
+        *("train", "figures", "benchmark", "benchmark_chains", "benchmark_flows"),
+        *("benchmark_sequences", *PROGRAMS),
+    ],
 )
 def test_help_tells_the_flags(script):
     result = run_here(script, "--help")
