@@ -15,6 +15,7 @@ from layers.glow import (
 from layers.made import MADE
 from layers.networks import mlp
 from layers.policy import made_by
+from layers.scan import scan
 from layers.shear import Shear
 from layers.top_down import BLOCKS, TopDown, bottom_up, descend, latent_dims
 
@@ -43,5 +44,6 @@ __all__ = [
     "latent_dims",
     "made_by",
     "mlp",
+    "scan",
     "started_from_data",
 ]

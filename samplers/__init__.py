@@ -61,7 +61,6 @@ from samplers.relaxations import (
 )
 from samplers.repeat import repeat
 from samplers.resampling import systematic_resampling
-from samplers.scan import scan
 from samplers.schedules import jump_schedule, linear_schedule, sigmoid_schedule
 from samplers.scored_paths import AdjustedStep, ScoredStep, adjusted_step, underdamped_step
 from samplers.short_run import (
@@ -144,7 +143,6 @@ __all__ = [
     "relaxed_gibbs",
     "repeat",
     "resample",
-    "scan",
     "short_run",
     "sigmoid_schedule",
     "split_r_hat",

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from samplers.estimators import effective_sample_size, log_mean_exp
 from samplers.random import Seed, fold_in
+from samplers.repeat import repeat
 from samplers.resampling import systematic_resampling
-from samplers.scan import scan
 
 
 class FilterResult(NamedTuple):
@@ -51,15 +51,16 @@ def particle_filter(
       The `FilterResult`.
     """
     num_particles, batch = tf.unstack(tf.shape(state[0])[:2])
-    log_weights = tf.zeros_like(tf.reduce_sum(state[0], tf.range(2, state[0].shape.rank)))
-    estimate = tf.zeros_like(log_weights[0])
     num_steps = tf.nest.flatten(inputs)[0].shape[0]
+    log_weights = tf.zeros_like(tf.reduce_sum(state[0], tf.range(2, state[0].shape.rank)))
+    told = tf.repeat(tf.zeros_like(log_weights[:1]), num_steps, 0)
 
-    def one(carried, inputs):
-        (state, log_weights, estimate), (t, inputs) = carried, inputs
-        state, added = step(state, inputs, fold_in(seed, "step", t))
+    def one(t, carried, inputs):
+        state, log_weights, estimates, sizes = carried
+        given = tf.nest.map_structure(lambda values: values[t], inputs)
+        state, added = step(state, given, fold_in(seed, "step", t))
         log_weights += added
-        before, estimate = estimate, log_mean_exp(log_weights)
+        estimate = log_mean_exp(log_weights)
         size = effective_sample_size(tf.nn.softmax(log_weights, 0))
         again = size < threshold * tf.cast(num_particles, size.dtype)
         drawn = systematic_resampling(log_weights, fold_in(seed, "resample", t))
@@ -67,12 +68,11 @@ def particle_filter(
         index = tf.stack([drawn, tf.broadcast_to(tf.range(batch), tf.shape(drawn))], -1)
         state = [tf.gather_nd(part, index) for part in state]
         log_weights = tf.where(again, estimate, log_weights)
-        return (state, log_weights, estimate), (estimate - before, size)
+        here = tf.range(num_steps)[:, None] == t
+        estimates, sizes = tf.where(here, estimate, estimates), tf.where(here, size, sizes)
+        return state, log_weights, estimates, sizes
 
-    end, (increments, size) = scan(
-        one,
-        (list(state), log_weights, estimate),
-        (tf.range(num_steps), inputs),
-        (estimate, estimate),
-    )
-    return FilterResult(end[0], end[1], increments, size)
+    start = list(state), log_weights, told, told
+    state, log_weights, estimates, sizes = repeat(one, start, num_steps, context=inputs)
+    increments = estimates - tf.concat([tf.zeros_like(estimates[:1]), estimates[:-1]], 0)
+    return FilterResult(state, log_weights, increments, sizes)

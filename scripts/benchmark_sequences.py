@@ -30,6 +30,7 @@ import time
 
 import tensorflow as tf
 
+import layers
 import samplers
 import zoo
 from zoo.core.checks import check_count
@@ -81,7 +82,7 @@ def floor(model, batch):
     def update():
         with tf.GradientTape() as tape:
             states = model.start_states(size)
-            _, squares = samplers.scan(step, states, x, tf.constant(0.0))
+            _, squares = layers.scan(step, states, x, tf.constant(0.0))
             objective = tf.reduce_sum(squares)
         gradients = tape.gradient(objective, model.trainable_variables)
         model.optimizer.apply(gradients, model.trainable_variables)

@@ -82,14 +82,3 @@ def test_drawing_again_keeps_particles_alike():
         for threshold in (0.0, 0.9)
     ]
     assert np.mean(sizes[0][-1]) < np.mean(sizes[1][-1])
-
-
-def test_scan_keeps_outputs_and_the_last_state():
-    state, told = samplers.scan(
-        lambda state, x: (state + x, {"twice": 2 * state}),
-        tf.zeros([2]),
-        tf.constant([[1.0, 2.0], [3.0, 4.0]]),
-        {"twice": tf.zeros([2])},
-    )
-    np.testing.assert_array_equal(state, [4, 6])
-    np.testing.assert_array_equal(told["twice"], [[0, 0], [2, 4]])

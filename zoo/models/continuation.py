@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+import layers
 import samplers
 from zoo.core.compiled import compiled_method
 from zoo.core.generative import flagged
@@ -67,7 +68,7 @@ class ContinuesSequences(Recurrence):
 
         alike = tf.zeros([size, self.fields["x"].shape[1]], self.dtype)
         told = {"x": alike, "mean": alike}
-        _, told = samplers.scan(step, states, tf.range(self.max_length), told)
+        _, told = layers.scan(step, states, tf.range(self.max_length), told)
         is_step = tf.sequence_mask(length, self.max_length)[..., None]
         told = {k: tf.transpose(value, [1, 0, 2]) for k, value in told.items()}
         return flagged({k: tf.where(is_step, value, 0.0) for k, value in told.items()})

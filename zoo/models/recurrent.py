@@ -5,6 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+import layers
 import samplers
 from samplers.random import Seed
 from zoo.core.generative import flagged
@@ -83,7 +84,7 @@ class RecurrentModel(ContinuesSequences):
         # Few outputs: what follows from them is computed again, which takes less time.
         told = states[0], self.encoded(features[0], states[0])
         inputs = tf.range(self.max_length), features, given
-        _, found = samplers.scan(step, states, inputs, told)
+        _, found = layers.scan(step, states, inputs, told)
         summary, encoded, given = (
             tf.reshape(v, [self.max_length, num_samples, size, v.shape[-1]])
             for v in (*found, given)
