@@ -16,8 +16,8 @@ class FilterResult(NamedTuple):
 
     Attributes:
       state: of the particles after the last step, [S, B, ...] each.
-      log_weights: of these particles, nats, [S, B]: log p(x_1, ..., x_T) and how they share it.
-        Their `log_mean_exp` is the estimate of log p, whose exponential is right on average.
+      log_weights: of these particles, nats, [S, B], float64: log p(x_1, ..., x_T), and how they
+        share it. Their `log_mean_exp` is the estimate, whose exponential is right on average.
       increments: what each step adds to the estimate, an estimate of log p(x_t given what came
         before), nats, [T, B].
       effective_sample_size: of the weights after each step, [T, B].
@@ -52,27 +52,30 @@ def particle_filter(
     """
     num_particles, batch = tf.unstack(tf.shape(state[0])[:2])
     num_steps = tf.nest.flatten(inputs)[0].shape[0]
-    log_weights = tf.zeros_like(tf.reduce_sum(state[0], tf.range(2, state[0].shape.rank)))
-    told = tf.repeat(tf.zeros_like(log_weights[:1]), num_steps, 0)
+    # Relative to the estimate, which may be so large that they would drown in its rounding.
+    relative = tf.zeros_like(tf.reduce_sum(state[0], tf.range(2, state[0].shape.rank)))
+    told = tf.repeat(tf.zeros_like(relative[:1]), num_steps, 0)
 
     def one(t, carried, inputs):
-        state, log_weights, estimates, sizes = carried
+        state, relative, increments, sizes = carried
         given = tf.nest.map_structure(lambda values: values[t], inputs)
         state, added = step(state, given, fold_in(seed, "step", t))
-        log_weights += added
-        estimate = log_mean_exp(log_weights)
-        size = effective_sample_size(tf.nn.softmax(log_weights, 0))
-        again = size < threshold * tf.cast(num_particles, size.dtype)
-        drawn = systematic_resampling(log_weights, fold_in(seed, "resample", t))
-        drawn = tf.where(again, drawn, tf.range(num_particles)[:, None])
-        index = tf.stack([drawn, tf.broadcast_to(tf.range(batch), tf.shape(drawn))], -1)
-        state = [tf.gather_nd(part, index) for part in state]
-        log_weights = tf.where(again, estimate, log_weights)
+        relative += added
+        increment = log_mean_exp(relative)
+        relative -= increment
+        size = effective_sample_size(tf.nn.softmax(relative, 0))
         here = tf.range(num_steps)[:, None] == t
-        estimates, sizes = tf.where(here, estimate, estimates), tf.where(here, size, sizes)
-        return state, log_weights, estimates, sizes
+        increments, sizes = tf.where(here, increment, increments), tf.where(here, size, sizes)
+        if threshold:
+            again = size < threshold * tf.cast(num_particles, size.dtype)
+            drawn = systematic_resampling(relative, fold_in(seed, "resample", t))
+            drawn = tf.where(again, drawn, tf.range(num_particles)[:, None])
+            index = tf.stack([drawn, tf.broadcast_to(tf.range(batch), tf.shape(drawn))], -1)
+            state = [tf.gather_nd(part, index) for part in state]
+            relative = tf.where(again, tf.zeros_like(relative), relative)
+        return state, relative, increments, sizes
 
-    start = list(state), log_weights, told, told
-    state, log_weights, estimates, sizes = repeat(one, start, num_steps, context=inputs)
-    increments = estimates - tf.concat([tf.zeros_like(estimates[:1]), estimates[:-1]], 0)
-    return FilterResult(state, log_weights, increments, sizes)
+    start = list(state), relative, told, told
+    state, relative, increments, sizes = repeat(one, start, num_steps, context=inputs)
+    estimate = tf.reduce_sum(tf.cast(increments, tf.float64), 0)
+    return FilterResult(state, estimate + tf.cast(relative, tf.float64), increments, sizes)

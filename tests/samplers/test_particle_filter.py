@@ -56,13 +56,16 @@ def test_compiled():
 
 
 WRONG = {
-    "weights kept when drawn again": ("tf.where(again, estimate, log_weights)", "log_weights"),
+    "weights kept when drawn again": (
+        "tf.where(again, tf.zeros_like(relative), relative)",
+        "relative",
+    ),
     "nobody drawn again": (
         "tf.where(again, drawn, tf.range",
         "tf.where(again & False, drawn, tf.range",
     ),
     "one draw for all steps": ('fold_in(seed, "step", t)', 'fold_in(seed, "step")'),
-    "weights lost": ("log_weights += added", "log_weights = added"),
+    "weights lost": ("relative += added", "relative = added"),
 }
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
+import samplers
 from zoo.analysis.pictures import show_grid
 from zoo.analysis.registry import Plot, Run, register_figure
 from zoo.core.abilities import defines
@@ -91,15 +92,21 @@ def draws_beside_data(
             found = run.model.sample(num_draws, seed)
         else:
             told = lengths if length is None else np.full(num_draws, length)
-            parts = [run.model.sample(1, seed + k, length=told[k]) for k in range(num_draws)]
+            keys = [samplers.fold_in(seed, k) for k in range(num_draws)]
+            parts = [run.model.sample(1, key, length=n) for key, n in zip(keys, told, strict=True)]
             found = {k: np.concatenate([part[k] for part in parts]) for k in ("x", "mean")}
         drawn[run.label] = found[run.model.fields["x"].pictured]
     field = first.model.fields["x"]
-    images = np.stack([field.picture(x) for x in drawn.values()])
+    images = field.picture(np.stack([*drawn.values()]))  # together, on one scale
     figure = Figure(figsize=(1.2 * num_draws, 1.3 * len(images)), layout="constrained")
     axes = figure.subplots()
     show_grid(axes, images)
     names = list(drawn)
     axes.set_yticks((np.arange(len(names)) + 0.5) * axes.get_ylim()[0] / len(names), names)
-    rows = [(name, float(x.mean()), float(x.std())) for name, x in drawn.items()]
+    rows = []
+    for name, x in drawn.items():
+        steps = lengths if name == "data" or length is None else np.full(num_draws, length)
+        if steps is not None:
+            x = x[np.arange(x.shape[1]) < steps[:, None]]
+        rows.append((name, float(x.mean()), float(x.std())))
     return Plot(figure, ("row", "mean", "stddev"), rows)

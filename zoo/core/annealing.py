@@ -138,7 +138,7 @@ def _anneal(
 
 @dataclasses.dataclass(frozen=True)
 class ImportanceSampling:
-    """Scores by the model's own `log_weights`, where z is discrete and nothing can be annealed.
+    """Scores by the model's own `log_weights`, where there is no prior that can be annealed.
 
     Attributes:
       num_samples: over whose weights the mean is taken.

@@ -85,6 +85,33 @@ def check_unshared(**networks: keras.layers.Layer | None) -> None:
                 )
 
 
+def as_cell(name: str, cell) -> keras.layers.Layer:
+    """Returns a Keras cell, once it is known to be one whose first state is all it gives.
+
+    Args:
+      name: of the argument, which errors name.
+      cell: such as `keras.layers.LSTMCell(64)`.
+
+    Raises:
+      UsageError: for anything else, among it whole recurrent layers and stacks of cells, and for
+        dropout.
+    """
+    sizes = getattr(cell, "state_size", None)
+    flat = isinstance(sizes, int) or (
+        isinstance(sizes, list | tuple) and all(isinstance(size, int) for size in sizes)
+    )
+    several = isinstance(cell, keras.layers.RNN | keras.layers.StackedRNNCells)
+    if not isinstance(cell, keras.layers.Layer) or several or not flat:
+        raise UsageError(
+            f"{name} must be a Keras cell, such as keras.layers.LSTMCell(64), and no layer or "
+            f"stack of them; it was a {type(cell).__name__}."
+        )
+    for dropout in ("dropout", "recurrent_dropout"):
+        if getattr(cell, dropout, 0):
+            raise UsageError(f"{name} must have no {dropout}; it was {getattr(cell, dropout)}.")
+    return cell
+
+
 def check_input(name: str, network: keras.Model, size: int) -> None:
     """Refuses a network that takes another number of inputs.
 
@@ -93,6 +120,21 @@ def check_input(name: str, network: keras.Model, size: int) -> None:
     """
     if network.input_shape[1:] != (size,):
         raise UsageError(f"{name} must take {(size,)}; it takes {network.input_shape[1:]}.")
+
+
+def check_vectors(**networks: keras.Model) -> None:
+    """Refuses networks that do not map vectors to vectors, [N, n] to [N, m].
+
+    Raises:
+      UsageError: naming the argument and its shapes.
+    """
+    for name, network in networks.items():
+        shapes = network.input_shape[1:], network.output_shape[1:]
+        if [len(shape) for shape in shapes] != [1, 1]:
+            raise UsageError(
+                f"{name} must take and give vectors, [N, n] and [N, m]; its shapes are "
+                f"{' and '.join(map(str, shapes))}."
+            )
 
 
 def check_logits(name: str, network: keras.Model) -> None:

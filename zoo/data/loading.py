@@ -34,6 +34,7 @@ class Data:
       num_examples: number of examples of each split, by name.
       levels: grey levels that a pixel can have, in the source.
       label_counts: how many training examples have the label of each class; () without labels.
+      sequences: the arrays of all training sequences, by field, as they are kept; None of others.
     """
 
     train: tf.data.Dataset
@@ -43,6 +44,7 @@ class Data:
     num_examples: dict[str, int]
     levels: int = 256
     label_counts: tuple[int, ...] = ()
+    sequences: dict[str, np.ndarray] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -78,16 +80,23 @@ class Data:
     def moments(self) -> tuple[np.ndarray, np.ndarray]:
         """The means [D] and standard deviations [D] of training sequences, in float64.
 
-        They are over all steps within the lengths, of the batches of one epoch. What is the same
-        in all steps, such as an edge of images, has a standard deviation of about 0.
+        They are over all steps within the lengths, of what is only known as a pipeline over one
+        epoch. What is the same in all steps, such as an edge of images, has a standard deviation of
+        about 0.
 
         Raises:
           UsageError: where there is no end of them, or nothing but their shape is known.
         """
         self._check_readable("sequences", "moments are")
-        time = np.arange(self.shape[0])
+        time, decode = np.arange(self.shape[0]), self.fields["x"].decode
+        batches = self.train if self.sequences is None else [self.sequences]
         steps = np.concatenate(
-            [batch["x"].numpy()[time < batch["length"].numpy()[:, None]] for batch in self.train]
+            [
+                np.asarray(decode(tf.constant(batch["x"])))[
+                    time < np.asarray(batch["length"])[:, None]
+                ]
+                for batch in batches
+            ]
         )
         return steps.mean(0, dtype=np.float64), steps.std(0, dtype=np.float64)
 
@@ -200,4 +209,5 @@ def load(
         num_examples=num_examples,
         levels=levels_of(str(source)),
         label_counts=counts,
+        sequences=splits["train"] if "length" in fields else None,
     )

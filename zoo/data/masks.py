@@ -171,7 +171,7 @@ def _rest(shape, coverage, length):
     if len(shape) != 2:
         raise UsageError(f"shape must be (T, D) for the mask 'rest'; it was {tuple(shape)}.")
     _check_coverage("rest", coverage)
-    length = shape[0] if length is None else np.asarray(length)[:, None]
+    length = shape[0] if length is None else np.asarray(length)[..., None]
     num_visible = np.clip(np.round((1 - coverage) * length), 1, length - 1)
     visible = np.arange(shape[0]) < num_visible
     return np.broadcast_to(visible[..., None], (*visible.shape, shape[1])).copy()

@@ -36,9 +36,14 @@ def as_data(given, sequences: bool = False) -> Data:
         if sequences and "length" not in given.fields:
             held = ", ".join(given.fields)
             raise UsageError(f"data must hold sequences, with their length; it held {held}.")
+        if not sequences and "length" in given.fields:
+            raise UsageError(
+                "data must hold examples without a length; it held sequences, which models such as "
+                "VRNN take."
+            )
         return given
     if isinstance(given, tf.data.Dataset):
-        fields = fields_of(_shape_of_batches(given))
+        fields = fields_of(_shape_of_batches(given, sequences))
         return _of(fields, given.map(lambda *batch: _batch(batch, fields)))
     if isinstance(given, tf.TensorShape | tuple | list) and _is_shape(tuple(given)):
         return _of(fields_of(tuple(given)[given[0] is None :]))
@@ -101,7 +106,7 @@ def _batch(batch, fields):
     return {name: batch[name] for name in fields}
 
 
-def _shape_of_batches(dataset):
+def _shape_of_batches(dataset, sequences):
     spec = as_batch(dataset.element_spec).get("x")
     shape = getattr(spec, "shape", tf.TensorShape(None))
     if shape.rank is None or shape.rank < 2 or not shape[1:].is_fully_defined():
@@ -109,10 +114,12 @@ def _shape_of_batches(dataset):
             "data must give batches [N, ...event] of a known shape; the pipeline's x was "
             f"{shape if shape.rank is None else shape.as_list()}."
         )
-    if shape.rank == 3 and shape[0] is not None and shape[-1] in (1, 3):
+    looks_alone = shape.rank == 3 and shape[0] is not None and shape[-1] in (1, 3)
+    if (shape.rank == 2) if sequences else looks_alone:
+        kind = "a sequence" if sequences else "an image"
         raise UsageError(
             "data must give batches [N, ...event]; the pipeline's x was "
-            f"{shape.as_list()}, an image by itself: give data.batch(32)."
+            f"{shape.as_list()}, {kind} by itself: give data.batch(32)."
         )
     return tuple(shape[1:])
 

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 import layers
 import samplers
+from zoo.core.checks import UsageError
 from zoo.core.compiled import compiled_method
 from zoo.core.generative import flagged
 from zoo.core.request_fields import PrefixField
@@ -29,6 +30,10 @@ class ContinuesSequences(Recurrence):
     def visible_field(self):
         return PrefixField(self.fields["x"].shape)
 
+    def complete(self, batch, visible, num_samples, seed):
+        """Not here: what follows is drawn with its latents, step after step; see `inpaint`."""
+        raise UsageError("complete must be left to inpaint, which continues sequences.")
+
     @compiled_method
     def _sample(self, num_samples, seed, given):
         length = tf.repeat(given["length"], num_samples)
@@ -36,11 +41,11 @@ class ContinuesSequences(Recurrence):
 
     @compiled_method
     def _inpaint(self, batch, visible, seed):
-        # What is hidden must not even enter a product.
+        # What is hidden, or behind the length, must not even enter a product.
+        visible &= tf.sequence_mask(batch["length"], self.max_length)[..., None]
         batch = batch | {"x": tf.where(visible, batch["x"], 0.0)}
         observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
         num_seen = tf.reduce_sum(tf.cast(visible[..., 0], tf.int32), 1)
-        num_seen = tf.minimum(num_seen, batch["length"])
         seen = observed | {"length": num_seen}
         found = self.filtered(seen, _NUM_PARTICLES, samplers.fold_in(seed, "filter"))
         particle = samplers.fold_in(seed, "particle")

@@ -19,11 +19,11 @@ from zoo.core.checks import (
 )
 from zoo.core.dtypes import density_dtype, networks_of
 from zoo.core.latent import LatentVariableModel
-from zoo.core.networks import as_network, check_input, check_unshared
+from zoo.core.networks import as_cell, as_network, check_input, check_unshared, check_vectors
 from zoo.core.sequences import LengthField, WaveformField
 from zoo.data import as_data
 from zoo.parts.emission import Emission
-from zoo.parts.emissions import emission_for, get_emission
+from zoo.parts.emissions import emission_for, get_emission, takes_moments
 from zoo.parts.gaussians import gaussian_of
 
 tfd = tfp.distributions
@@ -55,7 +55,6 @@ class Recurrence(LatentVariableModel):
     """
 
     latent_dim = 0
-    completes_by_a_chain = False
 
     def __init__(
         self,
@@ -72,16 +71,10 @@ class Recurrence(LatentVariableModel):
         check_count_or_0(truncation=truncation)
         x_features = as_network("x_features", x_features)
         decoder = as_network("decoder", decoder)
-        if not hasattr(cell, "state_size"):
-            raise UsageError(
-                "cell must be a Keras cell, such as keras.layers.LSTMCell(64); it was a "
-                f"{type(cell).__name__}."
-            )
-        for name in ("dropout", "recurrent_dropout"):
-            if getattr(cell, name, 0):
-                raise UsageError(f"cell must have no {name}; it was {getattr(cell, name)}.")
+        cell = as_cell("cell", cell)
         dtype = density_dtype(kwargs.pop("dtype", None))
         emission = get_emission(emission, dtype)
+        check_vectors(x_features=x_features)
         (num_dims,) = x_features.input_shape[1:]
         length = LengthField(max_length=max_length)
         fields = {"x": emission.field((max_length, num_dims)), "length": length}
@@ -110,8 +103,17 @@ class Recurrence(LatentVariableModel):
         Raises:
           UsageError: if the decoder does not take G + U numbers.
         """
+        num_inputs = self.x_features.output_shape[-1] + num_latent_features
         if not self.cell.built:
-            self.cell.build((None, self.x_features.output_shape[-1] + num_latent_features))
+            self.cell.build((None, num_inputs))
+        try:
+            states = [tf.cast(part, self.cell.compute_dtype) for part in self.start_states(1)]
+            self.cell(tf.zeros([1, num_inputs], self.cell.compute_dtype), states)
+        except (ValueError, tf.errors.InvalidArgumentError):
+            raise UsageError(
+                f"cell must take {(num_inputs,)}, features of x_t and of z_t; it was built for "
+                "others."
+            ) from None
         size = tf.nest.flatten(self.cell.state_size)[0]
         check_input("decoder", self.decoder, num_latent_features + size)
         self.built = True
@@ -156,24 +158,25 @@ class Recurrence(LatentVariableModel):
         check_counts(hidden=hidden)
         max_length, num_dims = data.shape
         field = data.fields["x"]
-        known = {"waveform": isinstance(field, WaveformField)}
-        if data.train is not None:  # and not the shape alone
+        known = {"waveform": isinstance(field, WaveformField), "grid": field.grid}
+        emission = emission or emission_for(field)
+        if data.train is not None and takes_moments(emission):  # and not the shape alone
             mean, scale = data.moments
-            scale = np.where(scale > 1e-6, scale, 1.0)  # of what never changes
-            known |= {"mean": mean.tolist(), "scale": scale.tolist(), "grid": field.grid}
-        emission = get_emission(emission or emission_for(field), density_dtype(dtype), **known)
+            changes = scale > 1e-6 * max(scale.max(), np.abs(mean).max())
+            known |= {"mean": mean.tolist(), "scale": np.where(changes, scale, 1.0).tolist()}
+        emission = get_emission(emission, density_dtype(dtype), **known)
         start = emission.start_outputs(num_dims)
         common = {"activation": activation, "seed": seed}
         with networks_of(dtype):
             if isinstance(cell, str):
                 cell = CELLS[check_choice("cell", cell, CELLS)](
                     units,
-                    kernel_initializer=keras.initializers.GlorotUniform(seed),
-                    recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 1),
+                    kernel_initializer=keras.initializers.GlorotUniform(seed + 5000),
+                    recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 5001),
                     seed=seed,  # of a dropout that there is not, whose state is a variable
                     name="cell",
                 )
-            size = tf.nest.flatten(cell.state_size)[0]
+            size = tf.nest.flatten(as_cell("cell", cell).state_size)[0]
             x_features = layers.mlp((num_dims,), hidden, None, name="x_features", **common)
             decoder = layers.mlp(
                 (latent_features + size,),

@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 import layers
 import samplers
 from samplers.random import Seed
+from zoo.core.checks import UsageError, check_choice, check_count
 from zoo.core.generative import flagged
 from zoo.core.latent import Proposal
 from zoo.models.continuation import ContinuesSequences
@@ -122,7 +123,13 @@ class RecurrentModel(ContinuesSequences):
 
         Returns:
           The particles are the states of the cell; steps beyond the length change nothing.
+
+        Raises:
+          UsageError: for another proposal, or a number that is not positive.
         """
+        check_choice("proposal", proposal, PROPOSALS)
+        if not tf.is_tensor(num_particles):
+            check_count(num_particles=num_particles)
         x, is_step = self._by_step(batch)
         states = self.start_states(num_particles, tf.shape(x)[1])
 
@@ -174,10 +181,13 @@ class RecurrentModel(ContinuesSequences):
 
     def log_weights(self, batch: dict, num_samples: int, seed: Seed) -> tf.Tensor:
         """As the base, summed over steps without keeping them."""
-        return self.filtered(batch, num_samples, seed, threshold=0.0).log_weights
+        log_weights = self.filtered(batch, num_samples, seed, threshold=0.0).log_weights
+        return tf.cast(log_weights, self.dtype)
 
     def log_joint(self, batch: dict, z: tf.Tensor, visible: tf.Tensor | None = None) -> tf.Tensor:
-        """As the base, of all steps: no part of them stands alone."""
+        """As the base, of all steps: no mask is taken, as what follows a step depends on it."""
+        if visible is not None:
+            raise UsageError("visible must be left out: inpaint continues sequences.")
         path = self.path(batch, z.shape[0] or tf.shape(z)[0], 0, z)
         log_prior = path.is_step * path.prior.log_prob(path.z)
         return tf.reduce_sum(log_prior + path.log_likelihood, 0)
@@ -187,7 +197,7 @@ class RecurrentModel(ContinuesSequences):
         return self._by_example(self.emission.expected(self._outputs(batch, z)), batch)
 
     def squared_error(self, batch, z):
-        """As the base, over the steps within the length."""
+        """As the base, over the steps within the length: of E[x_t given z_t and x before it]."""
         x, is_step = self._by_step(batch)
         error = tf.square(tf.transpose(self.expected_again(batch, z)[0], [1, 0, 2]) - x)
         total = tf.reduce_sum(is_step[:, 0] * tf.reduce_mean(error, -1), 0)

@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 import layers
 from zoo.core.checks import UsageError, check_count, check_flag
 from zoo.core.dtypes import networks_of
-from zoo.core.networks import as_network, check_input, check_unshared
+from zoo.core.networks import as_network, check_input, check_unshared, check_vectors
 from zoo.core.registry import Paper, register
 from zoo.models.recurrent import RecurrentModel
 from zoo.parts.emission import Emission
@@ -75,6 +75,7 @@ class VRNN(RecurrentModel):
         self.z_features = as_network("z_features", z_features)
         self.encoder = as_network("encoder", encoder)
         self.prior_network = prior_network and as_network("prior_network", prior_network)
+        check_vectors(z_features=self.z_features)
         (self.latent_dim,) = self.z_features.input_shape[1:]
         num_features = self.x_features.output_shape[-1]
         size = self.connect(self.z_features.output_shape[-1])

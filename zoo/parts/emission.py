@@ -14,7 +14,12 @@ class Emission(Part):
     """The base of laws of a step x_t [D], given the outputs of a network.
 
     What it is given and what it gives is in the units of the data; densities are over these.
+
+    Attributes:
+      standardises: whether it takes the `mean` and the `scale` of the data.
     """
+
+    standardises = False
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)

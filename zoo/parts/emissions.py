@@ -58,6 +58,15 @@ def emission_for(field: SequenceField) -> str | dict:
     return "gaussian"
 
 
+def takes_moments(emission: str | dict | Emission) -> bool:
+    """Tells whether an emission, which is yet to be made, wants the mean and scale of the data."""
+    said = {"name": emission} if isinstance(emission, str) else emission
+    if not isinstance(said, dict) or {"mean", "scale"} <= said.keys():
+        return False
+    cls = EMISSIONS.get(said.get("name"))
+    return cls is not None and cls.standardises
+
+
 def get_emission(emission: str | dict | Emission, dtype: str | None = None, **known) -> Emission:
     """Makes an emission by its name or by a dictionary of its `name` and arguments.
 

@@ -30,6 +30,8 @@ class _Standardised(Emission):
       floor: of the scales of Gaussians, in units of standardised data.
     """
 
+    standardises = True
+
     def __init__(
         self,
         num_components: int = 1,
@@ -46,6 +48,8 @@ class _Standardised(Emission):
             check_positive(grid=grid)
         for number in () if scale is None else scale:
             check_positive(scale=number)
+        if mean is not None and not np.isfinite(mean).all():
+            raise UsageError(f"mean must hold finite numbers; it was {mean}.")
         self.num_components, self.grid, self.floor = num_components, grid, floor
         self.mean = None if mean is None else [float(m) for m in mean]
         self.scale = None if scale is None else [float(s) for s in scale]
@@ -54,6 +58,18 @@ class _Standardised(Emission):
         if not self.grid:
             return x
         return x + self.grid * (uniform_by_step(x, seed) - 0.5) * self._is_real(x)
+
+    def start_outputs(self, num_dims):
+        for name, given in {"mean": self.mean, "scale": self.scale}.items():
+            if given is not None and len(given) != num_dims:
+                raise UsageError(
+                    f"{name} must have a number for each of the {num_dims} of a step; it has "
+                    f"{len(given)}."
+                )
+        return self._start_outputs(num_dims)
+
+    def _start_outputs(self, num_dims):
+        raise NotImplementedError
 
     def _is_real(self, x):
         """Which of the dimensions are real numbers, 1 or 0, [D]."""
@@ -133,7 +149,7 @@ class GaussianEmission(_Standardised):
     def get_config(self):
         return super().get_config() | {"waveform": self.waveform}
 
-    def start_outputs(self, num_dims):
+    def _start_outputs(self, num_dims):
         shares = np.zeros(self.num_components if self.num_components > 1 else 0)
         size = self.num_components * num_dims
         return np.concatenate([shares, np.zeros(size), np.full(size, _UNIT)])
@@ -181,7 +197,7 @@ class PenStrokesEmission(_Standardised):
     def field(self, shape):
         return StrokesField(shape, self.dtype, grid=self.grid)
 
-    def start_outputs(self, num_dims):
+    def _start_outputs(self, num_dims):
         if num_dims != 3:
             raise UsageError(
                 f"emission: 'pen_strokes' must have steps of 3 numbers, dx, dy and pen up; the "

@@ -200,7 +200,7 @@ def _annealing(model, protocol):
     """The protocol with these settings, which starts where the model's own does by default."""
     if not model.can_be_annealed:
         raise UsageError(
-            f"model {model.name!r} has discrete latents, which cannot be annealed; "
-            "use importance_weighted_bound."
+            f"model {model.name!r} has no latents of a prior that can be annealed; use "
+            "importance_weighted_bound."
         )
     return Annealing(**{"start": model.protocol.start} | protocol)

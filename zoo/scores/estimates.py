@@ -10,7 +10,7 @@ from zoo.core.failures import check_weights
 from zoo.core.weighing import unequal_weights
 
 UNITS = {
-    "log_likelihood": "nats per image",
+    "log_likelihood": "nats per example",
     "log_likelihood_stderr": "nats, over images",
     "log_likelihood_chain_stderr": "nats, over chains",
     "bits_per_dim": "bits per pixel and channel",

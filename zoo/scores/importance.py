@@ -19,8 +19,8 @@ _SAMPLES_AT_A_TIME = 100  # of every image of a chunk, so that memory does not g
 @register_score(
     units=estimates.UNITS
     | {
-        "bound": "nats per image, one sample of the proposal",
-        "importance_weighted_bound": "nats per image, many samples of the proposal",
+        "bound": "nats per example, one sample of the proposal",
+        "importance_weighted_bound": "nats per example, many samples of the proposal",
         "effective_sample_size": "of so many, mean over images",
         "importance_pareto_k": "of these weights, mean over images; above 0.7 is bad",
     },

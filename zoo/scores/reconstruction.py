@@ -11,7 +11,7 @@ from zoo.scores.registry import Scoring, register_score
 @register_score(
     units={
         "accept_rate": "of the model's chain",
-        "reconstruction_mse": "per pixel in [0, 1]",
+        "reconstruction_mse": "per number of x, such as pixels in [0, 1]",
     },
     needs=("infer", "squared_error"),
 )

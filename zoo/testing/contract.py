@@ -13,6 +13,7 @@ import samplers
 import zoo
 from zoo.core import registry
 from zoo.core.abilities import defines
+from zoo.core.batches import with_defaults
 from zoo.testing import power
 from zoo.testing.specimen import BATCH, Specimen, same, values
 
@@ -166,10 +167,11 @@ def _examples(field, size):
 def weighs_rightly(specimen: Specimen) -> None:
     """The mean of exp(log_weights) is p(x); and weights off by log 2 would be noticed."""
     model = specimen.reset()
-    if not defines(model, "likelihood"):
+    if not (defines(model, "likelihood") or defines(model, "filtered")):
         return  # of an exact density the weights are that
     power.make_weighable(model)
     batch = {"x": tf.constant(model.sample(4, 2, **specimen.given)["x"])}
+    batch = with_defaults(batch, model.inference_fields)
     error, stderr = power.log_likelihood_error(model, batch)
     off = abs(error) / stderr
     _require(off < 5, f"the mean weight must be p(x); it is {off:.1f} standard errors off")

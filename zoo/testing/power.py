@@ -67,6 +67,9 @@ def make_weighable(model) -> None:
 
 def _log_likelihood(model, batch):
     """log p(x) and its standard error, by the prior alone."""
+    if defines(model, "filtered"):  # by draws of the prior, step after step
+        found = model.filtered(batch, _PRIOR_DRAWS, 8, proposal="prior", threshold=0.0)
+        return samplers.log_mean_weight(found.log_weights)
     if not defines(model, "prior"):  # the posterior, which is conditional, is the prior, too
         states = samplers.binary_states(model.latent_dim)[:, None]
         size = tf.shape(batch["x"])[0]

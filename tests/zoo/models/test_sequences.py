@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from linear_dynamical import C, F, Q, R, kalman, sequences, system
+from linear_dynamical import A, C, F, Q, R, kalman, sequences, system
 
 import samplers
 import zoo
@@ -36,6 +36,8 @@ def test_draws_follow_the_system(model):
     covariance = np.block([[first, first @ F.T], [F @ first, second]])
     scale = np.diag(np.tile(C, 2))
     expected = scale @ covariance @ scale + np.diag(np.tile(R, 2))
+    of_the_first = np.eye(4) + np.diag(A, -2)  # x_2 has A x_1 in it
+    expected = of_the_first @ expected @ of_the_first.T
     products = x[:, :, None] * x[:, None, :]
     assert np.abs((products.mean(0) - expected) / samplers.standard_error(products)).max() < 4.5
 
@@ -74,6 +76,7 @@ def test_reconstructions_end_with_the_length(model):
 
 
 X = np.zeros([2, 6, 2])
+MEAN = {"name": "gaussian", "mean": [1.0]}
 
 
 @pytest.mark.parametrize(
@@ -109,12 +112,26 @@ def test_what_is_no_sequence_is_told(model, given, message):
         ),
         (lambda m: m.inpaint(X, X > -1, 0, num_steps=5), "num_steps must be left out"),
         (lambda m: system(truncation=-1), "truncation must be"),
-        (lambda m: zoo.VRNN.for_data(X, cell="rnn"), "cell must be one of|cell"),
+        (lambda m: zoo.VRNN.for_data(X, cell="rnn"), "cell: unknown value 'rnn'"),
+        (lambda m: zoo.RNN.for_data(X, cell=keras.layers.LSTM(4)), "cell must be a Keras cell"),
+        (lambda m: zoo.RNN.for_data(X, cell=5), "cell must be a Keras cell, .* it was a int"),
+        (lambda m: m.filtered(sequences(1), 3, 0, proposal="q"), "proposal: unknown value 'q'"),
+        (
+            lambda m: m.log_joint(sequences(1), np.zeros([1, 1, 6, 2]), X > 0),
+            "visible must be left",
+        ),
         (
             lambda m: zoo.VRNN.for_data(X, emission="pen_strokes"),
             "emission: 'pen_strokes' must have",
         ),
-        (lambda m: zoo.RNN.for_data(np.zeros([3, 4, 4, 1])), "x must|data must"),
+        (
+            lambda m: zoo.VRNN.for_data(X, emission=MEAN),
+            "mean must have a number for each of the 2",
+        ),
+        (
+            lambda m: zoo.VAE.for_data(zoo.data.load("digit_rows")),
+            "data must hold examples without",
+        ),
         (lambda m: zoo.RNN(None, None, None, emission="gaussian", max_length=3), "x_features must"),
     ],
 )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from checking import mutant
-from linear_dynamical import C, F, Q, R, kalman, optimal, sequences, system
+from linear_dynamical import A, C, F, Q, R, kalman, optimal, sequences, system
 
 import samplers
 from zoo.models.recurrent import RecurrentModel
@@ -64,6 +64,10 @@ WRONG = {
         "log_weight = self.emission.log_prob(self.emission_outputs(latent, states[0]), x)",
         "log_weight = self.emission.log_prob(self.emission_outputs(latent, states[0]) + 0.1, x)",
     ),
+    "emission sees h_t": (
+        "self.emission_outputs(latent, states[0]), x)",
+        "self.emission_outputs(latent, self.next_states(seen, latent, states)[0]), x)",
+    ),
     "no prior": ("prior.log_prob(z) - law", "-law"),
     "no proposal": ("prior.log_prob(z) - law.log_prob(z)", "prior.log_prob(z)"),
     "padding counts": ("tf.where(counts, log_weight, 0.0)", "log_weight"),
@@ -94,7 +98,7 @@ def by_hand(x, num_samples, seed=0):
     """Log weights of one sequence by draws of the optimal proposal, in NumPy."""
     generator, z, total = np.random.default_rng(seed), np.zeros([num_samples, 2]), 0.0
     variance = 1 / (1 / Q + C**2 / R)
-    for seen in x:
+    for seen in x - A * np.append(np.zeros([1, 2]), x[:-1], 0):
         mean, total_variance = z @ F.T, C**2 * Q + R
         residual = seen - C * mean
         total -= 0.5 * (residual**2 / total_variance + np.log(2 * np.pi * total_variance)).sum(-1)
@@ -128,10 +132,12 @@ def test_the_smoothing_proposal_has_no_spread(monkeypatch):
     batch = sequences(1)
     x = batch["x"][0].numpy()
     precision, shift, told = np.zeros(2), np.zeros(2), []
-    for seen in x[::-1]:  # backwards: p(x_t, ..., x_T given z_t) as a function of z_t
+    before = A * np.append(np.zeros([1, 2]), x[:-1], 0)
+    for seen, shifted in zip(x[::-1], (x - before)[::-1], strict=True):
+        # Backwards: p(x_t, ..., x_T given z_t) as a function of z_t.
         shrink = diagonal / (1 + Q * precision)
         precision, shift = diagonal * shrink * precision, shrink * shift
-        precision, shift = precision + C**2 / R, shift + C * seen / R
+        precision, shift = precision + C**2 / R, shift + C * shifted / R
         variance = 1 / (1 / Q + precision)
         told.append(np.concatenate([seen, variance * shift, variance]))
     inputs = keras.Input((6 + 8,), dtype="float64")
@@ -195,6 +201,20 @@ def test_neither_longer_padding_nor_others_matter():
         for b in (batch, longer)
     )
     np.testing.assert_array_equal(noisy, noisy_longer[:, :6])
+
+
+def test_compiled_programs_agree():
+    """XLA draws other numbers; the weights that need none agree."""
+    model, batch = system(), sequences(2)
+    z = model.propose(batch, 2, 0).z
+    compiled = tf.function(model.log_joint, jit_compile=True, autograph=False)
+    np.testing.assert_allclose(compiled(batch, z), model.log_joint(batch, z), rtol=1e-8)
+    found = tf.function(
+        lambda: model.filtered(batch, 20_000, samplers.as_seed(0)).increments,
+        jit_compile=True,
+        autograph=False,
+    )()
+    np.testing.assert_allclose(tf.reduce_sum(found, 0), exact(batch), atol=0.1)
 
 
 def test_truncation_stops_gradients():
