@@ -60,7 +60,7 @@ def make_weighable(model) -> None:
         if any(name in variable.path for name in ("decoder", "prior")):
             continue
         if "bias" in variable.path:
-            variable.assign(tf.where(variable < -1, 0.5, variable))  # of log sigma
+            variable.assign(tf.where(variable <= -1, 0.5, variable))  # of log sigma
         elif "kernel" in variable.path:
             variable.assign(0.3 * variable)
 
