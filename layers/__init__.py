@@ -17,6 +17,7 @@ from layers.glow import (
 from layers.made import MADE
 from layers.networks import mlp
 from layers.policy import made_by
+from layers.reader import RecurrentReader
 from layers.recurrent import LSTM
 from layers.scan import scan
 from layers.shear import Shear
@@ -38,6 +39,7 @@ __all__ = [
     "Mixing",
     "Planar",
     "RecurrentCanvas",
+    "RecurrentReader",
     "Shear",
     "TopDown",
     "attention",

@@ -31,10 +31,11 @@ def config(data: str, preset: str, **model) -> ml_collections.ConfigDict:
       **model: its name and arguments.
     """
     if data == "digits":
-        sizes = {"latent_dim": 4, "num_glimpses": 8, "units": 64, "read_size": 3, "write_size": 3}
+        sizes = {"latent_dim": 4, "num_glimpses": 8, "units": 64, "read_size": 5, "write_size": 5}
         made = base_config(
             data={"source": "digits", "batch_size": 50}, model=sizes | model, epochs=200
         )
+        made.optimizer.learning_rate = 3e-3
         made.validation_freq = made.save_freq = 10
         return made
     made = base_config(

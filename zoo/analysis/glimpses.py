@@ -103,6 +103,64 @@ def kl_by_glimpse(runs: Sequence[Run], *, num_images: int = 300, seed: int = 0) 
     return Plot(figure, ("run", "glimpse", "kl", "stderr"), rows)
 
 
+@register_figure
+def glimpses(runs: Sequence[Run], *, num_images: int = 6, seed: int = 0) -> Plot:
+    """Where a classifier looks, glimpse by glimpse, and what it takes an image for by then.
+
+    A row for each test image, whose label stands left; over each glimpse stand the class that is
+    the most probable after it, and its probability. The rectangle is as in `draw_canvases`.
+
+    Args:
+      runs: of models that classify in glimpses.
+      num_images: the first so many test images, or all where there are fewer.
+      seed: int, which nothing depends on.
+
+    Returns:
+      The picture, and a table with a row for each glimpse of each image.
+
+    Raises:
+      UsageError: for other models, or an argument out of its range.
+    """
+    check_count(num_images=num_images)
+    for run in runs:
+        if not defines(run.model, "look_in_glimpses"):
+            raise UsageError(
+                f"model must be one that classifies in glimpses; that of {run.label} is not."
+            )
+    looks = [_looks(run, num_images) for run in runs]
+    most = max(log_probs.shape[0] for _, log_probs, _ in looks)
+    num_shown = sum(len(batch["x"]) for batch, _, _ in looks)
+    figure = Figure(figsize=(1.5 * most, 1.7 * num_shown), layout="constrained")
+    panels = figure.subplots(num_shown, most, squeeze=False)
+    for axes in panels.flat:
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    rows, panels = [], iter(panels)
+    for run, (batch, log_probs, windows) in zip(runs, looks, strict=True):
+        images = np.broadcast_to(batch["x"], (len(log_probs), *batch["x"].shape))
+        drawn = with_windows(images, windows, run.model.network.read_size)
+        probs, classes = np.exp(log_probs.max(-1)), log_probs.argmax(-1)
+        for n, label in enumerate(batch["y"].tolist()):
+            line = next(panels)
+            line[0].set_ylabel(f"{run.label}: {label}")
+            for t, axes in enumerate(line[: len(log_probs)]):
+                axes.imshow(drawn[t, n])
+                axes.set_title(f"{classes[t, n]} ({probs[t, n]:.2f})", fontsize="small")
+                where = [float(one[t, n]) for one in windows[:3]]
+                told = int(classes[t, n]), float(probs[t, n])
+                rows.append((run.label, n, label, t + 1, *told, *where))
+    columns = ("run", "image", "label", "glimpse", "class", "probability")
+    return Plot(figure, (*columns, "centre_y", "centre_x", "stride"), rows)
+
+
+def _looks(run, num_images):
+    """Test images, log q(y given x) after each glimpse, and its windows."""
+    size = min(num_images, run.data.num_examples["test"])
+    batch = collect_batch(run.model, run.data.test, size)
+    log_probs, windows = run.model.look_in_glimpses({"x": tf.constant(batch["x"])})
+    return batch, log_probs.numpy(), windows
+
+
 def with_windows(images: np.ndarray, windows: attention.Window | None, size: int) -> np.ndarray:
     """Enlarges images and draws windows on them.
 

@@ -110,6 +110,7 @@ def load(
         `train` and `test`, these are the splits (and maybe `validation`); else a tenth of the
         files, always the same, is for testing. What is transparent is white. Broken files are
         skipped, and told.
+      "cluttered:SOURCE": images of another source, each at a random place among pieces of others.
       "tfds:NAME": an image set of TensorFlow Datasets (TFDS), such as "mnist".
       any other: as "tfds:" and that.
 

@@ -68,6 +68,7 @@ class DRAW(VAE):
         for name in ("posterior", "prior", "shear", "annealing_steps"):
             if kwargs.get(name, False) is not False:
                 raise UsageError(f"{name} must be left out: DRAW has its own.")
+        kwargs.pop("shear", None)
         decoder = as_network("decoder", decoder)
         posterior = GlimpsePosterior(
             decoder,
@@ -77,7 +78,15 @@ class DRAW(VAE):
             name="posterior",
             dtype=kwargs.get("dtype"),
         )
-        super().__init__(encoder, decoder, posterior=posterior, **kwargs)
+        super().__init__(
+            encoder,
+            decoder,
+            posterior=posterior,
+            prior="standard_normal",
+            shear=False,
+            annealing_steps=0,
+            **kwargs,
+        )
 
     @classmethod
     def for_data(

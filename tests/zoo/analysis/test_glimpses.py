@@ -41,8 +41,26 @@ def test_figures_of_drawing(attention, digits):
     assert all(row[2] > 0 and row[3] > 0 for row in kl.rows)
 
 
-@pytest.mark.parametrize("name", ["draw_canvases", "kl_by_glimpse"])
-def test_other_models_are_refused(name, digits):
+def test_figure_of_looking(digits):
+    model = zoo.RecurrentAttentionClassifier.for_data(digits, num_glimpses=3, units=8, read_size=3)
+    plot = analysis.draw("glimpses", [FakeRun("look", model, digits)], num_images=2)
+    assert [row[1] for row in plot.rows] == [0, 0, 0, 1, 1, 1]
+    assert [row[3] for row in plot.rows] == [1, 2, 3, 1, 2, 3]
+    batch = next(iter(digits.test))
+    answer = model.classify(batch["x"].numpy()[:2])
+    for row, y, probabilities in zip(
+        plot.rows[2::3], answer["y"], answer["probabilities"], strict=True
+    ):
+        assert row[4] == y
+        np.testing.assert_allclose(row[5], probabilities[y], rtol=1e-4)
+    assert [row[2] for row in plot.rows[::3]] == batch["y"].numpy()[:2].tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "does"),
+    [("draw_canvases", "draws"), ("kl_by_glimpse", "draws"), ("glimpses", "classifies")],
+)
+def test_other_models_are_refused(name, does, digits):
     run = FakeRun("vae", zoo.VAE.for_data(digits, latent_dim=2, hidden=(4,)), digits)
-    with pytest.raises(zoo.UsageError, match="model must be one that draws in glimpses"):
+    with pytest.raises(zoo.UsageError, match=f"model must be one that {does} in glimpses"):
         analysis.draw(name, [run])

@@ -91,6 +91,7 @@ def test_a_field_that_a_source_does_not_bring():
 
 def test_how_sources_are_written(tmp_path, monkeypatch):
     assert zoo.data.sources() == {
+        "cluttered": "cluttered:SOURCE",
         "digits": "digits",
         "images": "images:DIR",
         "npz": "npz:PATH",
