@@ -1,5 +1,7 @@
 """Keras layers and networks that the models are made of: tensors in, tensors out."""
 
+from layers import attention
+from layers.canvas import RecurrentCanvas, by_glimpse, canvases, in_glimpses, linear
 from layers.constant import Constant, constant
 from layers.convolution import convolutional_decoder, convolutional_encoder
 from layers.flows import AdditiveCoupling, Flow, InverseAutoregressive, Mixing, Planar
@@ -15,6 +17,8 @@ from layers.glow import (
 from layers.made import MADE
 from layers.networks import mlp
 from layers.policy import made_by
+from layers.reader import RecurrentReader
+from layers.recurrent import LSTM
 from layers.scan import scan
 from layers.shear import Shear
 from layers.top_down import BLOCKS, TopDown, bottom_up, descend, latent_dims
@@ -22,6 +26,7 @@ from layers.top_down import BLOCKS, TopDown, bottom_up, descend, latent_dims
 __all__ = [
     "BLOCKS",
     "COUPLINGS",
+    "LSTM",
     "MADE",
     "ActNorm",
     "AdditiveCoupling",
@@ -33,15 +38,22 @@ __all__ = [
     "InvertibleConvolution",
     "Mixing",
     "Planar",
+    "RecurrentCanvas",
+    "RecurrentReader",
     "Shear",
     "TopDown",
+    "attention",
     "bottom_up",
+    "by_glimpse",
+    "canvases",
     "constant",
     "convolutional_decoder",
     "convolutional_encoder",
     "descend",
     "fold",
+    "in_glimpses",
     "latent_dims",
+    "linear",
     "made_by",
     "mlp",
     "scan",

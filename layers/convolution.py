@@ -18,6 +18,9 @@ def convolutional_encoder(
     *,
     activation: str = "softplus",
     output_bias: np.ndarray | None = None,
+    kernel_size: int = KERNEL_SIZE,
+    stride: int = 2,
+    pooling: bool = False,
     seed: int = 0,
     name: str | None = None,
 ) -> keras.Model:
@@ -33,6 +36,9 @@ def convolutional_encoder(
       output_shape: event shape of the outputs, which are linear.
       activation: of the hidden layers.
       output_bias: as `mlp`.
+      kernel_size: side of each convolution's window, instead.
+      stride: by which each makes its image smaller, instead.
+      pooling: whether it does that by the maxima of squares, and not by steps.
       seed: of the initial weights, Glorot uniform.
       name: of the network.
 
@@ -43,12 +49,14 @@ def convolutional_encoder(
     for k, filters in enumerate(channels):
         outputs = keras.layers.Conv2D(
             filters,
-            KERNEL_SIZE,
-            2,
+            kernel_size,
+            1 if pooling else stride,
             "same",
             activation=activation,
             kernel_initializer=keras.initializers.GlorotUniform(seed + 100 + k),
         )(outputs)
+        if pooling:
+            outputs = keras.layers.MaxPooling2D(stride, padding="same")(outputs)
     head = mlp(
         outputs.shape[1:],
         hidden,

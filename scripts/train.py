@@ -41,6 +41,7 @@ import numpy as np
 import zoo
 from zoo.analysis import pictures
 from zoo.core import replicas
+from zoo.core.abilities import defines
 from zoo.core.checks import UsageError
 from zoo.core.progress import verbosity
 from zoo.runs import callbacks, manifest, strategies, workdir, writers
@@ -116,11 +117,13 @@ def _loggers(model, data, path, num_epochs, done):
     shown = pictures.shown(model, data.validation.take(1))
     shown = {name: values[:10] for name, values in shown.items()}
     logs = manifest.claim(path, LOGS, "events.out.*")
-    return [
+    loggers = [
         callbacks.MetricsTable(workdir.continue_metrics(path, done)),
         callbacks.TensorBoard(logs, write_graph=False),
-        callbacks.PictureLogger(logs, shown, every=max(1, num_epochs // 10)),
     ]
+    if defines(model, "sample"):
+        loggers.append(callbacks.PictureLogger(logs, shown, every=max(1, num_epochs // 10)))
+    return loggers
 
 
 if __name__ == "__main__":

@@ -25,7 +25,12 @@ CHOICES = [
     for source, presets in file.choices.items()
     for preset in presets or ("",)
 ]
-SOURCES = {"svhn": "svhn_cropped", "celeba": "celeb_a"}
+SOURCES = {
+    "svhn": "svhn_cropped",
+    "celeba": "celeb_a",
+    "cluttered_digits": "cluttered:digits",
+    "cluttered_mnist": "cluttered:mnist",
+}
 
 
 def test_there_is_a_config_of_every_method():
@@ -47,7 +52,7 @@ def test_arguments_are_taken(choice):
     make_optimizer(**config.optimizer, num_steps=100)
     arguments = set(config.model) - {"name"}
     assert arguments == set(method_defaults(get_method(config.model.name)))
-    kind = "convolution" if config.model.name == "Glow" else None
+    kind = "convolution" if config.model.name in ("Glow", "ConvolutionalClassifier") else None
     # A chain of convolutions is compiled on no machine, so that runs can go on on any.
     assert config.jit_compile == (config.model.get("blocks", kind) != "convolution")
     small = preset == ["small"] or source == "digits"

@@ -13,7 +13,7 @@ from zoo.core.batches import checked_batch
 from zoo.core.checks import UsageError, check_count
 from zoo.core.compiled import compiled_method
 from zoo.core.failures import check_weights
-from zoo.core.fields import Field, check_batch
+from zoo.core.fields import Field
 from zoo.core.generative import Endpoint, GenerativeModel, flagged, to_numpy, uncompiled
 from zoo.core.mixing import check_steps_tell, warn_of_chains
 from zoo.core.request_fields import CountField, MaskField, SeedField
@@ -182,10 +182,6 @@ class AnswersRequests(GenerativeModel):
             remedy=f"{protocol.remedy} of model.protocol",
         )
         return found
-
-    def _batch(self, x):
-        batch = check_batch(self.inference_fields, x)
-        return {name: tf.constant(value) for name, value in batch.items()}
 
     def _visible_batch(self, x, visible):
         """The fields and the masks of examples, whose hidden pixels may be anything."""

@@ -10,7 +10,7 @@ from samplers.random import Seed
 from zoo.core import renamed, version
 from zoo.core.checks import check_seed
 from zoo.core.dtypes import density_dtype
-from zoo.core.fields import Field
+from zoo.core.fields import Field, check_batch
 from zoo.core.fitting import FittedModel
 from zoo.core.optimizers import scale_losses
 from zoo.core.preparation import PreparesForScores
@@ -153,6 +153,11 @@ class TrainableModel(PreparesForScores, FittedModel):
         self._write_state(share.counted(statistics))
         metrics |= {f"{group}_objective": value for group, value in objectives.items()}
         return self.track(share.counted(metrics | diagnostics), share.num_examples)
+
+    def _batch(self, x):
+        """What a user asks of: checked examples, as tensors."""
+        batch = check_batch(self.inference_fields, x)
+        return {name: tf.constant(value) for name, value in batch.items()}
 
     def seed_of(self, role: str, counter: tf.Tensor) -> tf.Tensor:
         """The seed of a step, by its role and number, on this replica."""

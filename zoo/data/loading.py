@@ -147,6 +147,7 @@ def load(
         and maybe `labels`, integers or texts, and `is_test`. It takes `max_length`.
       "audio:DIR": WAV files in folders, as of images, cut into frames. It takes `rate`, to which
         recordings are resampled, `frame`, in samples, and `max_length`, in frames.
+      "cluttered:SOURCE": images of another source, each at a random place among pieces of others.
       "tfds:NAME": an image set of TensorFlow Datasets (TFDS), such as "mnist".
       any other: as "tfds:" and that.
 

@@ -77,6 +77,8 @@ def sources() -> dict[str, str]:
 def absolute_source(source: str) -> str:
     """Returns the same source with an absolute path, if it has one, for use from anywhere."""
     kind, place = _parts(str(source))
+    if kind in _SOURCES and _SOURCES[kind].name == "SOURCE" and place:  # of another source
+        return f"{kind}:{absolute_source(place)}"
     return f"{kind}:{place.resolve()}" if isinstance(place, pathlib.Path) else source
 
 

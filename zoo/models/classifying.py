@@ -1,4 +1,4 @@
-"""The base of models that tell the classes of images, of which few have a label."""
+"""The bases of models that tell the classes of images."""
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +12,9 @@ from zoo.core.generative import Endpoint, flagged, to_numpy, uncompiled
 from zoo.core.labels import LabelField
 from zoo.core.latent import LatentVariableModel
 from zoo.core.registry import Paper
+from zoo.core.replicas import Share
 from zoo.core.seeds import resolved
+from zoo.core.trainable import TrainableModel
 
 KINGMA_2014 = Paper(
     authors=(
@@ -27,8 +29,8 @@ KINGMA_2014 = Paper(
 )
 
 
-class ClassifyingModel(LatentVariableModel):
-    """The base of models with latents, and classes that they tell; labels are the field `y`.
+class TellsClasses(TrainableModel):
+    """The base of models that tell classes, with latents or without; labels are the field `y`.
 
     A label is -1 where there is none. Scores and validation never show labels to a model.
     """
@@ -65,6 +67,41 @@ class ClassifyingModel(LatentVariableModel):
         """
         raise NotImplementedError
 
+    def without_answers(self, batch):
+        if "y" not in batch:
+            return batch
+        return batch | {"y": tf.fill(tf.shape(batch["y"]), -1)}
+
+    @compiled_method
+    def _classify(self, batch):
+        return _classified(self.class_log_probs(batch))
+
+    @property
+    def classify_endpoint(self) -> Endpoint:
+        """The signature of the classifier."""
+        method = uncompiled(self, "_classify")
+        return Endpoint(lambda x: method({"x": x}), {"x": self.fields["x"]})
+
+    def track_accuracy(self, share: Share, log_probs: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Adds how many classes are right to the means so far.
+
+        Args:
+          share: what this replica has of a batch.
+          log_probs: of its classes, [B, C].
+
+        Returns:
+          The accuracy so far over what has a label, as `track`.
+        """
+        labelled = share.batch["y"] >= 0
+        correct = labelled & (tf.argmax(log_probs, -1, tf.int32) == share.batch["y"])
+        counted = share.counted({"accuracy": tf.cast(correct, self.dtype), "labelled": labelled})
+        num_labelled = tf.reduce_sum(tf.cast(counted["labelled"], tf.int32))
+        return self.track({"accuracy": counted["accuracy"]}, num_labelled)
+
+
+class ClassifyingModel(TellsClasses, LatentVariableModel):
+    """The base of models with latents, and classes that they tell, of which few have a label."""
+
     @ability
     def class_log_likelihoods(self, batch: dict, num_samples: int, seed: Seed) -> tf.Tensor:
         """Estimates log p(x given y) of every class by importance sampling with q(z given x, y).
@@ -78,11 +115,6 @@ class ClassifyingModel(LatentVariableModel):
           Nats, [B, C].
         """
         raise NotImplementedError
-
-    def without_answers(self, batch):
-        if "y" not in batch:
-            return batch
-        return batch | {"y": tf.fill(tf.shape(batch["y"]), -1)}
 
     @property
     def sample_fields(self):
@@ -119,29 +151,18 @@ class ClassifyingModel(LatentVariableModel):
         return to_numpy("classify", found)
 
     @compiled_method
-    def _classify(self, batch):
-        return _classified(self.class_log_probs(batch))
-
-    @compiled_method
     def _classify_by_likelihood(self, batch, seed, num_samples):
         observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
         key = samplers.fold_in(seed, "classify")
         return _classified(self.class_log_likelihoods(observed, num_samples, key))
 
     def signatures(self):
-        method = uncompiled(self, "_classify")
-        classify = Endpoint(lambda x: method({"x": x}), {"x": self.fields["x"]})
-        return super().signatures() | {"classify": classify}
+        return super().signatures() | {"classify": self.classify_endpoint}
 
     def test_step(self, data):
         metrics = super().test_step(data)
         share = self.share(data, self.inference_fields)
-        labelled = share.batch["y"] >= 0
-        predicted = tf.argmax(self.class_log_probs(share.batch), -1, tf.int32)
-        correct = tf.cast(labelled & (predicted == share.batch["y"]), self.dtype)
-        counted = share.counted({"accuracy": correct, "labelled": labelled})
-        num_labelled = tf.reduce_sum(tf.cast(counted["labelled"], tf.int32))
-        return metrics | self.track({"accuracy": counted["accuracy"]}, num_labelled)
+        return metrics | self.track_accuracy(share, self.class_log_probs(share.batch))
 
 
 def _classified(logits):

@@ -2,14 +2,18 @@
 
 import keras
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 import layers
 import samplers
+from samplers.random import Seed
 from zoo.core.checks import UsageError
 from zoo.core.latent import Proposal
 from zoo.core.networks import as_network
 from zoo.parts.gaussians import SequentialGaussian, diagonal_gaussian, gaussian_of
 from zoo.parts.posterior import Posterior
+
+tfd = tfp.distributions
 
 
 class GaussianPosterior(Posterior):
@@ -25,13 +29,14 @@ class GaussianPosterior(Posterior):
 
     def propose(self, features, num_samples, seed):
         q = self.distribution(features)
-        shape = [num_samples, tf.shape(features)[0], q.event_shape[0]]
-        noise = samplers.normal(shape, seed, features.dtype)
-        z = self._transform(q, noise)
+        z = q.mean() + q.stddev() * self.noise(q, features, num_samples, seed)
         return Proposal(z, q.log_prob(z), q)
 
-    def _transform(self, q, noise):
-        return q.mean() + q.stddev() * noise
+    @staticmethod
+    def noise(q: tfd.Distribution, features: tf.Tensor, num_samples: int, seed: Seed) -> tf.Tensor:
+        """Draws the standard normal numbers of `propose`, [S, B, K]."""
+        shape = [num_samples, tf.shape(features)[0], q.event_shape[0]]
+        return samplers.normal(shape, seed, features.dtype)
 
     def moments(self, features):
         q = self.distribution(features)
@@ -46,15 +51,32 @@ class MeanFieldPosterior(GaussianPosterior):
         return gaussian_of(features)
 
 
-class _LayeredPosterior(GaussianPosterior):
-    """The base of posteriors of Gaussian layers, each given those before."""
+class StepwisePosterior(GaussianPosterior):
+    """The base of posteriors of Gaussians that are drawn one after the other."""
 
-    def _transform(self, q, noise):
-        return q.transform(noise)
+    def propose(self, features, num_samples, seed):
+        return self.propose_with_layers(features, num_samples, seed)[0]
+
+    def propose_with_layers(
+        self, features: tf.Tensor, num_samples: int, seed: Seed
+    ) -> tuple[Proposal, tfd.Distribution]:
+        """As `propose`, with the Gaussians that were drawn from, each given those before.
+
+        Args:
+          features: of the encoder, [B, F].
+          num_samples: S.
+          seed: int or int32[2].
+
+        Returns:
+          The draws, and the Gaussians [S, B, K] as one, whose KL is known in closed form.
+        """
+        q = self.distribution(features)
+        z, drawn_from = q.drawn(self.noise(q, features, num_samples, seed))
+        return Proposal(z, drawn_from.log_prob(z), q), drawn_from
 
 
 @keras.saving.register_keras_serializable("zoo")
-class TwoLayerPosterior(_LayeredPosterior):
+class TwoLayerPosterior(StepwisePosterior):
     """The posterior q(z_1 given x) q(z_2 given z_1), z = (z_1, z_2) in one vector.
 
     Both are diagonal Gaussians (Burda, Grosse and Salakhutdinov 2016).
@@ -93,7 +115,7 @@ class TwoLayerPosterior(_LayeredPosterior):
         return super().get_config() | {"upper_encoder": upper_encoder}
 
 
-class LadderPosterior(_LayeredPosterior):
+class LadderPosterior(StepwisePosterior):
     """A posterior that merges an upward pass, the features, with the generator's downward pass.
 
     The features are N(m_l, v_l) for every layer, the generator gives N(mu_l, sigma_l^2) given the

@@ -1,4 +1,4 @@
-"""Diagonal Gaussians, and several layers of them as one vector."""
+"""Diagonal Gaussians, and several that are drawn one after the other as one vector."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,6 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 tfd = tfp.distributions
+Walk = Callable[[Callable, tf.Tensor], Sequence[tf.Tensor]]
 
 
 def diagonal_gaussian(mean: tf.Tensor, stddev: tf.Tensor) -> tfd.Distribution:
@@ -36,17 +37,111 @@ def gaussian_of(outputs: tf.Tensor) -> tfd.Distribution:
     return diagonal_gaussian(mean, tf.exp(tf.clip_by_value(log_scale, -7.0, 5.0)))
 
 
-class SequentialGaussian(tfd.Distribution):
-    """Gaussian layers drawn one after the other, each given those before: vectors [..., K].
+class StepwiseGaussian(tfd.Distribution):
+    """Gaussians drawn one after the other, each given those before: vectors [..., K].
 
-    Its `mean` and `stddev` are those of the first layer, and of every other given the means before
+    Its `mean` and `stddev` are those of the first one, and of every other given the means before
     it: scales for step sizes, not moments of the whole.
+
+    Args:
+      walk: takes a function and a vector [..., K], and calls the function for each Gaussian, in the
+        order in which they are drawn, with its mean, its standard deviation and its part of the
+        vector; what that returns are its latents. Gives the latents, the means and the deviations
+        of all, [..., K] each.
+      size: K.
+      like: a tensor [..., n] that has the batch shape and the type of the distribution.
+    """
+
+    def __init__(self, walk: Walk, size: int, like: tf.Tensor):
+        parameters = dict(locals())
+        self._walk, self._size, self._like = walk, size, like
+        super().__init__(
+            dtype=like.dtype,
+            reparameterization_type=tfd.FULLY_REPARAMETERIZED,
+            validate_args=False,
+            allow_nan_stats=True,
+            parameters=parameters,
+            name="stepwise_gaussian",
+        )
+
+    def drawn(self, noise: tf.Tensor) -> tuple[tf.Tensor, tfd.Distribution]:
+        """Makes a draw of noise, in one walk.
+
+        Args:
+          noise: standard normal numbers, [..., K].
+
+        Returns:
+          The draw, [..., K], through which a gradient flows, and `given` of it.
+        """
+        z, mean, stddev = self._walk(lambda mean, stddev, part: mean + stddev * part, noise)
+        return z, diagonal_gaussian(mean, stddev)
+
+    def given(self, z: tf.Tensor) -> tfd.Distribution:
+        """Makes the Gaussians of latents that those before them are given.
+
+        Args:
+          z: the latents, [..., K].
+
+        Returns:
+          All of them as one, whose log density at z is that of the whole.
+        """
+        z = tf.convert_to_tensor(z, self.dtype)
+        _, mean, stddev = self._walk(lambda mean, stddev, part: part, z)
+        return diagonal_gaussian(mean, stddev)
+
+    def transform(self, noise: tf.Tensor) -> tf.Tensor:
+        """As `drawn`, the draw alone."""
+        return self.drawn(noise)[0]
+
+    def kl(self, z: tf.Tensor) -> tf.Tensor:
+        """Sums over latents KL(each given those before || N(0, 1)).
+
+        Args:
+          z: the latents that they are given, [..., K].
+
+        Returns:
+          Nats, [...], whose mean over draws z is the KL of the whole.
+        """
+        return tf.reduce_sum(kl_to_standard_normal(self.given(z)), -1)
+
+    def _sample_n(self, n, seed=None):
+        shape = tf.concat([[n], self._batch_shape_tensor(), self._event_shape_tensor()], 0)
+        seed = tfp.random.sanitize_seed(seed)
+        return self.transform(tf.random.stateless_normal(shape, seed, dtype=self.dtype))
+
+    def _log_prob(self, z):
+        return self.given(z).log_prob(z)
+
+    def _mean(self):
+        return self.transform(self._no_noise())
+
+    def _stddev(self):
+        return self.drawn(self._no_noise())[1].stddev()
+
+    def _no_noise(self):
+        return tf.repeat(tf.zeros_like(self._like[..., :1]), self._size, axis=-1)
+
+    def _batch_shape(self):
+        return self._like.shape[:-1]
+
+    def _batch_shape_tensor(self, **_):
+        return tf.shape(self._like)[:-1]
+
+    def _event_shape(self):
+        return tf.TensorShape([self._size])
+
+    def _event_shape_tensor(self):
+        return tf.constant([self._size])
+
+
+class SequentialGaussian(StepwiseGaussian):
+    """The same of a few layers, each of its own size.
 
     Args:
       walk: calls its argument once for each layer, in the order in which they are drawn, with the
         layer's diagonal Gaussian, and uses the latents [..., K_l] which that returns.
       sizes: K_l of the layers, in the order in which they stand in the vector.
-      like: a tensor [..., n] that has the batch shape and the type of the distribution.
+      like: as the base.
       last_first: whether the last part of the vector is drawn first.
     """
 
@@ -58,109 +153,33 @@ class SequentialGaussian(tfd.Distribution):
         *,
         last_first: bool = False,
     ):
-        parameters = dict(locals())
-        self._walk, self._sizes, self._like = walk, list(sizes), like
-        self._last_first = last_first
-        super().__init__(
-            dtype=like.dtype,
-            reparameterization_type=tfd.FULLY_REPARAMETERIZED,
-            validate_args=False,
-            allow_nan_stats=True,
-            parameters=parameters,
-            name="sequential_gaussian",
-        )
+        order = slice(None, None, -1 if last_first else 1)
 
-    def transform(self, noise: tf.Tensor) -> tf.Tensor:
-        """Makes a draw of noise.
+        def walk_all(choose, vector):
+            parts = iter(tf.split(vector, list(sizes), axis=-1)[order])
+            told = []
 
-        Args:
-          noise: standard normal numbers, [..., K].
+            def chosen(layer):
+                mean, stddev = layer.mean(), layer.stddev()
+                z = choose(mean, stddev, next(parts))
+                blank = tf.zeros_like(mean) + tf.zeros_like(z)  # the first layer has fewer axes
+                told.append([value + blank for value in (z, mean, stddev)])
+                return z
 
-        Returns:
-          The draw, [..., K], through which a gradient flows.
-        """
-        parts = self._parts(noise)
-        return self._join(lambda layer: layer.mean() + layer.stddev() * next(parts))
+            walk(chosen)
+            return [tf.concat(values, -1) for values in zip(*told[order], strict=True)]
 
-    def kl(self, z: tf.Tensor) -> tf.Tensor:
-        """Sums over layers KL(layer given those before || N(0, I)).
+        super().__init__(walk_all, sum(sizes), like)
 
-        Args:
-          z: the latents that layers are given, [..., K].
 
-        Returns:
-          Nats, [...], whose mean over draws z is the KL of the whole.
-        """
-        parts, terms = self._parts(z), []
+def kl_to_standard_normal(gaussian: tfd.Distribution) -> tf.Tensor:
+    """Computes KL(N(mean, stddev^2) || N(0, 1)), which is 0 for mean 0 and stddev 1.
 
-        def given(layer):
-            mean, stddev = layer.mean(), layer.stddev()
-            term = tf.square(mean) + tf.square(stddev) - 1 - 2 * tf.math.log(stddev)
-            terms.append(0.5 * tf.reduce_sum(term, -1))
-            return next(parts)
+    Args:
+      gaussian: a diagonal one, [..., K].
 
-        self._walk(given)
-        return sum(terms)
-
-    def _parts(self, z):
-        """The layers of a vector, in the order in which they are drawn."""
-        parts = tf.split(z, self._sizes, axis=-1)
-        return iter(parts[::-1] if self._last_first else parts)
-
-    def _join(self, choose):
-        """The vector of what `choose` makes of each layer."""
-        drawn = []
-
-        def chosen(layer):
-            drawn.append(choose(layer))
-            return drawn[-1]
-
-        self._walk(chosen)
-        return tf.concat(drawn[::-1] if self._last_first else drawn, -1)
-
-    def _sample_n(self, n, seed=None):
-        seeds = iter(tfp.random.split_seed(seed, len(self._sizes)))
-        drawn = []
-
-        def draw(layer):
-            # The first layer has the batch of the whole, the others the shape of what they follow.
-            drawn.append(layer.sample(*([] if drawn else [n]), seed=next(seeds)))
-            return drawn[-1]
-
-        return self._join(draw)
-
-    def _log_prob(self, z):
-        parts, terms = self._parts(z), []
-
-        def given(layer):
-            part = next(parts)
-            terms.append(layer.log_prob(part))
-            return part
-
-        self._walk(given)
-        return sum(terms)
-
-    def _mean(self):
-        return self._join(lambda layer: layer.mean())
-
-    def _stddev(self):
-        scales = []
-
-        def middle(layer):
-            scales.append(layer.stddev())
-            return layer.mean()
-
-        self._walk(middle)
-        return tf.concat(scales[::-1] if self._last_first else scales, -1)
-
-    def _batch_shape(self):
-        return self._like.shape[:-1]
-
-    def _batch_shape_tensor(self, **_):
-        return tf.shape(self._like)[:-1]
-
-    def _event_shape(self):
-        return tf.TensorShape([sum(self._sizes)])
-
-    def _event_shape_tensor(self):
-        return tf.constant([sum(self._sizes)])
+    Returns:
+      Nats of each of its latents, [..., K].
+    """
+    mean, stddev = gaussian.mean(), gaussian.stddev()
+    return 0.5 * (tf.square(mean) + tf.square(stddev) - 1) - tf.math.log(stddev)

@@ -108,6 +108,8 @@ def evaluates_without_a_trace(specimen: Specimen) -> None:
 def answers_by_seed(specimen: Specimen) -> None:
     """Shapes, ranges, equal seeds, untouched visible pixels; every argument acts."""
     model, x = specimen.reset(), specimen.x
+    if not defines(model, "sample"):
+        return  # what tells classes alone draws nothing
     (visible,) = zoo.data.completion_masks(model).values()
     steps = {"num_steps": 3} if model.completes_by_a_chain else {}
     for ask in (
@@ -139,11 +141,13 @@ def answers_by_seed(specimen: Specimen) -> None:
 def exports_what_it_answers(specimen: Specimen) -> None:
     """Each endpoint, as it would be served, gives the answer of the model's own method."""
     model, x = specimen.reset(), tf.constant(specimen.x)
-    (visible,) = zoo.data.completion_masks(model).values()
-    given = {"x": x, "visible": tf.constant(np.broadcast_to(visible, x.shape))}
+    given, asked = {"x": x}, {"sample": (7,)}
+    if defines(model, "inpaint"):
+        (visible,) = zoo.data.completion_masks(model).values()
+        given["visible"] = tf.constant(np.broadcast_to(visible, x.shape))
+        asked["inpaint"] = specimen.x, visible
     given |= {"seed": tf.constant([5, 6]), "num_samples": tf.constant(7)}
     given |= {"num_steps": tf.constant(3)}
-    asked = {"sample": (7,), "inpaint": (specimen.x, visible)}
     for name, endpoint in model.signatures().items():
         served = tf.function(endpoint.function, autograph=False)
         known = given | (specimen.given if name == "sample" else {})

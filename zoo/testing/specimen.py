@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import zoo
 from zoo.core import registry
+from zoo.core.abilities import defines
 from zoo.core.annealing import Annealing, ImportanceSampling
 
 BATCH = 50
@@ -48,10 +49,9 @@ class Specimen:
         optimizer.learning_rate = 3e-3
         model.compile(optimizer, jit_compile=jit_compile)
         # Shorter scores: a clause asks whether they are right, not whether they are precise.
-        if model.can_be_annealed:
-            model.protocol = Annealing(16, 10, 2, start="prior")
-        else:
-            model.protocol = ImportanceSampling(num_samples=50)
+        if defines(model, "protocol"):
+            short = Annealing(16, 10, 2, start="prior"), ImportanceSampling(num_samples=50)
+            model.protocol = short[0] if model.can_be_annealed else short[1]
         return model
 
     @functools.cached_property
@@ -75,6 +75,8 @@ class Specimen:
     @property
     def given(self) -> dict:
         """What `sample` of a conditional model takes beside."""
+        if not defines(self.model, "sample"):
+            return {}
         fields = self.model.sample_fields.items()
         image = self.x[0]
         return {k: image if f.shape == image.shape else f.example() for k, f in fields}

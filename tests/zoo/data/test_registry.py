@@ -93,6 +93,7 @@ def test_how_sources_are_written(tmp_path, monkeypatch):
     assert zoo.data.sources() == {
         "audio": "audio:DIR",
         "digit_rows": "digit_rows",
+        "cluttered": "cluttered:SOURCE",
         "digits": "digits",
         "images": "images:DIR",
         "npz": "npz:PATH",

@@ -41,14 +41,15 @@ def test_densities_and_answers_are_in_the_type_of_the_weights(name, policy):
     for there, here in zip(single.variables, model.variables, strict=True):
         here.assign(tf.cast(there, here.dtype))
     batch = {k: tf.constant(v) for k, v in x.items()}
-    z = samplers.uniform([2, 4, model.latent_dim], seed)
-    exact = defines(model, "log_prob")
-    expected = single.log_prob(batch) if exact else single.log_prob_where(batch, z, True)
+    expected = density(single, batch, seed)
     batch["x"] = tf.cast(batch["x"], dtype)
-    z = tf.cast(z, dtype)
-    found = model.log_prob(batch) if exact else model.log_prob_where(batch, z, True)
+    found = density(model, batch, seed)
     logs = tf.function(model.train_step, autograph=False)(batch)
-    answers = model.sample(1, **specimen.given) | model.reconstruct(x)
+    if defines(model, "sample"):
+        answers = model.sample(1, **specimen.given) | model.reconstruct(x)
+    else:
+        answers = model.classify(x)
+        del answers["y"]
     kinds = {tf.as_dtype(v.dtype).name for v in model.variables} - {"int64"}
     assert kinds == {dtype}
     told = {tf.as_dtype(value.dtype).name for value in (found, *answers.values())}
@@ -56,9 +57,18 @@ def test_densities_and_answers_are_in_the_type_of_the_weights(name, policy):
     assert all(map(np.isfinite, logs.values()))
     rtol = 1e-4 if policy == "float64" else 0.05
     np.testing.assert_allclose(found, expected, rtol=rtol)
-    network = model.network if exact else model.decoder
+    network = model.decoder if defines(model, "decode") else model.network
     computed = {layer.compute_dtype for layer in network._flatten_layers()}
     assert policy.removeprefix("mixed_") in computed
+
+
+def density(model, batch, seed):
+    """A log density that the networks of a model give, of pixels or of classes."""
+    for name in ("log_prob", "class_log_probs"):
+        if defines(model, name) and not defines(model, "decode"):
+            return getattr(model, name)(batch)
+    z = tf.cast(samplers.uniform([2, 4, model.latent_dim], seed), model.dtype)
+    return model.log_prob_where(batch, z, True)
 
 
 def test_the_types_of_keras_are_taken():

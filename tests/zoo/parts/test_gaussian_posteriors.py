@@ -117,7 +117,7 @@ def test_draws_and_densities(kind):
 @pytest.mark.parametrize(
     ("kind", "old", "new"),
     [
-        ("mean field", "return q.mean() + q.stddev() * noise", "return q.mean() + noise"),
+        ("mean field", "z = q.mean() + q.stddev() * self", "z = q.mean() + self"),
         ("mean field", "Proposal(z, q.log_prob(z), q)", "Proposal(z, -q.log_prob(z), q)"),
         (
             "two layers",

@@ -75,7 +75,8 @@ def test_the_same_model_follows(name):
     for argument, parameter in inspect.signature(method).parameters.items():
         plain = isinstance(parameter.default, bool | int | float | str)
         assert argument in found or not plain or argument == "seed"
-    assert ("hidden" if "hidden" in tiny else "width") in found
+    assert {"hidden"} & tiny.keys() <= found.keys()
+    assert {"hidden", "width", "units"} & found.keys()
     models = []
     for arguments in (tiny, found | tiny):
         keras.utils.clear_session(free_memory=False)
