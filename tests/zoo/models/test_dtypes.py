@@ -57,7 +57,7 @@ def test_densities_and_answers_are_in_the_type_of_the_weights(name, policy):
     assert all(map(np.isfinite, logs.values()))
     rtol = 1e-4 if policy == "float64" else 0.05
     np.testing.assert_allclose(found, expected, rtol=rtol)
-    network = model.decoder if defines(model, "decode") else model.network
+    network = model.decoder if "decoder" in model.get_config() else model.network
     computed = {layer.compute_dtype for layer in network._flatten_layers()}
     assert policy.removeprefix("mixed_") in computed
 
@@ -67,8 +67,10 @@ def density(model, batch, seed):
     for name in ("log_prob", "class_log_probs"):
         if defines(model, name) and not defines(model, "decode"):
             return getattr(model, name)(batch)
-    z = tf.cast(samplers.uniform([2, 4, model.latent_dim], seed), model.dtype)
-    return model.log_prob_where(batch, z, True)
+    of_steps = defines(model, "path")
+    steps = [model.max_length] if of_steps else []
+    z = tf.cast(samplers.uniform([2, 4, *steps, model.latent_dim], seed), model.dtype)
+    return model.log_joint(batch, z) if of_steps else model.log_prob_where(batch, z, True)
 
 
 def test_the_types_of_keras_are_taken():

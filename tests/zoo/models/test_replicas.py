@@ -8,7 +8,9 @@ from training import BATCH, build, two_replicas
 
 import samplers
 import zoo
+from zoo.core import registry
 from zoo.core.fields import PixelField
+from zoo.testing.specimen import load_data
 
 
 def deterministic_chain(log_density, state, *, step_size, **_):
@@ -92,13 +94,14 @@ def steps_of(method, data, strategy, start=None, **kwargs):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.method_names())
-def test_same_mean_step_as_one_replica(name, digits):
+def test_same_mean_step_as_one_replica(name):
     """Of every variable, chains and step sizes, too: along the mean change that a third run of
     other seeds finds, where an error of scale shows, and along a random direction.
     """
     method, one = zoo.get_method(name), tf.distribute.get_strategy()
-    two = steps_of(method, digits, two_replicas())
-    whole, third = (steps_of(method, digits, one, two.start, seed=seed) for seed in (1, 2))
+    data = load_data(registry.methods()[name].data)
+    two = steps_of(method, data, two_replicas())
+    whole, third = (steps_of(method, data, one, two.start, seed=seed) for seed in (1, 2))
     random, largest, sharpest = np.random.default_rng(0), 0.0, 0.0
     for (path, x), (_, y), (_, z) in zip(
         two.changes(), whole.changes(), third.changes(), strict=True
