@@ -39,7 +39,8 @@ def config(data: str, preset: str, **model) -> ml_collections.ConfigDict:
         made.validation_freq = made.save_freq = 10
         # A gradient takes ten times as long as that of a VAE, and three times longer where it is
         # that of the posterior, too.
-        made.evaluation.num_images, made.evaluation.num_simulated = 100, 30
+        made.evaluation.num_images, made.evaluation.num_simulated = 100, 10
+        made.evaluation.num_chains = 4
         made.evaluation.start = "prior"
         return made
     made = base_config(
