@@ -42,7 +42,7 @@ def kl_by_step(runs: Sequence[Run], *, num_sequences: int = 3, seed: int = 0) ->
     for run in runs:
         batch = collect_batch(run.model, run.data.test, num_sequences)
         observed = {k: tf.constant(v) for k, v in preprocessed(run.model, batch, seed).items()}
-        path = run.model.path(observed, 1, seed)
+        path = run.model.unroll(observed, 1, seed)
         kl = run.model.kl_by_step(path)[:, 0].numpy()
         for k, (length, wave, below) in enumerate(zip(batch["length"], *panels, strict=True)):
             steps = np.arange(length)

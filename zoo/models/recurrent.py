@@ -18,7 +18,7 @@ tfd = tfp.distributions
 PROPOSALS = ("posterior", "prior")
 
 
-class Path(NamedTuple):
+class Unrolled(NamedTuple):
     """Sequences gone through once, with the latents of each step; [T, S, B, ...].
 
     Attributes:
@@ -48,7 +48,9 @@ class RecurrentModel(ContinuesSequences):
 
     # All steps.
 
-    def path(self, batch: dict, num_samples: int, seed: Seed, z: tf.Tensor | None = None) -> Path:
+    def unroll(
+        self, batch: dict, num_samples: int, seed: Seed, z: tf.Tensor | None = None
+    ) -> Unrolled:
         """Goes through sequences; only what must be is computed step after step.
 
         Args:
@@ -93,7 +95,7 @@ class RecurrentModel(ContinuesSequences):
         drawn = latents(encoded, given)
         outputs = self.emission_outputs(self.latent_features(drawn), summary)
         log_likelihood = self.emission.log_prob(outputs, x[:, None])
-        return Path(
+        return Unrolled(
             summary=summary,
             z=drawn,
             q=gaussian_of(encoded),
@@ -171,13 +173,13 @@ class RecurrentModel(ContinuesSequences):
 
     def propose(self, batch: dict, num_samples: int, seed: Seed) -> Proposal:
         """As the base, by draws of q; z is 0 beyond the length, [S, B, T, K]."""
-        path = self.path(batch, num_samples, seed)
+        path = self.unroll(batch, num_samples, seed)
         log_q = tf.reduce_sum(path.is_step * path.q.log_prob(path.z), 0)
         return Proposal(_latents(path), log_q)
 
     def infer(self, batch, num_samples, seed):
         """As the base, by draws of q, [S, B, T, K]; there is no chain to tell of."""
-        return _latents(self.path(batch, num_samples, seed)), {}
+        return _latents(self.unroll(batch, num_samples, seed)), {}
 
     def log_weights(self, batch: dict, num_samples: int, seed: Seed) -> tf.Tensor:
         """As the base, summed over steps without keeping them."""
@@ -188,7 +190,7 @@ class RecurrentModel(ContinuesSequences):
         """As the base, of all steps: no mask is taken, as what follows a step depends on it."""
         if visible is not None:
             raise UsageError("visible must be left out: inpaint continues sequences.")
-        path = self.path(batch, z.shape[0] or tf.shape(z)[0], 0, z)
+        path = self.unroll(batch, z.shape[0] or tf.shape(z)[0], 0, z)
         log_prior = path.is_step * path.prior.log_prob(path.z)
         return tf.reduce_sum(log_prior + path.log_likelihood, 0)
 
@@ -214,7 +216,7 @@ class RecurrentModel(ContinuesSequences):
 
     def _outputs(self, batch, z):
         """Those that the emission takes, [T, S, B, F]."""
-        path = self.path(batch, z.shape[0] or tf.shape(z)[0], 0, z)
+        path = self.unroll(batch, z.shape[0] or tf.shape(z)[0], 0, z)
         return self.emission_outputs(self.latent_features(path.z), path.summary)
 
     def _by_example(self, x, batch):
@@ -229,7 +231,7 @@ class RecurrentModel(ContinuesSequences):
         return {"bound": self.trainable_variables}
 
     def amortise(self, batch, seed):
-        return {"path": self.path(batch, 1, seed)}
+        return {"path": self.unroll(batch, 1, seed)}
 
     def objectives(self, batch, context, latents, seed):
         path = context["path"]
@@ -238,7 +240,7 @@ class RecurrentModel(ContinuesSequences):
         bound = log_likelihood - kl
         return {"bound": -bound}, {"bound": bound} | ({"kl": kl} if self.latent_dim else {})
 
-    def kl_by_step(self, path: Path) -> tf.Tensor:
+    def kl_by_step(self, path: Unrolled) -> tf.Tensor:
         """KL(q(z_t given x_t, h_{t-1}) || p(z_t given h_{t-1})) in nats, [T, S, B]."""
         return path.is_step * tfd.kl_divergence(path.q, path.prior)
 

@@ -64,7 +64,7 @@ def _estimates(model, batch, num_particles, proposal, seed):
 @compiled_method
 def _of_one_path(model, batch, seed):
     """Sums over the steps of each sequence, [B]."""
-    path = model.path(batch, 1, seed)
+    path = model.unroll(batch, 1, seed)
     told = {"bound_per_step": path.log_likelihood - model.kl_by_step(path)}
     if defines(model.emission, "share_at_floor"):
         outputs = model.emission_outputs(model.latent_features(path.z), path.summary)

@@ -30,7 +30,7 @@ def test_kl_by_step(runs):
     kl = np.array([row[-1] for row in plot.rows]).reshape(2, 8)
     assert (kl > 0).all() and [row[1:3] for row in plot.rows[:9]][-1] == (1, 0)
     batch = {k: v[:2] for k, v in next(iter(data.test)).items() if k in ("x", "length")}
-    path = model.path(model.preprocess(batch, samplers.fold_in(0, "observe")), 1, 0)
+    path = model.unroll(model.preprocess(batch, samplers.fold_in(0, "observe")), 1, 0)
     np.testing.assert_allclose(kl.T, model.kl_by_step(path)[:, 0], rtol=1e-4)
     with pytest.raises(zoo.UsageError, match="model must be of sequences, with latents; RNN"):
         analysis.draw("kl_by_step", runs)

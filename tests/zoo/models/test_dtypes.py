@@ -67,7 +67,7 @@ def density(model, batch, seed):
     for name in ("log_prob", "class_log_probs"):
         if defines(model, name) and not defines(model, "decode"):
             return getattr(model, name)(batch)
-    of_steps = defines(model, "path")
+    of_steps = defines(model, "unroll")
     steps = [model.max_length] if of_steps else []
     z = tf.cast(samplers.uniform([2, 4, *steps, model.latent_dim], seed), model.dtype)
     return model.log_joint(batch, z) if of_steps else model.log_prob_where(batch, z, True)

@@ -88,7 +88,7 @@ def test_one_path_and_the_filter_agree():
     z, log_q, _ = model.propose(batch, 5, 1)
     log_weights = model.log_joint(batch, z) - log_q
     np.testing.assert_allclose(log_weights, model.log_weights(batch, 5, 1), atol=1e-10)
-    path = model.path(batch, 4000, 1)
+    path = model.unroll(batch, 4000, 1)
     bound = tf.reduce_sum(path.log_likelihood - model.kl_by_step(path), 0)
     difference = (bound - model.log_weights(batch, 4000, 1)).numpy()
     assert np.abs(difference.mean(0) / samplers.standard_error(difference)).max() < 4.5
@@ -155,7 +155,7 @@ def test_a_step_does_not_see_itself():
     model, batch, t = system(), sequences(2), 3
     batch["length"] = tf.fill([2], 6)
     changed = batch | {"x": batch["x"] + 0.1 * np.eye(6)[t][:, None]}
-    one, two = (model.path(b, 3, 0) for b in (batch, changed))
+    one, two = (model.unroll(b, 3, 0) for b in (batch, changed))
     for before, after in (
         (one.summary, two.summary),
         (one.prior.mean(), two.prior.mean()),
@@ -169,7 +169,7 @@ def test_a_step_does_not_see_itself():
 
 def everything(model, batch):
     """What a model computes of sequences, [B, ...] each."""
-    path = model.path(batch, 2, 0)
+    path = model.unroll(batch, 2, 0)
     told = model.log_weights(batch, 3, 0), model.propose(batch, 2, 0).z
     told += tf.reduce_sum(path.log_likelihood - model.kl_by_step(path), 0), path.z
     told += (model.filtered(batch, 3, 0).increments[:, None],)
@@ -225,7 +225,7 @@ def test_truncation_stops_gradients():
         with tf.GradientTape() as tape:
             x = tf.constant(batch["x"])
             tape.watch(x)
-            path = model.path(batch | {"x": x}, 1, 0)
+            path = model.unroll(batch | {"x": x}, 1, 0)
             terms = (path.log_likelihood - model.kl_by_step(path))[:, 0, 0]
         found = tape.jacobian(terms, x)[:, 0]
         np.testing.assert_array_equal(tf.reduce_any(found != 0, -1), acts)
