@@ -63,6 +63,24 @@ def window(parameters: tf.Tensor, size: int, height: int, width: int) -> Window:
     )
 
 
+def start_parameters(size: int, height: int, width: int) -> list[float]:
+    """Tells the parameters of a window that spans the image, and whose filters overlap.
+
+    Their standard deviation is half a stride. With a variance of 1, as zeros give, filters that are
+    far apart see little of a large image, and training may not find where to look.
+
+    Args:
+      size: n, filters along a side.
+      height: of images, in pixels.
+      width: of images, in pixels.
+
+    Returns:
+      Five numbers, as `window` takes them.
+    """
+    stride = (max(height, width) - 1) / max(size - 1, 1)
+    return [0.0, 0.0, max(0.0, 2 * math.log(stride / 2)), 0.0, 0.0]
+
+
 def filterbank(
     centre: tf.Tensor, stride: tf.Tensor, variance: tf.Tensor, size: int, num_pixels: int
 ) -> tf.Tensor:

@@ -41,6 +41,7 @@ def config(data: str, preset: str, digits: Mapping, **model) -> ml_collections.C
             model=model,
             epochs=200 if preset == "paper" else 10,
         )
+        made.optimizer.global_clipnorm = 1.0  # without it windows that were found get lost again
         if preset == "paper":
             made.optimizer.final_learning_rate = 1e-5
         return made

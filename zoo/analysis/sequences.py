@@ -52,9 +52,11 @@ def kl_by_step(runs: Sequence[Run], *, num_sequences: int = 3, seed: int = 0) ->
                 together = x.shape[1] > 3  # frames of one wave, and not a few numbers
                 wave.plot(ends if together else steps, x.ravel() if together else x, linewidth=0.7)
                 wave.set(xlim=(0, length), xticks=[])
-            below.step(steps, kl[:length, k], where="post", label=run.label)
-            below.set(xlabel="step", xlim=(0, length), ylim=(0, None))
+            below.stairs(kl[:length, k], np.arange(length + 1), label=run.label)
+            below.set(xlabel="step", xlim=(0, length))
             rows += [(run.label, k, t, float(kl[t, k])) for t in range(length)]
+    for below in panels[1]:
+        below.set_ylim(bottom=0)
     panels[1, 0].set_ylabel("KL, nats")
     panels[1, 0].legend()
     return Plot(figure, ("model", "sequence", "step", "kl"), rows)
