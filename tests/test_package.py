@@ -117,7 +117,7 @@ def test_the_wheel_runs_the_main_job(tmp_path):
         return subprocess.run(zoo, **options, env=empty).stdout
 
     assert "inpaint" in command("--help")
-    assert "nats per image" in command("train")
+    assert "nats per example" in command("train")
     workdir = "--workdir=runs/hmc_dlgm_digits"
     for program in ("sample", "inpaint", "export"):
         command(program, workdir)

@@ -45,11 +45,12 @@ def train_all(folder):
     import training
 
     import zoo
+    from zoo.core import registry
 
     index = strategies.cluster()[1]
-    data = zoo.data.load("digits")
     with strategies.watching_workers(strategy):
         for name in zoo.method_names():
+            data = zoo.data.load(registry.methods()[name].data)
             with strategy.scope():
                 model = training.build(zoo.get_method(name), data, jit_compile=True)
             training.fit(model, data, epochs=2)

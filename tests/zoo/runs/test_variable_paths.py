@@ -8,13 +8,15 @@ from zoo.core import registry
 from zoo.core.fields import Field
 from zoo.core.trainable import TrainableModel
 from zoo.runs.variable_paths import variable_paths
+from zoo.testing.specimen import load_data
 
 
 @pytest.mark.parametrize("name", zoo.method_names())
-def test_the_same_in_every_process(name, digits):
+def test_the_same_in_every_process(name):
     """A second model, whose layers Keras numbers otherwise, has the same paths and shapes."""
     method = registry.methods()[name]
-    first, second = (method.cls.for_data(digits, **method.tiny) for _ in range(2))
+    data = load_data(method.data)
+    first, second = (method.cls.for_data(data, **method.tiny) for _ in range(2))
     for model in (first, second):
         model.compile()
     found = [variable_paths(model) for model in (first, second)]

@@ -89,8 +89,8 @@ def test_an_evaluation_is_read_as_it_was_written(tmp_path, monkeypatch, digits, 
     writers.write_evaluation(run)
     assert asked["seed"] == 7 and asked["num_chains"] == 3 and asked["data"] is digits.test
     told = capsys.readouterr().out
-    assert "  log_likelihood               -2.0000  nats per image\n" in told
-    assert "  bound                              -  nats per image, one sample" in told
+    assert "  log_likelihood               -2.0000  nats per example\n" in told
+    assert "  bound                              -  nats per example, one sample" in told
     assert told.endswith("warning: raise it.\n")
     found, per_image = open_run(run.workdir).evaluation
     assert found == scores and per_image.tolist() == [-1.5, -2.5]

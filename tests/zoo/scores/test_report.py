@@ -30,6 +30,11 @@ KEYS = {  # of evaluation.json
     "reconstruction_mse",
     "accuracy",
     "calibration_error",
+    "particle_filter",
+    "bootstrap_filter",
+    "particle_filter_per_step",
+    "bound_per_step",
+    "share_at_floor",
     "num_images",
     "num_simulated",
     "protocol",
@@ -87,6 +92,11 @@ def test_bits(of_bits, images):
         "accept_rate",
         "accuracy",
         "calibration_error",
+        "particle_filter",
+        "bootstrap_filter",
+        "particle_filter_per_step",
+        "bound_per_step",
+        "share_at_floor",
     }
     assert figures["log_likelihood"] == figures["importance_weighted_bound"] == per_image.mean()
     assert figures["bits_per_dim"] == pytest.approx(-per_image.mean() / np.log(2) / 64)
