@@ -1,7 +1,7 @@
 """Keras layers and networks that the models are made of: tensors in, tensors out."""
 
 from layers import attention
-from layers.canvas import RecurrentCanvas, by_glimpse, canvases, in_glimpses, linear, looking
+from layers.canvas import RecurrentCanvas, by_glimpse, canvases, in_glimpses, linear
 from layers.constant import Constant, constant
 from layers.convolution import convolutional_decoder, convolutional_encoder
 from layers.flows import AdditiveCoupling, Flow, InverseAutoregressive, Mixing, Planar
@@ -54,7 +54,6 @@ __all__ = [
     "in_glimpses",
     "latent_dims",
     "linear",
-    "looking",
     "made_by",
     "mlp",
     "scan",

@@ -67,7 +67,8 @@ def start_parameters(size: int, height: int, width: int) -> list[float]:
     """Tells the parameters of a window that spans the image, and whose filters overlap.
 
     Their standard deviation is half a stride. With a variance of 1, as zeros give, filters that are
-    far apart see little of a large image, and training may not find where to look.
+    far apart see little of a large image, and training may not find where to look. (What is written
+    through such filters is blurred: DRAW starts with a variance of 1.)
 
     Args:
       size: n, filters along a side.

@@ -64,7 +64,7 @@ class RecurrentCanvas(keras.Model):
         with made_by(self.dtype_policy):
             self.recurrent = LSTM(units, seed=seed, name="recurrent")
             self.patch = linear(size, seed + 1, "patch")
-            self.where = looking(write_size, event_shape, seed + 2) if write_size else None
+            self.where = linear(attention.NUM_PARAMETERS, seed + 2, "where") if write_size else None
         self(tf.zeros([1, latent_dim * num_glimpses], self.variable_dtype))
 
     @property
@@ -184,10 +184,3 @@ def linear(units: int, seed: int, name: str, **kwargs) -> keras.layers.Dense:
     """Makes a linear layer whose initial weights are seeded."""
     start = keras.initializers.GlorotUniform(seed)
     return keras.layers.Dense(units, kernel_initializer=start, name=name, **kwargs)
-
-
-def looking(size: int, event_shape: Sequence[int], seed: int, **kwargs) -> keras.layers.Dense:
-    """Makes a linear layer that says windows, at first ones that see the whole image."""
-    start = attention.start_parameters(size, *event_shape[:2])
-    bias = keras.initializers.Constant(start)
-    return linear(attention.NUM_PARAMETERS, seed, "where", bias_initializer=bias, **kwargs)

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from layers import attention
-from layers.canvas import linear, looking
+from layers.canvas import linear
 from layers.policy import made_by
 from layers.recurrent import LSTM
 from layers.scan import scan
@@ -52,7 +52,9 @@ class RecurrentReader(keras.Model):
         self.num_glimpses, self.read_size = num_glimpses, read_size
         with made_by(self.dtype_policy):
             self.recurrent = LSTM(units, seed=seed, name="recurrent")
-            self.where = looking(read_size, event_shape, seed + 1)
+            start = attention.start_parameters(read_size, *event_shape[:2])
+            bias = keras.initializers.Constant(start)
+            self.where = linear(attention.NUM_PARAMETERS, seed + 1, "where", bias_initializer=bias)
             self.head = linear(num_outputs, seed + 2, "head")
         self(tf.zeros([1, *event_shape], self.variable_dtype))
 

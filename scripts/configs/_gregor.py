@@ -48,7 +48,6 @@ def config(data: str, preset: str, **model) -> ml_collections.ConfigDict:
         model=_SIZES[preset] | model,
         epochs=25 if preset == "small" else 250,
     )
-    made.optimizer.global_clipnorm = 10.0
     made.evaluation.num_images, made.evaluation.start = 300, "prior"
     if preset == "paper":
         made.optimizer.learning_rate = 3e-4

@@ -57,7 +57,7 @@ class GlimpsePosterior(StepwisePosterior):
         self.recurrent = layers.LSTM(units, seed=seed, name="recurrent", **of_parts)
         self.recurrent.build((None, 2 * attention.num_patch(read_size, self._event_shape) + told))
         if read_size:
-            self.where = layers.looking(read_size, self._event_shape, seed + 1, **of_parts)
+            self.where = layers.linear(attention.NUM_PARAMETERS, seed + 1, "where", **of_parts)
             self.where.build((None, told))
         self.gaussian = layers.linear(2 * size, seed + 2, "gaussian", **of_parts)
         self.gaussian.build((None, units))

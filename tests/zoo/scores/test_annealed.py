@@ -77,7 +77,5 @@ def test_what_is_refused(model, arguments, message):
 
 def test_discrete_latents_are_refused():
     bits = types.SimpleNamespace(name="bits", can_be_annealed=False)
-    with pytest.raises(
-        zoo.UsageError, match="'bits' has no latents .*use importance_weigh"
-    ):
+    with pytest.raises(zoo.UsageError, match="'bits' has no latents .*use importance_weigh"):
         scores.bidirectional(bits)
