@@ -53,11 +53,10 @@ def window(parameters: tf.Tensor, size: int, height: int, width: int) -> Window:
     """
     bounded = tf.clip_by_value(parameters, -_BOUND, _BOUND)
     y, x, log_variance, log_stride, log_intensity = tf.unstack(bounded, axis=-1)
-    widest = (max(height, width) - 1) / max(size - 1, 1)  # of one filter there is no stride
     return Window(
         centre_y=(height + 1) / 2 * (y + 1) - 1,
         centre_x=(width + 1) / 2 * (x + 1) - 1,
-        stride=widest * tf.exp(log_stride),
+        stride=_widest(size, height, width) * tf.exp(log_stride),
         variance=tf.exp(log_variance),
         intensity=tf.exp(log_intensity),
     )
@@ -78,8 +77,13 @@ def start_parameters(size: int, height: int, width: int) -> list[float]:
     Returns:
       Five numbers, as `window` takes them.
     """
-    stride = (max(height, width) - 1) / max(size - 1, 1)
+    stride = _widest(size, height, width)
     return [0.0, 0.0, max(0.0, 2 * math.log(stride / 2)), 0.0, 0.0]
+
+
+def _widest(size, height, width):
+    """The stride of a window that spans the image, in pixels."""
+    return (max(height, width) - 1) / max(size - 1, 1)  # of one filter there is none
 
 
 def filterbank(
