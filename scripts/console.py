@@ -38,7 +38,7 @@ def main() -> None:
         for program in PROGRAMS:
             # Read, not imported: that would take TensorFlow.
             docstring = ast.get_docstring(ast.parse((_FOLDER / f"{program}.py").read_text()))
-            print(f"  {program:<17}{docstring.splitlines()[0]}")
+            print(f"  {program:<21}{docstring.splitlines()[0]}")
     else:
         print(
             f"error: program must be one of {', '.join(PROGRAMS)}; it was {name!r}.",

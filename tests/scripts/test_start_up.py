@@ -24,9 +24,9 @@ for case in json.load(sys.stdin):
 """
 PROGRAMS = (*console.PROGRAMS, "generate")
 CASES = {
-    ("train", "--list"): "    :mnist              :paper :small",
+    ("train", "--list"): "    :mnist                :paper :small",
     ("train", "--config=hmc_dlmg"): (
-        "config: unknown value 'hmc_dlmg'; did you mean 'hmc_dlgm' or 'hmc_m2' or 'mcem'?"
+        "config: unknown value 'hmc_dlmg'; did you mean 'hmc_dlgm' or 'hmc_m2' or 'hmc_draw'?"
     ),
     ("train", "--config", "vae_mnist"): "config: 'vae_mnist' is now 'vae:mnist'.",
     ("train", "--config=vae:minst"): "data: unknown value 'minst'; did you mean 'mnist'?",

@@ -148,7 +148,7 @@ def test_configs_of_ones_own(begun, tmp_path):
     )
     folder = f"--config_folder={tmp_path}"
     listed = run_here("train", "--list", folder).stdout
-    assert "mine                    Mine.\n    :digits             :deep :flat\n" in listed
+    assert "mine                      Mine.\n    :digits               :deep :flat\n" in listed
     for config in ([folder, "--config=mine:digits:flat"], [f"--config={tmp_path / 'mine.py'}"]):
         run_here("train", *config, *TINY, cwd=tmp_path)
     assert begun == ["runs/mine_digits_flat", "runs/mine_digits"]
@@ -164,7 +164,7 @@ def test_configs_are_listed(tmp_path):
     assert lines[first].endswith("Short-run MCMC (Nijkamp et al. 2020).")
     assert lines[first + 1 : first + 3] == [
         "    :digits",
-        "    :mnist              :paper :small :dense",
+        "    :mnist                :paper :small :dense",
     ]
 
 

@@ -55,9 +55,9 @@ def config_table() -> str:
     """The configs that are known by name, with their data sets and presets."""
     lines = []
     for config in config_files(_folders(flags.FLAGS.config_folder)):
-        lines.append(f"{config.name:<24}{config.title}")
+        lines.append(f"{config.name:<26}{config.title}")
         for data, presets in (config.choices or {}).items():
-            lines.append(f"    :{data:<19}{' '.join(f':{preset}' for preset in presets)}".rstrip())
+            lines.append(f"    :{data:<21}{' '.join(f':{preset}' for preset in presets)}".rstrip())
     return "\n".join(lines)
 
 

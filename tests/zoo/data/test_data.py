@@ -112,7 +112,7 @@ def test_data_of_which_nothing_is_labelled(tmp_path):
 def test_what_load_refuses():
     for source, options, message in (
         ("digit", {}, "data: unknown value 'digit'; did you mean 'digits'"),
-        ("nothing", {}, "data: unknown value 'nothing'; it may be 'audio:DIR', 'digit_rows'"),
+        ("nothing", {}, "data: unknown value 'nothing'; it may be 'audio:DIR', 'cluttered:SO"),
         ("digits", {"batch_size": 0}, "batch_size must be greater than 0; it was 0"),
         ("digits", {"size": 1.5}, "size must be a whole number; it was 1.5"),
         (

@@ -17,6 +17,9 @@ OF_EACH_KIND = {
     ),
 }
 
+# What takes longest to compile, of models that a variant or a base stands for.
+LONG = {"trains": ("DRAW", "HMCDRAW")}
+
 
 def cases():
     for name, method in registry.methods().items():
@@ -24,6 +27,7 @@ def cases():
             specimen = f"{name}, {variant}" if variant else name
             for clause, check in zoo.testing.checks(method.cls, variant):
                 left_out = clause in OF_EACH_KIND and specimen not in OF_EACH_KIND[clause]
+                left_out |= specimen in LONG.get(clause, ())
                 marks = [pytest.mark.slow] * left_out
                 yield pytest.param(check, id=f"{specimen}: {clause}", marks=marks)
 

@@ -240,7 +240,7 @@ def test_names_of_before():
 def test_latents_cannot_be_annealed():
     model = build()
     assert not model.can_be_annealed
-    with pytest.raises(zoo.UsageError, match="cannot be annealed"):
+    with pytest.raises(zoo.UsageError, match="no latents of a prior that can be annealed"):
         zoo.scores.log_likelihood(model, X)
 
 

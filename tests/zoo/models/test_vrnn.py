@@ -209,6 +209,11 @@ def test_compiled_programs_agree():
     z = model.propose(batch, 2, 0).z
     compiled = tf.function(model.log_joint, jit_compile=True, autograph=False)
     np.testing.assert_allclose(compiled(batch, z), model.log_joint(batch, z), rtol=1e-8)
+
+
+@pytest.mark.slow
+def test_compiled_filters_agree_with_the_exact_one():
+    model, batch = system(), sequences(2)
     found = tf.function(
         lambda: model.filtered(batch, 20_000, samplers.as_seed(0)).increments,
         jit_compile=True,
