@@ -218,7 +218,7 @@ def test_the_command_knows_all_programs(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["mcmc-zoo", "--help"])
     console.main()
     told = capsys.readouterr().out
-    assert "inpaint          Completes half-seen test images" in told
+    assert "inpaint              Completes half-seen test images" in told
     files = (ROOT / "scripts").glob("[!_]*.py")
     programs = {path.stem for path in files if "cli.run(main)" in path.read_text()}
     assert set(console.PROGRAMS) == programs - {"generate"}  # which writes the repository's files
