@@ -9,7 +9,7 @@ import pkgutil
 from zoo.data.labels import taught_by
 from zoo.data.loading import Data, load
 from zoo.data.masks import MASKS, completion_masks, hidden_mse, mask
-from zoo.data.own_data import as_data
+from zoo.data.own_data import as_data, as_images
 from zoo.data.registry import absolute_source, reader_of, register_source, sources
 from zoo.data.splits import image_fields
 
@@ -21,6 +21,7 @@ __all__ = [
     "Data",
     "absolute_source",
     "as_data",
+    "as_images",
     "completion_masks",
     "hidden_mse",
     "image_fields",

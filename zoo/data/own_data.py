@@ -66,6 +66,24 @@ def as_data(given, sequences: bool = False) -> Data:
     )
 
 
+def as_images(given) -> Data:
+    """Makes of a user's data what `for_data` looks at, of a method that is for images alone.
+
+    Args:
+      given: as `as_data`.
+
+    Returns:
+      The data, of examples (height, width, channels).
+
+    Raises:
+      UsageError: as `as_data`, and for examples of another number of axes.
+    """
+    data = as_data(given)
+    if len(data.shape) != 3:
+        raise UsageError(f"data must be images, (height, width, channels); they were {data.shape}.")
+    return data
+
+
 _ARRAYS = (np.ndarray, tf.Tensor, dict)
 
 

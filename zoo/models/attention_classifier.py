@@ -4,10 +4,10 @@ import keras
 import tensorflow as tf
 
 import layers
-from zoo.core.checks import UsageError, check_count, check_seed
+from zoo.core.checks import check_count, check_seed
 from zoo.core.dtypes import networks_of
 from zoo.core.registry import register
-from zoo.data import as_data, taught_by
+from zoo.data import as_images, taught_by
 from zoo.models.classifier import Classifier
 from zoo.models.draw import GREGOR_2015
 
@@ -60,14 +60,10 @@ class RecurrentAttentionClassifier(Classifier):
         Raises:
           UsageError: as the constructor, or for a value out of its range.
         """
-        data = as_data(data)
+        data = as_images(data)
         check_count(num_glimpses=num_glimpses, units=units, read_size=read_size)
         check_seed(seed=seed)
         num_classes, _ = taught_by(data, num_classes, 1.0)
-        if len(data.shape) != 3:
-            raise UsageError(
-                f"data must be images, (height, width, channels); they were {data.shape}."
-            )
         with networks_of(dtype):
             network = network or layers.RecurrentReader(
                 data.shape,

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import keras
 
 import layers
-from zoo.core.checks import UsageError, check_count, check_counts, check_flag, check_seed
+from zoo.core.checks import check_count, check_counts, check_flag, check_seed
 from zoo.core.dtypes import networks_of
 from zoo.core.registry import register
-from zoo.data import as_data, taught_by
+from zoo.data import as_images, taught_by
 from zoo.models.classifier import Classifier
 from zoo.models.draw import GREGOR_2015
 
@@ -66,16 +66,12 @@ class ConvolutionalClassifier(Classifier):
         Raises:
           UsageError: as the constructor, or for a value out of its range.
         """
-        data = as_data(data)
+        data = as_images(data)
         check_count(kernel_size=kernel_size, stride=stride)
         check_counts(channels=channels, hidden=hidden)
         check_flag(pooling=pooling)
         check_seed(seed=seed)
         num_classes, _ = taught_by(data, num_classes, 1.0)
-        if len(data.shape) != 3:
-            raise UsageError(
-                f"data must be images, (height, width, channels); they were {data.shape}."
-            )
         with networks_of(dtype):
             network = network or layers.convolutional_encoder(
                 data.shape,

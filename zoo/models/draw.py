@@ -10,7 +10,7 @@ from zoo.core.checks import UsageError, check_count, check_flag, check_seed
 from zoo.core.dtypes import networks_of
 from zoo.core.networks import as_network
 from zoo.core.registry import Paper, register
-from zoo.data import as_data
+from zoo.data import as_images
 from zoo.models.vae import VAE
 from zoo.parts.draw_posterior import GlimpsePosterior
 from zoo.parts.gaussians import kl_to_standard_normal
@@ -127,15 +127,11 @@ class DRAW(VAE):
         Raises:
           UsageError: as the constructor, or for a value out of its range.
         """
-        data = as_data(data)
+        data = as_images(data)
         check_count(latent_dim=latent_dim, num_glimpses=num_glimpses, units=units)
         check_count(read_size=read_size, write_size=write_size)
         check_flag(attention=attention)
         check_seed(seed=seed)
-        if len(data.shape) != 3:
-            raise UsageError(
-                f"data must be images, (height, width, channels); they were {data.shape}."
-            )
         with networks_of(dtype):
             encoder = encoder or keras.Sequential(
                 [keras.Input(data.shape), keras.layers.Flatten()], name="encoder"

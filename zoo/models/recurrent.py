@@ -60,8 +60,10 @@ class RecurrentModel(ContinuesSequences):
           z: latents [S, B, T, K], in whose place q is drawn from by default.
         """
         x, is_step = self._by_step(batch)
-        given, size = self._noise(x, num_samples, seed), tf.shape(x)[1]
-        if z is not None:
+        size = tf.shape(x)[1]
+        if z is None:
+            given = self._noise(x, num_samples, seed)
+        else:
             given = tf.where(is_step[..., None] > 0, tf.transpose(z, [2, 0, 1, 3]), 0.0)
         features = tf.repeat(self.features(x)[:, None], num_samples, 1)
         # Samples and batch are one axis in the loop: XLA cannot differentiate reshapes there.
@@ -190,7 +192,7 @@ class RecurrentModel(ContinuesSequences):
         """As the base, of all steps: no mask is taken, as what follows a step depends on it."""
         if visible is not None:
             raise UsageError("visible must be left out: inpaint continues sequences.")
-        path = self.unroll(batch, z.shape[0] or tf.shape(z)[0], 0, z)
+        path = self._at(batch, z)
         log_prior = path.is_step * path.prior.log_prob(path.z)
         return tf.reduce_sum(log_prior + path.log_likelihood, 0)
 
@@ -200,9 +202,9 @@ class RecurrentModel(ContinuesSequences):
 
     def squared_error(self, batch, z):
         """As the base, over the steps within the length: of E[x_t given z_t and x before it]."""
-        x, is_step = self._by_step(batch)
-        error = tf.square(tf.transpose(self.expected_again(batch, z)[0], [1, 0, 2]) - x)
-        total = tf.reduce_sum(is_step[:, 0] * tf.reduce_mean(error, -1), 0)
+        x, _ = self._by_step(batch)  # 0 beyond the length, as what is expected
+        error = tf.square(self.expected_again(batch, z)[0] - tf.transpose(x, [1, 0, 2]))
+        total = tf.reduce_sum(tf.reduce_mean(error, -1), 1)
         return total / tf.cast(batch["length"], total.dtype)
 
     def _decoded(self, z, seed, sample_axis=0, seen=None):
@@ -214,9 +216,13 @@ class RecurrentModel(ContinuesSequences):
         }
         return flagged({k: self._by_example(value, batch)[0] for k, value in drawn.items()})
 
+    def _at(self, batch, z):
+        """Sequences gone through with the latents z, [S, B, T, K]."""
+        return self.unroll(batch, z.shape[0] or tf.shape(z)[0], 0, z)
+
     def _outputs(self, batch, z):
         """Those that the emission takes, [T, S, B, F]."""
-        path = self.unroll(batch, z.shape[0] or tf.shape(z)[0], 0, z)
+        path = self._at(batch, z)
         return self.emission_outputs(self.latent_features(path.z), path.summary)
 
     def _by_example(self, x, batch):
