@@ -11,6 +11,7 @@ from zoo.analysis.pictures import show_grid
 from zoo.analysis.registry import Plot, Run, register_figure
 from zoo.core.abilities import defines
 from zoo.core.checks import UsageError, check_count
+from zoo.data.masks import within
 from zoo.scores.chunks import collect_batch, preprocessed
 
 
@@ -108,7 +109,6 @@ def draws_beside_data(
     rows = []
     for name, x in drawn.items():
         steps = lengths if name == "data" or length is None else np.full(num_draws, length)
-        if steps is not None:
-            x = x[np.arange(x.shape[1]) < steps[:, None]]
-        rows.append((name, float(x.mean()), float(x.std())))
+        there = x[within({"x": x} if steps is None else {"x": x, "length": steps})]
+        rows.append((name, float(there.mean()), float(there.std())))
     return Plot(figure, ("row", "mean", "stddev"), rows)
