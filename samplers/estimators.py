@@ -33,6 +33,25 @@ def log_mean_exp(log_weights: tf.Tensor, axis: int = 0) -> tf.Tensor:
     return tf.reduce_logsumexp(log_weights, axis) - tf.math.log(count)
 
 
+def leave_one_out_bounds(log_weights: tf.Tensor) -> tf.Tensor:
+    """Averages weights with that of each sample replaced by the geometric mean of the others.
+
+    So it says of every sample what the log of the mean would have been without knowing it (Mnih and
+    Rezende 2016, eq. 10).
+
+    Args:
+      log_weights: nats, [S, ...], at least two samples.
+
+    Returns:
+      For each sample the log of the mean weight, [S, ...], which does not depend on its own weight.
+    """
+    count = log_weights.shape[0]
+    others = (tf.reduce_sum(log_weights, 0) - log_weights) / (count - 1)
+    own = tf.eye(count, dtype=tf.bool)
+    own = tf.reshape(own, [count, count] + [1] * (log_weights.shape.rank - 1))
+    return log_mean_exp(tf.where(own, others[None], log_weights[:, None]))
+
+
 def log_mean_weight(log_weights: tf.Tensor) -> LogMeanWeight:
     """Averages weights of independent samples and estimates the error of the result.
 

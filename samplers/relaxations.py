@@ -19,6 +19,7 @@ class Relaxation:
     Attributes:
       beta: inverse temperature.
       overlapping: whether zeta has a density for either bit, so that bits can be summed out.
+      has_density: whether zeta has a density, so that it can be scored itself.
 
     Raises:
       ValueError: if `beta` is not positive.
@@ -26,6 +27,7 @@ class Relaxation:
 
     beta: float
     overlapping = False
+    has_density = False
 
     def __post_init__(self):
         if not 0 < self.beta < math.inf:
@@ -52,6 +54,44 @@ class Relaxation:
 
         Returns:
           The probability that a draw is at most `zeta`.
+        """
+        raise NotImplementedError
+
+    def mean_bit(self, zeta: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        """Tells what bit a draw came from.
+
+        Args:
+          zeta: draws.
+          logits: l, the log odds of a 1.
+
+        Returns:
+          E[z given zeta]; zeta itself where it is drawn in place of z, of which nothing else is
+          known.
+        """
+        return zeta
+
+    def scored(self, zeta: tf.Tensor, logits: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
+        """Tells where `density` scores a draw.
+
+        Args:
+          zeta: the draw.
+          logits: l, of which with `u` it was drawn.
+          u: uniform numbers in [0, 1).
+
+        Returns:
+          zeta, or another function of it of which floats tell more values apart.
+        """
+        return zeta
+
+    def density(self, at: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        """Computes a log density of draws.
+
+        Args:
+          at: what `scored` returns.
+          logits: l, the log odds of a 1.
+
+        Returns:
+          The log density of `at`, in nats.
         """
         raise NotImplementedError
 
@@ -88,9 +128,16 @@ class Concrete(Relaxation):
     """
 
     beta: float = 10.0
+    has_density = True
 
     def __call__(self, logits, u):
         return tf.sigmoid(self.logit(logits, u))
+
+    def scored(self, zeta, logits, u):
+        return self.logit(logits, u)
+
+    def density(self, at, logits):
+        return self.logit_log_prob(at, logits)
 
     def logit(self, logits: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
         """y = log zeta / (1 - zeta) of the draw zeta."""
@@ -116,7 +163,13 @@ class _Overlapping(Relaxation):
     A subclass defines `log_prob_given_0`, `_cdf_given_0` and `_draw`, whose gradient is not used.
     """
 
-    overlapping = True
+    overlapping = has_density = True
+
+    def mean_bit(self, zeta, logits):
+        return tf.sigmoid(self._posterior_logits(zeta, logits))
+
+    def density(self, at, logits):
+        return self.log_prob(at, logits)
 
     def __call__(self, logits, u):
         # Where F(zeta) stays u, d zeta / d q = (F0 - F1) / (q r1 + (1 - q) r0); here times
@@ -137,9 +190,13 @@ class _Overlapping(Relaxation):
 
     def log_prob(self, zeta: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Log density of zeta."""
-        posterior_logits = logits + self.log_ratio(zeta)
+        odds = self._posterior_logits(zeta, logits)
         prior = tf.math.log_sigmoid(-logits)
-        return prior + self.log_prob_given_0(zeta) + tf.math.softplus(posterior_logits)
+        return prior + self.log_prob_given_0(zeta) + tf.math.softplus(odds)
+
+    def _posterior_logits(self, zeta, logits):
+        """Log odds of a 1 given zeta."""
+        return logits + self.log_ratio(zeta)
 
     def log_prob_given_0(self, zeta: tf.Tensor) -> tf.Tensor:
         """log r(zeta given z = 0)."""

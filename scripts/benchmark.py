@@ -239,7 +239,7 @@ def undirected(sizes):
 
 
 def report_undirected(model, batch, sizes):
-    prior, chains = model.rbm_prior, model.posterior_part.chains.states
+    prior, chains = model.prior_part, model.posterior_part.chains.states
     subjects = {
         "particles": (prior.rbm, tf.convert_to_tensor(prior.particles[0]), prior.num_sweeps),
         "posterior chains": (

@@ -48,6 +48,8 @@ def config(data: str, preset: str, **model) -> ml_collections.ConfigDict:
     networks |= {
         "layer_normalisation": True,
         "relaxation": {"name": "piecewise_linear", "beta": 4.0},
+        "prior": {"name": "rbm"},
+        "kl": "bits",
         "num_samples": 1,
         "warmup_steps": 3 * epochs * _NUM_BATCHES[data] // 10,
         "num_particles": 1000,

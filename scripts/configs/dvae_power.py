@@ -12,4 +12,5 @@ def get_config(choice=""):
         name="DVAE",
         posterior=_vahdat.DIRECTED,
         relaxation={"name": "power", "beta": 30.0},
+        kl="relaxed",
     )

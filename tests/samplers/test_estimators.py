@@ -133,3 +133,15 @@ def test_no_tail_no_shape(log_weights):
     """Of fewer than 25 weights, and of equal ones."""
     assert np.isnan(samplers.pareto_shape(tf.constant(log_weights)))
     assert np.isnan(samplers.weight_summary(tf.constant(log_weights)).pareto_k)
+
+
+def test_leave_one_out_bounds():
+    """The log of the mean weight, each one in turn replaced by the others' geometric mean."""
+    log_weights = np.random.default_rng(0).standard_normal((4, 3)) * 5
+    found = samplers.leave_one_out_bounds(tf.constant(log_weights))
+    for k in range(4):
+        others = np.delete(log_weights, k, 0)
+        replaced = np.concatenate([others, [others.mean(0)]])
+        np.testing.assert_allclose(found[k], np.log(np.exp(replaced).mean(0)), rtol=1e-12)
+    same = tf.fill([3, 2], tf.constant(-700.0, tf.float64))  # of which none tells anything
+    np.testing.assert_allclose(samplers.leave_one_out_bounds(same), same, rtol=1e-12)

@@ -47,18 +47,19 @@ def small(posterior, module=dvae, scale=0.2, **kwargs):
     kwargs = {"latent_dims": LATENT_DIMS, "num_particles": 10, "num_sweeps": 1} | kwargs
     model = module.DVAE(*networks(), posterior=posterior, **kwargs)
     with_couplings(perturb(perturb(model, 0.6).posterior_part, scale))
-    model.rbm_prior.log_normalizer.assign(exact_log_normalizer(model.rbm_prior))
+    for variable, value in model.prior_part.prepared_state(exact_log_normalizer(model.prior_part)):
+        variable.assign(value)
     model.compile(jit_compile=False)
     return model
 
 
 def exact_log_normalizer(prior):
-    return np.logaddexp.reduce(enumerated(*prior.parameters)[1])
+    return np.logaddexp.reduce(enumerated(*prior.rbm)[1])
 
 
 def log_joint(model, x, visible=True):
     """All states [N, n], and log p(visible x, z) at them, [N, B], from the weights of the parts."""
-    states, log_prior = enumerated(*model.rbm_prior.parameters)
+    states, log_prior = enumerated(*model.prior_part.rbm)
     kernel, bias = model.decoder.get_weights()
     logits = (states @ kernel + bias)[:, None]
     pixels = np.where(visible, -np.logaddexp(0, -(2 * np.asarray(x) - 1) * logits), 0)

@@ -69,7 +69,7 @@ def kl(log_q):
 
 def terms(draw):
     """log q - log prior of relaxed draws, [S, B]."""
-    log_p = PRIOR.log_density(draw.mean1, draw.mean2) - samplers.exact_log_normalizer(PRIOR)
+    log_p = PRIOR.log_density(*tf.split(draw.at, 2, -1)) - samplers.exact_log_normalizer(PRIOR)
     return (draw.log_q - log_p).numpy()
 
 

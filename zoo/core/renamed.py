@@ -51,6 +51,7 @@ ATTRIBUTES = {  # of models
     "pixels": "observation_model",
     "posterior": "posterior_distribution(batch)",
     "prepare_scores": "prepare_for_scores(seed)",
+    "rbm_prior": "prior_part",
     "scoring": "protocol",
     "upper_decoder": "prior_part.upper_decoder",
     "upper_encoder": "posterior_part.upper_encoder",

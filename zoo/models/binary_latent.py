@@ -16,8 +16,8 @@ from zoo.data import as_data
 from zoo.models.deep_latent import DeepLatentModel
 from zoo.parts.binary_posterior import BinaryPosterior, RelaxedDraw
 from zoo.parts.binary_posteriors import get_binary_posterior
+from zoo.parts.binary_prior import check_latent_dims
 from zoo.parts.likelihoods import get_likelihood
-from zoo.parts.rbm_prior import check_latent_dims
 from zoo.parts.relaxations import get_relaxation, relaxation_config
 
 
@@ -194,14 +194,14 @@ class BinaryLatentModel(DeepLatentModel):
     def sample_latents(self, batch, context, seed):
         return self.posterior_part.sample_latents(context["parameters"], batch, seed), {}
 
-    def relaxed_draw(self, context: dict, latents, seed: Seed, closed_form: bool) -> RelaxedDraw:
+    def relaxed_draw(self, context: dict, latents, seed: Seed, form: str) -> RelaxedDraw:
         """Draws K relaxed bits of q.
 
         Args:
           context: as `amortise` makes it.
           latents: as `sample_latents` makes them.
           seed: int or int32[2].
-          closed_form: as the posterior's `relaxed`.
+          form: as the posterior's `relaxed`.
 
         Returns:
           What the posterior's `relaxed` makes, [K, B, n].
@@ -212,7 +212,7 @@ class BinaryLatentModel(DeepLatentModel):
             self.num_samples,
             self.relaxation,
             samplers.fold_in(seed, "relaxed"),
-            closed_form=closed_form,
+            form,
         )
 
     def state_statistics(self, batch, latents, diagnostics):

@@ -7,12 +7,14 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import samplers
-from zoo.core.checks import check_count_or_0
+from zoo.core.checks import UsageError, check_choice, check_count_or_0
 from zoo.core.latent import agreement, start_diagnostics
 from zoo.core.registry import Paper, register
 from zoo.models.binary_latent import BinaryLatentModel
 from zoo.models.deep_latent import variables_of
-from zoo.parts.rbm_prior import RBMPrior
+from zoo.parts.binary_prior import BinaryPrior
+from zoo.parts.binary_priors import get_binary_prior
+from zoo.parts.relaxations import relaxation_config
 
 tfd = tfp.distributions
 
@@ -35,31 +37,69 @@ KHOSHAMAN_2018 = Paper(
     year=2018,
     venue="Advances in Neural Information Processing Systems",
 )
+VAHDAT_2018B = Paper(
+    authors=(
+        "Vahdat, Arash",
+        "Macready, William G.",
+        "Bian, Zhengbing",
+        "Khoshaman, Amir",
+        "Andriyash, Evgeny",
+    ),
+    title="DVAE++: Discrete Variational Autoencoders with Overlapping Transformations",
+    year=2018,
+    venue="Proceedings of the 35th International Conference on Machine Learning",
+)
+MADDISON_2017 = Paper(
+    authors=("Maddison, Chris J.", "Mnih, Andriy", "Teh, Yee Whye"),
+    title="The Concrete Distribution: A Continuous Relaxation of Discrete Random Variables",
+    year=2017,
+    venue="International Conference on Learning Representations",
+)
+KLS = ("bits", "relaxed")
 
 
 @register(
     tiny={"latent_dims": (4, 4), "hidden": (16,), "num_particles": 20, "num_sweeps": 2},
-    variants={"undirected": {"posterior": "undirected"}},
-    paper=(VAHDAT_2018, VAHDAT_2020, KHOSHAMAN_2018),
+    variants={
+        "undirected": {"posterior": "undirected"},
+        "concrete": {"prior": "independent", "relaxation": "concrete", "kl": "relaxed"},
+    },
+    paper=(VAHDAT_2018, VAHDAT_2020, VAHDAT_2018B, KHOSHAMAN_2018, MADDISON_2017),
 )
 class DVAE(BinaryLatentModel):
     """Discrete VAE: bits with an RBM prior, and a posterior that is directed or an RBM, too.
 
-    Directed, it is with the piecewise linear relaxation the PWL baseline of Vahdat et al. (2020),
-    with the concrete one GumBolt (Khoshaman and Amin 2018), with power functions DVAE# (Vahdat et
-    al. 2018). With `posterior="undirected"` it is DVAE## (Vahdat et al. 2020, algorithm 1).
+    Methods differ in posterior, prior, relaxation, and in what the KL is of:
+
+    | method | posterior | relaxation | kl | prior |
+    |---|---|---|---|---|
+    | PWL (Vahdat et al. 2020) | directed | piecewise_linear | bits | rbm |
+    | DVAE## (Vahdat et al. 2020) | undirected | piecewise_linear | bits | rbm |
+    | GumBolt (Khoshaman and Amin 2018) | directed | concrete | bits | rbm |
+    | DVAE++ (Vahdat et al. 2018b) | directed | exponential | bits | rbm |
+    | DVAE# (Vahdat et al. 2018) | directed | power | relaxed | rbm |
+    | Concrete (Maddison et al. 2017) | directed | concrete | relaxed | independent |
 
     Training climbs, at relaxed bits zeta, log p(x given zeta) - w KL(q || p), with w growing from 0
-    to 1 (eq. 3), the KL in closed form where it can be; or with several samples the
-    importance-weighted bound, the encoder by the doubly reparameterised gradient (Tucker et al.
+    to 1 (Vahdat et al. 2020, eq. 3), the KL in closed form where it can be; or with several samples
+    the importance-weighted bound, the encoder by the doubly reparameterised gradient (Tucker et al.
     2019; Vahdat et al. 2020, section 5.2). Scores are of bits, never of relaxed ones.
 
     Args:
+      prior: "rbm", "independent", a dictionary of such a `name` and the arguments of
+        `zoo.parts.RBMPrior` or `zoo.parts.IndependentPrior`, or an object.
+      kl: "bits", where relaxed ones stand in for them, or where either bit may have given zeta the
+        mean of what it was; or "relaxed", between densities of zeta. None is "relaxed" where either
+        bit may have given zeta (the relaxations "power" and "exponential"), and else "bits".
       warmup_steps: training steps in which w grows from 0 to 1; it is 1 in evaluation.
-      num_particles: of the prior, as `zoo.parts.rbm_prior.RBMPrior`; the next two likewise.
+      num_particles: of an RBM prior, as `zoo.parts.RBMPrior`; the next two likewise.
       num_sweeps: Gibbs sweeps of the particles after a training step.
       particles: "population" or "persistent".
       **kwargs: as the base.
+
+    Raises:
+      UsageError: as the base, and where `kl` asks for a density that there is not, or for weights
+        of bits of several samples whose zeta overlap.
     """
 
     def __init__(
@@ -68,6 +108,8 @@ class DVAE(BinaryLatentModel):
         decoder: keras.Model,
         *,
         latent_dims: Sequence[int],
+        prior: str | dict | BinaryPrior = "rbm",
+        kl: str | None = None,
         warmup_steps: int = 0,
         num_particles: int = 1000,
         num_sweeps: int = 40,
@@ -77,25 +119,52 @@ class DVAE(BinaryLatentModel):
         super().__init__(encoder, decoder, latent_dims=latent_dims, **kwargs)
         check_count_or_0(warmup_steps=warmup_steps)
         self.warmup_steps = warmup_steps
-        self.rbm_prior = RBMPrior(
-            latent_dims,
+        self.prior_part = get_binary_prior(
+            prior,
+            latent_dims=latent_dims,
             num_particles=num_particles,
             num_sweeps=num_sweeps,
             particles=particles,
             seed=self.seed,
-            name="rbm_prior",
+            name="prior",
             dtype=self.dtype,
         )
+        if self.prior_part.latent_dims != self.latent_dims:
+            raise UsageError(
+                f"prior must be over latent_dims, {self.latent_dims}; "
+                f"it is over {self.prior_part.latent_dims}."
+            )
+        self.kl = self._checked_kl(kl)
+
+    def _checked_kl(self, kl):
+        relaxation = self.relaxation
+        name = relaxation_config(relaxation)["name"]
+        if kl is None:
+            kl = "relaxed" if relaxation.overlapping else "bits"
+        check_choice("kl", kl, KLS)
+        if kl == "bits" and relaxation.overlapping and self.num_samples > 1:
+            raise UsageError(
+                f"num_samples must be 1 where kl is of bits and the relaxation is {name!r}, whose "
+                f"draws have no weights as bits; it was {self.num_samples}."
+            )
+        if kl == "relaxed":
+            if not (relaxation.has_density and self.posterior_part.normalised):
+                raise UsageError(
+                    f"kl must be 'bits' where the relaxation, {name!r}, or the posterior, "
+                    f"{type(self.posterior_part).__name__}, gives zeta no density; it was {kl!r}."
+                )
+            self.prior_part.check_relaxation(relaxation)
+        return kl
 
     @property
     def prior(self) -> tfd.Distribution:
         """p(z) over [n1 + n2], z1 and then z2, as normalised as log Z is known."""
-        return self.rbm_prior.distribution(self.latent_dim)
+        return self.prior_part.distribution(self.latent_dim)
 
     @property
     def prior_rbm(self) -> samplers.RBM:
-        """The RBM that is the prior, up to its log Z."""
-        return self.rbm_prior.rbm
+        """The RBM that is the prior, up to its log Z; of independent bits without couplings."""
+        return self.prior_part.rbm
 
     def propose(self, batch, num_samples, seed):
         """As the base, by draws of q(z given x), with weights of their own if it is an RBM."""
@@ -166,15 +235,15 @@ class DVAE(BinaryLatentModel):
             return {"bound": self.trainable_variables}
         return {
             "inference": variables_of(self.encoder, self.posterior_part),
-            "generation": variables_of(self.decoder, self.rbm_prior, self.observation_model),
+            "generation": variables_of(self.decoder, self.prior_part, self.observation_model),
         }
 
     def objectives(self, batch, context, latents, seed):
-        draw = self.relaxed_draw(context, latents, seed, closed_form=self.num_samples == 1)
+        draw = self.relaxed_draw(context, latents, seed, self._form)
         log_likelihood = self.likelihood(draw.zeta).log_prob(batch["x"])
         kl = draw.log_q - self._log_prior(draw)
         log_weights = log_likelihood - self.warmup * kl
-        metrics = {"log_normalizer": self.rbm_prior.log_normalizer}
+        metrics = {"log_normalizer": self.prior_part.log_normalizer}
         if self.posterior_part.normalised:  # whatever the warm-up
             metrics |= {"bound": tf.reduce_mean(log_likelihood - kl), "kl": tf.reduce_mean(kl)}
         if self.num_samples == 1:
@@ -191,20 +260,30 @@ class DVAE(BinaryLatentModel):
             for group, share in weighted.items()
         }, metrics
 
+    @property
+    def _form(self):
+        """As the posterior's `relaxed` has it."""
+        if self.kl == "relaxed":
+            return "density"
+        return "expectation" if self.num_samples == 1 else "mass"
+
     def _log_prior(self, draw):
-        """log p at relaxed bits, [S, B], with the gradient of log Z by particles."""
-        rbm, log_normalizer = self.rbm_prior.rbm, self.rbm_prior.log_normalizer_surrogate()
-        if not self.relaxation.overlapping:
-            return rbm.log_density(draw.mean1, draw.mean2) - log_normalizer
-        # The prior of zeta sums over bits: a bound on it at the means of their posterior given
-        # zeta (Vahdat, Andriyash and Macready 2018, DVAE#, section 3.2).
-        zeta = tf.split(draw.zeta, self.latent_dims, axis=-1)
-        given_1 = [self.relaxation.log_ratio(side) for side in zeta]
-        biases = [b + g for b, g in zip((rbm.bias1, rbm.bias2), given_1, strict=True)]
-        tilted = samplers.RBM(*biases, rbm.weights)
-        means = _mean_field(tilted)
-        given_0 = tf.reduce_sum(self.relaxation.log_prob_given_0(draw.zeta), -1)
-        return given_0 - samplers.mean_field_kl(tilted, *means) - log_normalizer
+        """log p at relaxed bits, [S, B], with the gradient of log Z."""
+        if self.kl == "relaxed":
+            return self.prior_part.relaxed_log_prob(draw.at, self.relaxation)
+        return self.log_prior_of_bits(draw.at)
+
+    def log_prior_of_bits(self, z: tf.Tensor) -> tf.Tensor:
+        """Scores bits in training.
+
+        Args:
+          z: bits, or what stands for them, [S, B, n1 + n2].
+
+        Returns:
+          log p(z) in nats, [S, B], with log Z as training knows it, and its gradient.
+        """
+        sides = tf.split(z, self.latent_dims, axis=-1)
+        return self.prior_rbm.log_density(*sides) - self.prior_part.log_normalizer_surrogate()
 
     @property
     def warmup(self) -> tf.Tensor:
@@ -214,30 +293,22 @@ class DVAE(BinaryLatentModel):
     def next_state(self, statistics):
         # The same on all replicas, hence a seed of no replica.
         seed = samplers.fold_in(self.seed, "particles", self.training_step.value)
-        return self.rbm_prior.next_state(seed) + super().next_state(statistics)
+        return self.prior_part.next_state(seed) + super().next_state(statistics)
 
     def prepare_for_scores(self, seed):
         """As the base: the prior's log Z, unless it is known at these weights and by this seed."""
-        estimate = self.rbm_prior.estimate_log_normalizer(seed, jit_compile=self.compile_chains)
+        estimate = self.prior_part.estimate_log_normalizer(seed, jit_compile=self.compile_chains)
         return {"log_normalizer": estimate.mean, "log_normalizer_stddev": estimate.stddev}
 
     def prepared_state(self, prepared):
-        return [(self.rbm_prior.log_normalizer, prepared["log_normalizer"])]
+        return self.prior_part.prepared_state(prepared["log_normalizer"])
 
     def get_config(self):
-        prior = self.rbm_prior.get_config()
-        names = ("num_particles", "num_sweeps", "particles")
-        config = {name: prior[name] for name in names} | {"warmup_steps": self.warmup_steps}
-        return super().get_config() | config
+        return super().get_config() | {
+            "prior": keras.saving.serialize_keras_object(self.prior_part),
+            "kl": self.kl,
+            "warmup_steps": self.warmup_steps,
+        }
 
 
 _NUM_CANDIDATES = 100  # draws of the prior, among which a completion starts
-_NUM_MEAN_FIELD_STEPS = 5
-
-
-def _mean_field(rbm):
-    """Means of both sides of an RBM for each row, without a gradient."""
-    held = samplers.RBM(*map(tf.stop_gradient, rbm))
-    start = tf.fill(tf.shape(held.bias1), tf.constant(0.5, held.bias1.dtype))
-    mean1, mean2 = samplers.mean_field(held, start, _NUM_MEAN_FIELD_STEPS)
-    return tf.stop_gradient(mean1), tf.stop_gradient(mean2)

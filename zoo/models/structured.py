@@ -126,7 +126,7 @@ class StructuredPrediction(BinaryLatentModel):
 
     def objectives(self, batch, context, latents, seed):
         # q is not in the weights: their shares are not squared, and the entropy stands apart.
-        draw = self.relaxed_draw(context, latents, seed, closed_form=True)
+        draw = self.relaxed_draw(context, latents, seed, "expectation")
         log_likelihood = self.log_prob_where(batch, draw.zeta, ~self.visible)
         climbed = tf.reduce_mean(samplers.log_mean_exp(log_likelihood))
         entropy = -tf.reduce_mean(draw.log_q)

@@ -9,6 +9,7 @@ from zoo.parts.gaussian_posteriors import (
     MeanFieldPosterior,
     TwoLayerPosterior,
 )
+from zoo.parts.independent_prior import IndependentPrior
 from zoo.parts.part import Part
 from zoo.parts.persistent_chains import PersistentChains
 from zoo.parts.posterior import Posterior
@@ -23,6 +24,7 @@ __all__ = [
     "DirectedPosterior",
     "GaussianPosterior",
     "IAFPosterior",
+    "IndependentPrior",
     "LadderPosterior",
     "LayeredPrior",
     "LearnedStepSize",

@@ -22,17 +22,17 @@ class RelaxedDraw(NamedTuple):
 
     Attributes:
       zeta: z1 and then z2 in one vector, [S, B, n].
-      mean1: what the prior's log density is taken at on side 1, [S, B, n1]: probabilities where
-        the expectation over that side has a closed form, else part of zeta.
-      mean2: the same of side 2.
-      log_q: log q, nats, [S, B]; where its expectation has a closed form that; where q is not
-        normalised without log Z, whose gradient cancels.
+      at: what the log density of the prior is taken at, [S, B, n]: by form relaxed bits, or their
+        probabilities, or what the relaxation's `scored` makes of them.
+      log_q: log q, nats, [S, B]; where q is not normalised without log Z, whose gradient cancels.
     """
 
     zeta: tf.Tensor
-    mean1: tf.Tensor
-    mean2: tf.Tensor
+    at: tf.Tensor
     log_q: tf.Tensor
+
+
+FORMS = ("expectation", "mass", "density")
 
 
 class BinaryPosterior(Part):
@@ -72,9 +72,15 @@ class BinaryPosterior(Part):
         num_samples: int,
         relax: Relaxation,
         seed: Seed,
-        closed_form: bool,
+        form: str,
     ) -> RelaxedDraw:
         """Draws relaxed bits, which the gradient of the parameters passes through.
+
+        A divergence KL(q || p) is estimated by log q - log p in one of three forms:
+
+        - "expectation": of bits, and in closed form as far as that goes.
+        - "mass": of bits, relaxed ones in their place, as weights need it.
+        - "density": of relaxed bits, by a relaxation that has a density.
 
         Args:
           parameters: of the law, as `call` makes them.
@@ -82,7 +88,7 @@ class BinaryPosterior(Part):
           num_samples: S.
           relax: of the bits.
           seed: int or int32[2].
-          closed_form: whether expectations that have a closed form are taken in it.
+          form: "expectation", "mass" or "density".
 
         Returns:
           The draws, with what a bound needs of them. Of log q only the gradient in zeta is kept,

@@ -55,27 +55,28 @@ class DirectedPosterior(BinaryPosterior):
         """Returns the features [B, F] themselves, which are the parameters."""
         return features
 
-    def relaxed(self, parameters, start, num_samples, relax, seed, closed_form):
+    def relaxed(self, parameters, start, num_samples, relax, seed, form):
         """As the base: groups are conditioned on relaxed ones, and start anywhere.
 
-        In closed form log q and the prior are at their expectations, each group given those before.
+        Expectations are those of each group given those before.
         """
-        zeta, logits = self._walk(parameters, num_samples, relax, seed)
+        zeta, logits, u = self._walk(parameters, num_samples, relax, seed)
         held = tf.stop_gradient(logits)
-        if relax.overlapping:
-            at, log_q = zeta, relax.log_prob(zeta, held)
-        else:
-            # In closed form minus the entropy, whose derivative in the probability is the logit.
-            at = tf.sigmoid(logits) if closed_form else zeta
-            log_q = at * held + tf.math.log_sigmoid(-held)
-        mean1, mean2 = tf.split(at, self.latent_dims, axis=-1)
-        if self.num_groups > 1:
-            mean1 = zeta[..., : self.latent_dims[0]]  # side 2 depends on it
-        return RelaxedDraw(zeta, mean1, mean2, tf.reduce_sum(log_q, -1))
+        if form == "density":
+            at = relax.scored(zeta, logits, u)
+            return RelaxedDraw(zeta, at, tf.reduce_sum(relax.density(at, held), -1))
+        # In closed form minus the entropy, whose derivative in the probability is the logit.
+        at = tf.sigmoid(logits) if form == "expectation" else zeta
+        log_q = tf.reduce_sum(at * held + tf.math.log_sigmoid(-held), -1)
+        if self.num_groups > 1:  # the sides of the prior meet, and side 2 has seen side 1
+            seen = relax.mean_bit(zeta, logits)
+            n1, _ = self.latent_dims
+            at = tf.concat([seen[..., :n1], at[..., n1:]], -1)
+        return RelaxedDraw(zeta, at, log_q)
 
     def propose(self, parameters, num_samples, seed):
         """As the base, by exact draws and their log mass."""
-        z, logits = self._walk(parameters, num_samples, bernoulli, seed)
+        z, logits, _ = self._walk(parameters, num_samples, bernoulli, seed)
         return Proposal(z, _log_mass(z, logits))
 
     def move(self, parameters, z, seed):
@@ -85,19 +86,20 @@ class DirectedPosterior(BinaryPosterior):
 
     def log_density(self, parameters, z):
         parts = iter(tf.split(z, self._sizes, axis=-1))
-        _, logits = self._walk(parameters, tf.shape(z)[0], lambda *_: next(parts), 0)
+        _, logits, _ = self._walk(parameters, tf.shape(z)[0], lambda *_: next(parts), 0)
         return _log_mass(z, logits)
 
     def _walk(self, features, num_samples, choose, seed):
-        """All bits, and their logits, [S, B, n]; `choose` makes a group of logits and noise."""
+        """All bits, their logits and noise, [S, B, n]; `choose` makes a group of the latter."""
         above = [tf.repeat(features[None], num_samples, axis=0)]
-        logits = []
+        logits, noise = [], []
         for i, head in enumerate(self.heads):
             group = layers.fold(head, tf.concat(above, -1))
             u = samplers.fast_uniform(tf.shape(group), samplers.fold_in(seed, i), group.dtype)
             logits.append(group)
+            noise.append(u)
             above.append(choose(group, u))
-        return tf.concat(above[1:], -1), tf.concat(logits, -1)
+        return tuple(tf.concat(parts, -1) for parts in (above[1:], logits, noise))
 
     def get_config(self):
         return super().get_config() | {"num_groups": self.num_groups}

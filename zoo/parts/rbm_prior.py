@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -11,28 +10,16 @@ import tensorflow_probability as tfp
 
 import samplers
 from samplers.random import Seed
-from zoo.core.checks import UsageError, check_choice, check_count, check_counts, check_seed
+from zoo.core.checks import UsageError, check_choice, check_count, check_seed
 from zoo.core.preparation import CachedEstimate
-from zoo.parts.part import Part
+from zoo.parts.binary_prior import BinaryPrior, LogNormalizer
 
 tfd = tfp.distributions
 PARTICLES = ("population", "persistent")
 
 
-class LogNormalizer(NamedTuple):
-    """An estimate of log Z.
-
-    Attributes:
-      mean: log of the mean weight of annealed chains, nats.
-      stddev: its standard error over chains, nats.
-    """
-
-    mean: float
-    stddev: float
-
-
 @keras.saving.register_keras_serializable("zoo")
-class RBMPrior(Part):
+class RBMPrior(BinaryPrior):
     """The prior exp(b1.z1 + b2.z2 + z1' W z2) / Z over bits, with particles that follow it.
 
     The gradient of log Z is the mean of that of the log density over particles, which Gibbs sweeps
@@ -62,12 +49,10 @@ class RBMPrior(Part):
         seed: int = 0,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        check_latent_dims(latent_dims)
+        super().__init__(latent_dims, **kwargs)
         check_count(num_particles=num_particles, num_sweeps=num_sweeps)
         check_seed(seed=seed)
-        self.rule = check_choice("particles", particles, PARTICLES)
-        self.latent_dims, self.num_sweeps = tuple(latent_dims), num_sweeps
+        self.rule, self.num_sweeps = check_choice("particles", particles, PARTICLES), num_sweeps
         self.num_particles, self.seed = num_particles, seed
         n1, n2 = self.latent_dims
         shapes = {"bias1": (n1,), "bias2": (n2,), "weights": (n1, n2)}
@@ -92,45 +77,40 @@ class RBMPrior(Part):
         ]
 
     @property
-    def rbm(self) -> samplers.RBM:
-        """The RBM of these parameters, differentiable in them."""
+    def rbm(self):
         return samplers.RBM(*map(tf.convert_to_tensor, self.parameters))
 
-    def distribution(self, latent_dim: int) -> tfd.Distribution:
-        """Makes p(z), as normalised as `estimate_log_normalizer` knew it at these parameters.
-
-        Args:
-          latent_dim: n1 + n2.
-
-        Returns:
-          The distribution over vectors [n1 + n2], z1 and then z2.
-
-        Raises:
-          UsageError: for another number of latents.
-        """
-        if latent_dim != sum(self.latent_dims):
-            raise UsageError(
-                f"prior must be over as many latents as the posterior, {latent_dim}; "
-                f"it is over {' + '.join(map(str, self.latent_dims))}."
-            )
+    def _law(self):
+        """As normalised as `estimate_log_normalizer` knew it at these parameters."""
         log_normalizer = self._estimate.or_else(tf.convert_to_tensor(self.log_normalizer))
         return _RBMDistribution(self.rbm, log_normalizer)
 
-    def log_normalizer_surrogate(self) -> tf.Tensor:
-        """Returns log Z as training keeps it, with the gradient that the particles give it."""
+    def log_normalizer_surrogate(self):
+        """As the base, with the gradient that the particles give it."""
         particles = map(tf.convert_to_tensor, self.particles)
         mean = tf.reduce_mean(self.rbm.log_density(*particles))
         return mean - tf.stop_gradient(mean) + tf.convert_to_tensor(self.log_normalizer)
 
-    def next_state(self, seed: Seed) -> list[tuple]:
-        """Lets the particles follow the parameters.
+    def check_relaxation(self, relaxation):
+        if not relaxation.overlapping:
+            raise UsageError(
+                "kl must be 'bits' for an RBM as the prior, unless draws of either bit overlap, as "
+                "by the relaxations 'power' and 'exponential'; it was 'relaxed'."
+            )
 
-        Args:
-          seed: int or int32[2].
+    def relaxed_log_prob(self, at, relaxation):
+        """As the base: a bound, at the means of bits given zeta (DVAE#, section 3.2)."""
+        rbm = self.rbm
+        given_1 = [relaxation.log_ratio(side) for side in tf.split(at, self.latent_dims, axis=-1)]
+        biases = [b + g for b, g in zip((rbm.bias1, rbm.bias2), given_1, strict=True)]
+        tilted = samplers.RBM(*biases, rbm.weights)
+        means = _mean_field(tilted)
+        given_0 = tf.reduce_sum(relaxation.log_prob_given_0(at), -1)
+        log_normalizer = self.log_normalizer_surrogate()
+        return given_0 - samplers.mean_field_kl(tilted, *means) - log_normalizer
 
-        Returns:
-          (variable, new value) pairs.
-        """
+    def next_state(self, seed):
+        """As the base: the particles follow the parameters."""
         new = self.rbm
         z1, z2 = map(tf.convert_to_tensor, self.particles)
         log_normalizer = tf.convert_to_tensor(self.log_normalizer)
@@ -144,6 +124,9 @@ class RBMPrior(Part):
             z1, z2 = samplers.gibbs(new, z1, num_sweeps=self.num_sweeps, seed=seed)
         variables = [*self.particles, *self.followed, self.log_normalizer]
         return list(zip(variables, [z1, z2, *new, log_normalizer], strict=True))
+
+    def prepared_state(self, log_normalizer):
+        return [(self.log_normalizer, log_normalizer)]
 
     def estimate_log_normalizer(
         self,
@@ -179,12 +162,22 @@ class RBMPrior(Part):
 
     def get_config(self):
         return super().get_config() | {
-            "latent_dims": self.latent_dims,
             "num_particles": self.num_particles,
             "num_sweeps": self.num_sweeps,
             "particles": self.rule,
             "seed": self.seed,
         }
+
+
+_NUM_MEAN_FIELD_STEPS = 5
+
+
+def _mean_field(rbm):
+    """Means of both sides of an RBM for each row, without a gradient."""
+    held = samplers.RBM(*map(tf.stop_gradient, rbm))
+    start = tf.fill(tf.shape(held.bias1), tf.constant(0.5, held.bias1.dtype))
+    mean1, mean2 = samplers.mean_field(held, start, _NUM_MEAN_FIELD_STEPS)
+    return tf.stop_gradient(mean1), tf.stop_gradient(mean2)
 
 
 @functools.cache
@@ -234,19 +227,3 @@ class _RBMDistribution(tfd.Distribution):
             seed=tfp.random.sanitize_seed(seed),
         )
         return tf.concat([chains.z1, chains.z2], -1)
-
-
-def check_latent_dims(latent_dims: Sequence[int]) -> None:
-    """Refuses what are not the units of two sides.
-
-    Args:
-      latent_dims: of the argument of that name.
-
-    Raises:
-      UsageError: for anything but two positive whole numbers.
-    """
-    check_counts(latent_dims=latent_dims)
-    if len(latent_dims) != 2:
-        raise UsageError(
-            f"latent_dims must be two numbers, the units of both sides; it was {latent_dims!r}."
-        )

@@ -80,18 +80,18 @@ class UndirectedPosterior(BinaryPosterior):
     def rbms(self, rbm):
         return rbm
 
-    def relaxed(self, rbm, start, num_samples, relax, seed, closed_form):
+    def relaxed(self, rbm, start, num_samples, relax, seed, form):
         """As the base, by relaxed sweeps from side 1 of hard draws (sec. 3, the path-wise term).
 
-        In closed form side 1 is at its expectation given side 2.
+        The expectation is that of side 1 given side 2.
         """
         zeta1, zeta2, mean1 = samplers.relaxed_gibbs(
             rbm, start, num_sweeps=self.num_relaxed_sweeps, relax=relax, seed=seed
         )
-        mean1 = mean1 if closed_form else zeta1
+        at1 = mean1 if form == "expectation" else zeta1
         held = samplers.RBM(*map(tf.stop_gradient, rbm))
-        log_q = held.log_density(mean1, zeta2)
-        return RelaxedDraw(tf.concat([zeta1, zeta2], -1), mean1, zeta2, log_q)
+        log_q = held.log_density(at1, zeta2)
+        return RelaxedDraw(*(tf.concat([side, zeta2], -1) for side in (zeta1, at1)), log_q)
 
     @property
     def batch_fields(self):

@@ -19,7 +19,7 @@ def runs(digits):
         for posterior in ("undirected", "directed")
     ]
     for model in models:
-        for variable, value in zip(model.rbm_prior.parameters, batch_of(FERROMAGNET), strict=True):
+        for variable, value in zip(model.prior_part.parameters, batch_of(FERROMAGNET), strict=True):
             variable.assign(value[0])
         model.compile(jit_compile=False)
     # The network gives J sqrt(n1 n2), with W = 4 J, and the fields b / 2 + sum_j W / 4.

@@ -18,7 +18,9 @@ OF_EACH_KIND = {
 }
 
 # What takes longest to compile, of models that a variant or a base stands for.
-LONG = dict.fromkeys(("trains", "reports_what_its_methods_return"), ("DRAW", "HMCDRAW"))
+LONG = dict.fromkeys(
+    ("trains", "reports_what_its_methods_return"), ("DRAW", "HMCDRAW", "DVAE, concrete")
+)
 
 
 def cases():

@@ -42,7 +42,7 @@ def doubly_error(module, relaxation, warmup):
     annealed = wrong("zoo.models.dvae", *warm)
     for which, (parts, of) in enumerate(((directed_posterior, module), (whole, annealed))):
         model = small(parts.DirectedPosterior(LATENT_DIMS), of, **arguments)
-        weights = model.rbm_prior.parameters[2]
+        weights = model.prior_part.parameters[2]
         weights.assign(0.3 * weights)  # so that five steps of mean field are enough
         model.training_step.assign(round(10 * warmup))
         gradients.append(inference_gradients(model)[which])
@@ -122,8 +122,8 @@ def test_log_normalizer_is_fresh_in_validation(digits):
     errors = []
 
     def compare(logs=None):
-        exact = samplers.exact_log_normalizer(model.rbm_prior.rbm)
-        errors.append(float(exact - model.rbm_prior.log_normalizer))
+        exact = samplers.exact_log_normalizer(model.prior_part.rbm)
+        errors.append(float(exact - model.prior_part.log_normalizer))
 
     compared = keras.callbacks.LambdaCallback(on_test_end=compare)
     model.fit(
@@ -134,7 +134,7 @@ def test_log_normalizer_is_fresh_in_validation(digits):
     )
     compare()
     assert len(errors) == 2 and np.abs(errors).max() < 0.05
-    assert abs(float(model.rbm_prior.log_normalizer) - 8 * np.log(2)) > 0.1
+    assert abs(float(model.prior_part.log_normalizer) - 8 * np.log(2)) > 0.1
 
 
 def test_networks_start_at_the_mean_image(digits, images):

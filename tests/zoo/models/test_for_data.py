@@ -11,7 +11,7 @@ from zoo.core import registry
 X = np.random.default_rng(0).random((30, 4, 6, 1)).astype(np.float32)
 Y = np.arange(30) % 3
 METHODS = registry.methods()
-NEEDS_THE_MEAN = ("DVAE", "StructuredPrediction")
+NEEDS_THE_MEAN = ("DVAE", "StructuredPrediction", "VIMCO")
 NEEDS_THE_NUMBER = ("ABP", "MCEM")
 
 

@@ -67,7 +67,7 @@ def best_weights(model, path):
 
 def by_hand(model, path):
     fit(model)
-    model.rbm_prior.set_weights([0.5 * w for w in model.rbm_prior.get_weights()])
+    model.prior_part.set_weights([0.5 * w for w in model.prior_part.get_weights()])
     return model
 
 
@@ -98,7 +98,9 @@ def normalizer_error(model):
 def test_scores_are_of_the_present_weights(way, tmp_path):
     """And they change no variable."""
     model = way(make(), tmp_path)
-    assert abs(float(model.rbm_prior.log_normalizer) - exact_log_normalizer(model.rbm_prior)) > 0.05
+    assert (
+        abs(float(model.prior_part.log_normalizer) - exact_log_normalizer(model.prior_part)) > 0.05
+    )
     before = [v.numpy() for v in model.variables]
     ask = list(ASKED.values())[WAYS.index(way) % len(ASKED)]  # each of them, by some way
     ask(model)

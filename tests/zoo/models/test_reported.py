@@ -26,7 +26,7 @@ CASES = [
 @pytest.mark.parametrize(("method", "arguments", "name"), CASES)
 def test_state_is_told_as_the_step_used_it(digits, method, arguments, name):
     model = build(zoo.get_method(method), digits, **arguments)
-    variable = model.rbm_prior.log_normalizer if method == "DVAE" else model.step_size
+    variable = model.prior_part.log_normalizer if method == "DVAE" else model.step_size
     before = np.mean(variable.numpy())
     told = [float(model.train_step(first_batch(digits))[name])]
     after = np.mean(variable.numpy())

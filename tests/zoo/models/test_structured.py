@@ -47,7 +47,7 @@ def objective_errors(model):
     with tf.GradientTape(persistent=True) as tape:
         context = model.amortise({"x": X}, 0)
         value = model.objectives({"x": X}, context, None, 1)[0]["bound"]
-        zeta = model.relaxed_draw(context, None, 1, closed_form=True).zeta
+        zeta = model.relaxed_draw(context, None, 1, "expectation").zeta
         log_p = model.log_prob_where({"x": X}, zeta, ~VISIBLE)
         shares = np.exp(log_p - np.logaddexp.reduce(log_p, 0))
         q = tfd.Bernoulli(logits=model.posterior_part.heads[0](context["parameters"]))

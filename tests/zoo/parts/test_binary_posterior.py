@@ -86,8 +86,8 @@ def held_gradient(part):
     with tf.GradientTape() as tape:
         tape.watch(FEATURES)
         parameters = part(FEATURES)
-        draw = part.relaxed(parameters, tf.ones([2, BATCH, 4]), 2, held, 0, False)
-        value = draw.log_q - PRIOR.log_density(draw.mean1, draw.mean2)
+        draw = part.relaxed(parameters, tf.ones([2, BATCH, 4]), 2, held, 0, "mass")
+        value = draw.log_q - PRIOR.log_density(*tf.split(draw.at, 2, -1))
     return largest(tape.gradient(value, FEATURES, unconnected_gradients="zero"))
 
 

@@ -90,9 +90,9 @@ def test_without_couplings_it_is_directed():
     assert largest(draw.log_q - np.take_along_axis(log_q, state_numbers(draw.z), 0)) < 1e-4
     exact = np.einsum("nb,nk->bk", np.exp(log_q), moments(STATES))
     assert largest(z_scores(moments_of(draw.z), exact)) < 4
-    closed = terms(other.relaxed(FEATURES, None, 1, PWL, 0, True))[0]
+    closed = terms(other.relaxed(FEATURES, None, 1, PWL, 0, "expectation"))[0]
     start = draw.z[..., : LATENT_DIMS[0]]
-    relaxed = terms(part.relaxed(part(FEATURES), start, 10_000, PWL, 1, True))
+    relaxed = terms(part.relaxed(part(FEATURES), start, 10_000, PWL, 1, "expectation"))
     log_z = np.logaddexp.reduce(undirected_log_density(part), 0)
     assert largest(z_scores(relaxed - log_z, closed)) < 4
 
@@ -102,7 +102,7 @@ def kl_error(module):
     part = undirected(module)
     rbm = part(FEATURES)
     start = exact_draws(rbm, 40_000)[..., : LATENT_DIMS[0]].astype("f")
-    draw = part.relaxed(rbm, tf.constant(start), 40_000, hard, 0, True)
+    draw = part.relaxed(rbm, tf.constant(start), 40_000, hard, 0, "expectation")
     log_density = undirected_log_density(part)
     log_z = np.logaddexp.reduce(log_density, 0)
     return largest(z_scores(terms(draw) - log_z, kl(log_density - log_z)))
@@ -132,8 +132,8 @@ def path_gradient(scale, num_sweeps):
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(q)
         rbm = samplers.RBM(*q)
-        draw = part.relaxed(rbm, tf.constant(start), len(start), PWL, 0, True)
-        relaxed = tf.reduce_mean(draw.log_q - p.log_density(draw.mean1, draw.mean2))
+        draw = part.relaxed(rbm, tf.constant(start), len(start), PWL, 0, "expectation")
+        relaxed = tf.reduce_mean(draw.log_q - p.log_density(*tf.split(draw.at, 2, -1)))
         log_q = tf.nn.log_softmax(rbm.log_density(z1, z2))
         exact = tf.reduce_sum(tf.exp(log_q) * (log_q - p.log_density(z1, z2)))
     found, truth = (

@@ -18,7 +18,7 @@ def dvae(digits, **kwargs):
     model.compile(jit_compile=False)
     for i, variable in enumerate(model.trainable_variables):
         variable.assign_add(0.1 * samplers.normal(variable.shape, i))
-    model.rbm_prior.log_normalizer.assign(samplers.exact_log_normalizer(model.prior_rbm))
+    model.prior_part.log_normalizer.assign(samplers.exact_log_normalizer(model.prior_rbm))
     return model
 
 
