@@ -40,12 +40,17 @@ def leave_one_out_bounds(log_weights: tf.Tensor) -> tf.Tensor:
     Rezende 2016, eq. 10).
 
     Args:
-      log_weights: nats, [S, ...], at least two samples.
+      log_weights: finite, nats, [S, ...], at least two samples, whose number is known.
 
     Returns:
       For each sample the log of the mean weight, [S, ...], which does not depend on its own weight.
+
+    Raises:
+      ValueError: for fewer samples.
     """
     count = log_weights.shape[0]
+    if count < 2:
+        raise ValueError(f"log_weights must be of at least 2 samples; they were of {count}.")
     others = (tf.reduce_sum(log_weights, 0) - log_weights) / (count - 1)
     own = tf.eye(count, dtype=tf.bool)
     own = tf.reshape(own, [count, count] + [1] * (log_weights.shape.rank - 1))

@@ -71,7 +71,7 @@ class Relaxation:
         return zeta
 
     def scored(self, zeta: tf.Tensor, logits: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
-        """Tells where `density` scores a draw.
+        """Tells where `scored_log_prob` scores a draw.
 
         Args:
           zeta: the draw.
@@ -83,8 +83,8 @@ class Relaxation:
         """
         return zeta
 
-    def density(self, at: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """Computes a log density of draws.
+    def scored_log_prob(self, at: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        """Computes the log density of draws, where it has one.
 
         Args:
           at: what `scored` returns.
@@ -136,7 +136,7 @@ class Concrete(Relaxation):
     def scored(self, zeta, logits, u):
         return self.logit(logits, u)
 
-    def density(self, at, logits):
+    def scored_log_prob(self, at, logits):
         return self.logit_log_prob(at, logits)
 
     def logit(self, logits: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
@@ -168,7 +168,7 @@ class _Overlapping(Relaxation):
     def mean_bit(self, zeta, logits):
         return tf.sigmoid(self._posterior_logits(zeta, logits))
 
-    def density(self, at, logits):
+    def scored_log_prob(self, at, logits):
         return self.log_prob(at, logits)
 
     def __call__(self, logits, u):
@@ -190,9 +190,9 @@ class _Overlapping(Relaxation):
 
     def log_prob(self, zeta: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Log density of zeta."""
-        odds = self._posterior_logits(zeta, logits)
+        log_odds = self._posterior_logits(zeta, logits)
         prior = tf.math.log_sigmoid(-logits)
-        return prior + self.log_prob_given_0(zeta) + tf.math.softplus(odds)
+        return prior + self.log_prob_given_0(zeta) + tf.math.softplus(log_odds)
 
     def _posterior_logits(self, zeta, logits):
         """Log odds of a 1 given zeta."""

@@ -1,4 +1,4 @@
-"""VIMCO (Mnih and Rezende 2016): hard bits, and a control by the other samples."""
+"""VIMCO (Mnih and Rezende 2016): hard bits with an RBM prior, each sample controlled by others."""
 
 from zoo.runs.config import choose
 from zoo.scripts.configs import _vahdat

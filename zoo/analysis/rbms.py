@@ -38,7 +38,7 @@ class MeanFieldModes(NamedTuple):
 
 
 def prior_rbm(model) -> samplers.RBM:
-    """The prior of a model that is an RBM.
+    """The prior of a model that is an RBM, without couplings where its bits are independent.
 
     Args:
       model: a model of bits, such as `zoo.DVAE`.

@@ -79,11 +79,8 @@ class BinaryLatentModel(DeepLatentModel):
                 f"posterior must be over latent_dims, {self.latent_dims}; "
                 f"it is over {self.posterior_part.latent_dims}."
             )
-        if self.posterior_part.built:
-            raise UsageError(
-                "posterior must be another object for each model; this one was another's."
-            )
         self.posterior_part.check_relaxation(self.relaxation)
+        self.posterior_part.belong("posterior")
         self.posterior_part.make_state(num_samples, self.seed)
         self.posterior_part.build((None, *self.encoder.output_shape[1:]))
 
@@ -111,7 +108,7 @@ class BinaryLatentModel(DeepLatentModel):
 
         Args:
           data: what `zoo.data.load` returns, or else `zoo.data.as_data` takes.
-          latent_dims: units of both sides of the RBM.
+          latent_dims: as the constructor.
           hidden: units of each hidden layer, in both networks (in reverse order in the decoder).
           activation: of the hidden layers, the last of which are the features.
           layer_normalisation: whether hidden layers are normalised, each image's on its own; the

@@ -14,7 +14,6 @@ from zoo.models.binary_latent import BinaryLatentModel
 from zoo.models.deep_latent import variables_of
 from zoo.parts.binary_prior import BinaryPrior
 from zoo.parts.binary_priors import get_binary_prior
-from zoo.parts.relaxations import relaxation_config
 
 tfd = tfp.distributions
 
@@ -62,12 +61,16 @@ KLS = ("bits", "relaxed")
     tiny={"latent_dims": (4, 4), "hidden": (16,), "num_particles": 20, "num_sweeps": 2},
     variants={
         "undirected": {"posterior": "undirected"},
-        "concrete": {"prior": "independent", "relaxation": "concrete", "kl": "relaxed"},
+        "concrete": {
+            "prior": "independent",
+            "relaxation": {"name": "concrete", "beta": 1.5},
+            "kl": "relaxed",
+        },
     },
     paper=(VAHDAT_2018, VAHDAT_2020, VAHDAT_2018B, KHOSHAMAN_2018, MADDISON_2017),
 )
 class DVAE(BinaryLatentModel):
-    """Discrete VAE: bits with an RBM prior, and a posterior that is directed or an RBM, too.
+    """Discrete VAE: bits, with an RBM or independence as prior, a directed posterior or an RBM.
 
     Methods differ in posterior, prior, relaxation, and in what the KL is of:
 
@@ -78,7 +81,7 @@ class DVAE(BinaryLatentModel):
     | GumBolt (Khoshaman and Amin 2018) | directed | concrete | bits | rbm |
     | DVAE++ (Vahdat et al. 2018b) | directed | exponential | bits | rbm |
     | DVAE# (Vahdat et al. 2018) | directed | power | relaxed | rbm |
-    | Concrete (Maddison et al. 2017) | directed | concrete | relaxed | independent |
+    | Concrete (Maddison et al. 2017) | directed | concrete, beta 1.5 | relaxed | independent, 2 |
 
     Training climbs, at relaxed bits zeta, log p(x given zeta) - w KL(q || p), with w growing from 0
     to 1 (Vahdat et al. 2020, eq. 3), the KL in closed form where it can be; or with several samples
@@ -134,24 +137,26 @@ class DVAE(BinaryLatentModel):
                 f"prior must be over latent_dims, {self.latent_dims}; "
                 f"it is over {self.prior_part.latent_dims}."
             )
+        self.prior_part.belong("prior")
         self.kl = self._checked_kl(kl)
 
     def _checked_kl(self, kl):
         relaxation = self.relaxation
-        name = relaxation_config(relaxation)["name"]
         if kl is None:
             kl = "relaxed" if relaxation.overlapping else "bits"
         check_choice("kl", kl, KLS)
         if kl == "bits" and relaxation.overlapping and self.num_samples > 1:
             raise UsageError(
-                f"num_samples must be 1 where kl is of bits and the relaxation is {name!r}, whose "
-                f"draws have no weights as bits; it was {self.num_samples}."
+                f"num_samples must be 1 where kl is of bits and draws of either bit overlap, as by "
+                f"{type(relaxation).__name__}, which have no weights as bits; it was "
+                f"{self.num_samples}."
             )
         if kl == "relaxed":
             if not (relaxation.has_density and self.posterior_part.normalised):
                 raise UsageError(
-                    f"kl must be 'bits' where the relaxation, {name!r}, or the posterior, "
-                    f"{type(self.posterior_part).__name__}, gives zeta no density; it was {kl!r}."
+                    f"kl must be 'bits' where the relaxation, {type(relaxation).__name__}, or the "
+                    f"posterior, {type(self.posterior_part).__name__}, gives zeta no density; it "
+                    f"was {kl!r}."
                 )
             self.prior_part.check_relaxation(relaxation)
         return kl
@@ -271,7 +276,9 @@ class DVAE(BinaryLatentModel):
         """log p at relaxed bits, [S, B], with the gradient of log Z."""
         if self.kl == "relaxed":
             return self.prior_part.relaxed_log_prob(draw.at, self.relaxation)
-        return self.log_prior_of_bits(draw.at)
+        biases = tf.concat([self.prior_rbm.bias1, self.prior_rbm.bias2], 0)
+        of_means = tf.linalg.matvec(draw.mean - draw.at, biases)
+        return self.log_prior_of_bits(draw.at) + of_means
 
     def log_prior_of_bits(self, z: tf.Tensor) -> tf.Tensor:
         """Scores bits in training.

@@ -22,17 +22,16 @@ class RelaxedDraw(NamedTuple):
 
     Attributes:
       zeta: z1 and then z2 in one vector, [S, B, n].
-      at: what the log density of the prior is taken at, [S, B, n]: by form relaxed bits, or their
-        probabilities, or what the relaxation's `scored` makes of them.
+      at: what the log density of the prior is taken at, [S, B, n]: by form probabilities of bits,
+        or relaxed ones, or what the relaxation's `scored` makes of these.
+      mean: what takes the place of `at` in what is linear in bits, the biases of the prior.
       log_q: log q, nats, [S, B]; where q is not normalised without log Z, whose gradient cancels.
     """
 
     zeta: tf.Tensor
     at: tf.Tensor
+    mean: tf.Tensor
     log_q: tf.Tensor
-
-
-FORMS = ("expectation", "mass", "density")
 
 
 class BinaryPosterior(Part):
@@ -92,7 +91,8 @@ class BinaryPosterior(Part):
 
         Returns:
           The draws, with what a bound needs of them. Of log q only the gradient in zeta is kept,
-          since the expectation of that in its parameters is 0.
+          also where zeta of one group makes the law of the next: that in its parameters has the
+          expectation 0, or of weighted samples is what a doubly reparameterised gradient replaces.
         """
         raise NotImplementedError
 

@@ -19,7 +19,7 @@ class LogNormalizer(NamedTuple):
     """An estimate of log Z.
 
     Attributes:
-      mean: log of the mean weight of annealed chains, nats.
+      mean: log of the mean weight of annealed chains, nats, or log Z where it is exact.
       stddev: its standard error over chains, nats; 0 where log Z is exact.
     """
 
@@ -34,7 +34,12 @@ class BinaryPrior(Part):
 
     Args:
       latent_dims: n1 and n2, units of both sides.
+
+    Attributes:
+      log_normalizer: log Z as training knows it, nats, a variable or a tensor.
     """
+
+    log_normalizer: tf.Variable | tf.Tensor
 
     def __init__(self, latent_dims: Sequence[int], **kwargs):
         super().__init__(**kwargs)

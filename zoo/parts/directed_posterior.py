@@ -61,18 +61,18 @@ class DirectedPosterior(BinaryPosterior):
         Expectations are those of each group given those before.
         """
         zeta, logits, u = self._walk(parameters, num_samples, relax, seed)
-        held = tf.stop_gradient(logits)
+        held = self._held(zeta, logits)
         if form == "density":
             at = relax.scored(zeta, logits, u)
-            return RelaxedDraw(zeta, at, tf.reduce_sum(relax.density(at, held), -1))
+            log_q = tf.reduce_sum(relax.scored_log_prob(at, held), -1)
+            return RelaxedDraw(zeta, at, at, log_q)
         # In closed form minus the entropy, whose derivative in the probability is the logit.
-        at = tf.sigmoid(logits) if form == "expectation" else zeta
-        log_q = tf.reduce_sum(at * held + tf.math.log_sigmoid(-held), -1)
+        mean = tf.sigmoid(logits) if form == "expectation" else zeta
+        log_q = tf.reduce_sum(mean * held + tf.math.log_sigmoid(-held), -1)
+        at, n1 = mean, self.latent_dims[0]
         if self.num_groups > 1:  # the sides of the prior meet, and side 2 has seen side 1
-            seen = relax.mean_bit(zeta, logits)
-            n1, _ = self.latent_dims
-            at = tf.concat([seen[..., :n1], at[..., n1:]], -1)
-        return RelaxedDraw(zeta, at, log_q)
+            at = tf.concat([relax.mean_bit(zeta, logits)[..., :n1], mean[..., n1:]], -1)
+        return RelaxedDraw(zeta, at, mean if relax.overlapping else at, log_q)
 
     def propose(self, parameters, num_samples, seed):
         """As the base, by exact draws and their log mass."""
@@ -88,6 +88,21 @@ class DirectedPosterior(BinaryPosterior):
         parts = iter(tf.split(z, self._sizes, axis=-1))
         _, logits, _ = self._walk(parameters, tf.shape(z)[0], lambda *_: next(parts), 0)
         return _log_mass(z, logits)
+
+    def _held(self, zeta, logits):
+        """The logits with the gradient in zeta of the groups before alone."""
+        held, start = [], 0
+        moved = zeta - tf.stop_gradient(zeta)
+        for head, size, group in zip(
+            self.heads, self._sizes, tf.split(logits, self._sizes, axis=-1), strict=True
+        ):
+            group = tf.stop_gradient(group)
+            if start:
+                kernel = tf.convert_to_tensor(head.kernel)[-start:]
+                group += tf.tensordot(moved[..., :start], tf.stop_gradient(kernel), 1)
+            held.append(group)
+            start += size
+        return tf.concat(held, -1)
 
     def _walk(self, features, num_samples, choose, seed):
         """All bits, their logits and noise, [S, B, n]; `choose` makes a group of the latter."""

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import samplers
+from samplers.rbm import bernoulli
 from zoo.core.checks import check_positive
 from zoo.parts.binary_prior import BinaryPrior, LogNormalizer
 
@@ -24,12 +25,14 @@ class IndependentPrior(BinaryPrior):
 
     Args:
       latent_dims: as the base.
-      concrete_beta: inverse temperature of the prior of Concrete bits.
+      concrete_beta: inverse temperature of the prior of Concrete bits; None for the posterior's.
+        The KL of two that are far apart is large, whatever the encoder does.
     """
 
-    def __init__(self, latent_dims: Sequence[int], *, concrete_beta: float = 2.0, **kwargs):
+    def __init__(self, latent_dims: Sequence[int], *, concrete_beta: float | None = None, **kwargs):
         super().__init__(latent_dims, **kwargs)
-        check_positive(concrete_beta=concrete_beta)
+        if concrete_beta is not None:
+            check_positive(concrete_beta=concrete_beta)
         self.concrete_beta = concrete_beta
         self.logits = self.add_weight(
             name="logits", shape=(sum(self.latent_dims),), initializer="zeros"
@@ -43,7 +46,7 @@ class IndependentPrior(BinaryPrior):
 
     def _law(self):
         logits = tf.convert_to_tensor(self.logits)
-        return tfd.Independent(tfd.Bernoulli(logits, dtype=self.dtype), 1)
+        return tfd.Independent(_Bits(logits, dtype=self.dtype), 1)
 
     @property
     def log_normalizer(self) -> tf.Tensor:
@@ -57,9 +60,19 @@ class IndependentPrior(BinaryPrior):
         return LogNormalizer(float(self.log_normalizer), 0.0)
 
     def relaxed_log_prob(self, at, relaxation):
-        if not relaxation.overlapping:
+        if self.concrete_beta is not None and not relaxation.overlapping:
             relaxation = dataclasses.replace(relaxation, beta=self.concrete_beta)
-        return tf.reduce_sum(relaxation.density(at, tf.convert_to_tensor(self.logits)), -1)
+        log_prob = relaxation.scored_log_prob(at, tf.convert_to_tensor(self.logits))
+        return tf.reduce_sum(log_prob, -1)
 
     def get_config(self):
         return super().get_config() | {"concrete_beta": self.concrete_beta}
+
+
+class _Bits(tfd.Bernoulli):
+    """Bernoulli draws that are NaN where their logits are, which no bit would tell."""
+
+    def _sample_n(self, n, seed=None):
+        shape = tf.concat([[n], tf.shape(self.logits)], 0)
+        u = samplers.uniform(shape, tfp.random.sanitize_seed(seed), self.dtype)
+        return bernoulli(tf.broadcast_to(self.logits, shape), u)

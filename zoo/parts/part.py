@@ -21,6 +21,21 @@ class Part(keras.layers.Layer):
     def __init__(self, *, dtype: str | keras.DTypePolicy | None = None, **kwargs):
         super().__init__(dtype=density_dtype(dtype), **kwargs)
 
+    def belong(self, kind: str) -> None:
+        """Takes the part for a model that trains it alone.
+
+        Args:
+          kind: the argument that it is for, which the error names.
+
+        Raises:
+          UsageError: if it is another model's.
+        """
+        if getattr(self, "_belongs", False):
+            raise UsageError(
+                f"{kind} must be another object for each model; this one was another's."
+            )
+        self._belongs = True
+
     @classmethod
     def from_config(cls, config):
         """Makes the part of a config.

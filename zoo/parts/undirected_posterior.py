@@ -91,7 +91,8 @@ class UndirectedPosterior(BinaryPosterior):
         at1 = mean1 if form == "expectation" else zeta1
         held = samplers.RBM(*map(tf.stop_gradient, rbm))
         log_q = held.log_density(at1, zeta2)
-        return RelaxedDraw(*(tf.concat([side, zeta2], -1) for side in (zeta1, at1)), log_q)
+        zeta, at = (tf.concat([side, zeta2], -1) for side in (zeta1, at1))
+        return RelaxedDraw(zeta, at, at, log_q)
 
     @property
     def batch_fields(self):

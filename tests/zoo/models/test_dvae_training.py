@@ -31,29 +31,41 @@ def inference_gradients(model, num_copies=4000):
     return [num_copies * tape.gradient(value, features).numpy() for value in values]
 
 
-def doubly_error(module, relaxation, warmup):
+CONCRETE = {"name": "concrete", "beta": 1.5}
+
+
+def doubly_error(module, relaxation, warmup, num_groups=1, posteriors=directed_posterior):
     """Of the encoder's gradient from that of the annealed bound itself, in standard errors."""
     arguments = {"num_samples": 3, "warmup_steps": 10, "relaxation": relaxation, "scale": 0.5}
-    held = ("held = tf.stop_gradient(logits)", "held = logits")
+    arguments |= {"prior": "independent" if relaxation == CONCRETE else "rbm", "kl": "relaxed"}
+    held = ("held = self._held(zeta, logits)", "held = logits")
     whole = wrong(directed_posterior.__name__, *held)
     gradients = []
     # What is reported has no warm-up in it.
     warm = ("log_mean_exp(log_likelihood - kl)", "log_mean_exp(log_weights)")
     annealed = wrong("zoo.models.dvae", *warm)
-    for which, (parts, of) in enumerate(((directed_posterior, module), (whole, annealed))):
-        model = small(parts.DirectedPosterior(LATENT_DIMS), of, **arguments)
-        weights = model.prior_part.parameters[2]
-        weights.assign(0.3 * weights)  # so that five steps of mean field are enough
+    for which, (parts, of) in enumerate(((posteriors, module), (whole, annealed))):
+        model = small(parts.DirectedPosterior(LATENT_DIMS, num_groups=num_groups), of, **arguments)
+        if relaxation != CONCRETE:
+            weights = model.prior_part.parameters[2]
+            weights.assign(0.3 * weights)  # so that five steps of mean field are enough
         model.training_step.assign(round(10 * warmup))
         gradients.append(inference_gradients(model)[which])
     return np.abs(z_scores(np.round(gradients[0] - gradients[1], 5), 0)).max()
 
 
 @pytest.mark.parametrize(
-    ("relaxation", "warmup"), [(DENSITIES[0], 0.3), (DENSITIES[1], 0.0), (DENSITIES[1], 1.0)]
+    ("relaxation", "warmup", "num_groups"),
+    [(DENSITIES[0], 0.3, 1), (DENSITIES[1], 0.0, 1), (CONCRETE, 0.3, 1), (CONCRETE, 1.0, 4)],
 )
-def test_encoder_gradient_is_that_of_the_annealed_bound(relaxation, warmup):
-    assert doubly_error(dvae, relaxation, warmup) < 4
+def test_encoder_gradient_is_that_of_the_annealed_bound(relaxation, warmup, num_groups):
+    assert doubly_error(dvae, relaxation, warmup, num_groups) < 4
+
+
+def test_groups_that_hold_what_they_have_seen_are_rejected():
+    held = "held = self._held(zeta, logits)", "held = tf.stop_gradient(logits)"
+    posteriors = wrong(directed_posterior.__name__, *held)
+    assert doubly_error(dvae, CONCRETE, 1.0, 4, posteriors) > 6
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def held_gradient(part):
 @pytest.mark.parametrize(
     ("kind", "change"),
     [
-        ("four groups", ("held = tf.stop_gradient(logits)", "held = logits")),
+        ("four groups", ("held = self._held(zeta, logits)", "held = logits")),
         ("undirected", ("map(tf.stop_gradient, rbm)", "rbm")),
     ],
 )

@@ -96,15 +96,15 @@ def test_kl_in_closed_form():
 @pytest.mark.parametrize(
     ("change", "which"),
     [
-        (("(at * held + tf.math", "(-at * held - tf.math"), 0),
+        (("(mean * held + tf.math", "(-mean * held - tf.math"), 0),
         (
             (
-                "(at * held + tf.math.log_sigmoid(-held)",
+                "(mean * held + tf.math.log_sigmoid(-held)",
                 "(-tf.math.log_sigmoid(held)",
             ),
             0,
         ),
-        (("at = tf.sigmoid(logits)", "at = tf.sigmoid(held)"), 1),
+        (("mean = tf.sigmoid(logits)", "mean = tf.sigmoid(held)"), 1),
     ],
     ids=["sign of the entropy", "cross-entropy", "held probabilities"],
 )

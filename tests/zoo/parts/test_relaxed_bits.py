@@ -5,7 +5,16 @@ import pytest
 import tensorflow as tf
 from checking import mutant, z_scores
 from small_dvaes import images, log_joint, small
-from small_posteriors import FEATURES, directed, directed_log_mass, kl, largest, terms
+from small_posteriors import (
+    FEATURES,
+    PRIOR_DENSITY,
+    directed,
+    directed_log_mass,
+    kl,
+    largest,
+    terms,
+)
+from small_posteriors import PRIOR as STATES_PRIOR
 
 import samplers
 from samplers import relaxations
@@ -22,6 +31,13 @@ def chain(first, second):
     for head, values in zip(part.heads, (first, second), strict=True):
         head.set_weights([np.reshape([0.0, *values[1:]], (-1, 1)), np.array(values[:1])])
     return part
+
+
+def log_prior(rbm, draw):
+    """Its log density up to log Z, [S, B], couplings at what was seen, and biases at means."""
+    biases = tf.concat([rbm.bias1, rbm.bias2], -1)
+    couplings = rbm.log_density(*tf.split(draw.at, 2, -1))
+    return couplings + tf.linalg.matvec(draw.mean - draw.at, biases)
 
 
 # DVAE++.
@@ -70,7 +86,7 @@ def chain_errors(module, beta=3.0):
                 seed,
                 "expectation",
             )
-            log_p = PRIOR.log_density(*tf.split(draw.at, 2, -1)) - log_z
+            log_p = log_prior(PRIOR, draw) - log_z
             value = draw.log_q - log_p
             mean = tf.reduce_mean(value)
         values.append(value[:, 0])
@@ -95,6 +111,36 @@ SEEN = "tf.sigmoid(self._posterior_logits(zeta, logits))"
 @pytest.mark.parametrize("wrong", ["zeta", "tf.sigmoid(logits)", f"1 - {SEEN}"])
 def test_wrong_bits_seen_are_rejected(wrong):
     assert chain_errors(mutant(relaxations.__name__, SEEN, wrong))[0] > 8
+
+
+def ancestral(part, features, beta, num_draws):
+    """Draws of bits, group after group, each of which zeta of those before leads to: log q less the
+    log of `small_posteriors.PRIOR`, of one image, in NumPy.
+    """
+    rng = np.random.default_rng(0)
+    seen = np.tile(features, (num_draws, 1))
+    bits, log_q = np.zeros((num_draws, 0)), 0
+    for head in part.heads:
+        kernel, bias = head.get_weights()
+        logits = seen @ kernel + bias
+        z = (rng.random(logits.shape) < 1 / (1 + np.exp(-logits))).astype(float)
+        log_q = log_q + (z * logits - np.logaddexp(0, logits)).sum(-1)
+        zeta = -np.log1p(rng.random(z.shape) * np.expm1(-beta)) / beta
+        seen = np.concatenate([seen, np.where(z, 1 - zeta, zeta)], 1)
+        bits = np.concatenate([bits, z], 1)
+    place = bits.astype(int) @ 2 ** np.arange(8)[::-1]
+    return log_q - (PRIOR_DENSITY - np.logaddexp.reduce(PRIOR_DENSITY))[place]
+
+
+def test_kl_of_four_overlapping_groups():
+    part, beta = directed(4), 3.0
+    expected = ancestral(part, FEATURES[:1].numpy(), beta, NUM_DRAWS)
+    relax = samplers.Exponential(beta)
+    draw = part.relaxed(FEATURES[:1], None, NUM_DRAWS, relax, 0, "expectation")
+    log_z = samplers.exact_log_normalizer(STATES_PRIOR)
+    found = (draw.log_q - log_prior(STATES_PRIOR, draw) + log_z)[:, 0].numpy()
+    assert largest(z_scores(found - expected, 0.0)) < 4
+    assert found.std() < 0.5 * expected.std()  # what is known in closed form
 
 
 def test_kl_of_one_overlapping_group():
