@@ -120,7 +120,7 @@ def check_count_or_0(**values: int) -> None:
                 raise UsageError(told) from None
 
 
-def check_weights(**values: Sequence[float]) -> None:
+def check_positives(**values: Sequence[float]) -> None:
     """Refuses what is not a sequence of one or more numbers greater than 0.
 
     Raises:

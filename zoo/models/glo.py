@@ -13,8 +13,8 @@ from zoo.core.checks import (
     check_count,
     check_count_or_0,
     check_positive,
+    check_positives,
     check_seed,
-    check_weights,
 )
 from zoo.core.compiled import compiled_method
 from zoo.core.decoding import DecodingModel
@@ -104,7 +104,7 @@ class GLO(DecodingModel):
         super().__init__(fields={"x": PixelField(event_shape, dtype)}, dtype=dtype, **kwargs)
         check_count(num_examples=num_examples, num_inference_steps=num_inference_steps)
         check_choice("loss", loss, LOSSES)
-        check_weights(level_weights=level_weights)
+        check_positives(level_weights=level_weights)
         check_positive(radius=radius, latent_learning_rate=latent_learning_rate)
         check_reach(decoder, (-1.0, 1.0), "images in [-1, 1]")
         self.decoder = decoder
