@@ -4,6 +4,7 @@ from layers import attention
 from layers.canvas import RecurrentCanvas, by_glimpse, canvases, in_glimpses, linear
 from layers.constant import Constant, constant
 from layers.convolution import convolutional_decoder, convolutional_encoder
+from layers.dcgan import dcgan_generator
 from layers.flows import AdditiveCoupling, Flow, InverseAutoregressive, Mixing, Planar
 from layers.fold import fold
 from layers.glow import (
@@ -17,6 +18,7 @@ from layers.glow import (
 from layers.made import MADE
 from layers.networks import mlp
 from layers.policy import made_by
+from layers.pyramid import check_halves, from_laplacian_pyramid, laplacian_pyramid
 from layers.reader import RecurrentReader
 from layers.recurrent import LSTM
 from layers.scan import scan
@@ -46,12 +48,16 @@ __all__ = [
     "bottom_up",
     "by_glimpse",
     "canvases",
+    "check_halves",
     "constant",
     "convolutional_decoder",
     "convolutional_encoder",
+    "dcgan_generator",
     "descend",
     "fold",
+    "from_laplacian_pyramid",
     "in_glimpses",
+    "laplacian_pyramid",
     "latent_dims",
     "linear",
     "made_by",

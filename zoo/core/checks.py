@@ -1,13 +1,25 @@
 """Checks of what a user passes: one sentence names the argument, what it was, what it may be."""
 
+import contextlib
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
 
 class UsageError(ValueError):
     """A mistake of the caller, told in one sentence."""
+
+
+@contextlib.contextmanager
+def as_usage_error() -> Iterator[None]:
+    """A context in which a ValueError of what is not of `zoo` is told as the caller's mistake."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def check_choice(name: str, value: str, choices: Collection[str]) -> str:
@@ -106,6 +118,19 @@ def check_count_or_0(**values: int) -> None:
             except UsageError as error:
                 told = str(error).replace("greater than 0", "at least 0")
                 raise UsageError(told) from None
+
+
+def check_positives(**values: Sequence[float]) -> None:
+    """Refuses what is not a sequence of one or more numbers greater than 0.
+
+    Raises:
+      UsageError: naming the first such argument.
+    """
+    for name, value in values.items():
+        if not isinstance(value, list | tuple) or not value:
+            raise UsageError(f"{name} must be a list of numbers; it was {value!r}.")
+        for number in value:
+            check_positive(**{name: number})
 
 
 def check_flag(**values: bool) -> None:

@@ -228,13 +228,13 @@ class IndexField(Field):
     training_only: bool = True
     num_examples: int = 0
 
-    purpose = "each example's number, by which the model keeps its chains"
+    purpose = "each example's number, by which the model keeps its latents"
 
     @property
     def rule(self) -> str:
         """What numbers of examples may be."""
         return (
-            "must be below the number of examples that the model keeps chains for, "
+            "must be below the number of examples that the model keeps latents for, "
             f"{self.num_examples}"
         )
 

@@ -10,7 +10,9 @@ import samplers
 from samplers.random import Seed
 from zoo.core.abilities import ability, defines, follows_from
 from zoo.core.annealing import Annealing, ImportanceSampling
-from zoo.core.requests import AnswersRequests
+from zoo.core.decoding import DecodingModel
+from zoo.core.generative import flagged
+from zoo.core.log_likelihood import EstimatesLogLikelihood
 
 tfd = tfp.distributions
 
@@ -29,19 +31,14 @@ class Proposal(NamedTuple):
     q: tfd.Distribution | None = None
 
 
-class LatentVariableModel(AnswersRequests):
-    """A model with latents: `prior`, `likelihood(z)`, and a way to infer z given x.
+class LatentVariableModel(EstimatesLogLikelihood, DecodingModel):
+    """A model with a density of latents: `prior`, `likelihood(z)`, and a way to infer z given x.
 
     From these come `log_joint`, `reconstruct`, `inpaint`, `encode` and `log_likelihood`. All sums
     run over the event, so that densities have the shape [S, B]: samples first, then the batch.
     """
 
     _protocol = None
-
-    @property
-    def selected_by(self):
-        """The bound, or of methods without one the error."""
-        return ("bound", -1.0) if defines(self, "log_weights") else ("mse", 1.0)
 
     @property
     @ability
@@ -82,19 +79,7 @@ class LatentVariableModel(AnswersRequests):
         return tf.reduce_sum(log_prob, tf.range(-len(self.fields["x"].shape), 0))
 
     def expected(self, z: tf.Tensor) -> tf.Tensor:
-        """E[x given z], pixels in [0, 1], [S, B, ...event]."""
         return self.likelihood(z).mean()
-
-    def expected_again(
-        self, batch: dict, z: tf.Tensor, visible: tf.Tensor | None = None
-    ) -> tf.Tensor:
-        """E[x given z] once x, or what is visible of it, is seen; here z tells all there is."""
-        return self.expected(z)
-
-    def squared_error(self, batch: dict, z: tf.Tensor) -> tf.Tensor:
-        """Of E[x given z], at z [1, B, ...], the mean over pixels in [0, 1]: [B]."""
-        error = tf.square(self.expected_again(batch, z)[0] - batch["x"])
-        return tf.reduce_mean(error, tf.range(1, len(self.fields["x"].shape) + 1))
 
     @ability
     def bits_per_dim(self, log_likelihood: float) -> float | None:
@@ -125,44 +110,31 @@ class LatentVariableModel(AnswersRequests):
             return False
         return self.prior.reparameterization_type == tfd.FULLY_REPARAMETERIZED
 
-    def infer(self, batch: dict, num_samples: int, seed: Seed | None = None):
-        """Infers latents as training does; here by the chain of `complete` on all of x.
-
-        Args:
-          batch: what the model explains, [B, ...] each.
-          num_samples: S.
-          seed: as `sample`: None draws anew. A method's own `infer` is given one, always.
-
-        Returns:
-          Latents of p(z given x), [S, B, ...], and diagnostics of shape [B] by name.
-        """
+    def infer(self, batch, num_samples, seed):
+        """As the base; here by the chain of `complete` on all of x."""
         return self._hmc_from_the_prior(batch, None, num_samples, 100, seed)
 
-    def complete(
-        self,
-        batch: dict,
-        visible: tf.Tensor,
-        num_samples: int,
-        num_steps: int,
-        seed: Seed | None = None,
-    ):
-        """Infers latents given the visible pixels, whatever the encoder.
+    def complete(self, batch, visible, num_samples, num_steps, seed):
+        """As the base, whatever the encoder.
 
         Here by Hamiltonian Monte Carlo from the prior: `num_steps` transitions of 10 leapfrog
-        steps, of which the first half tunes the step size.
-
-        Args:
-          batch: what the model explains; what is hidden in x is not looked at.
-          visible: bool, like x.
-          num_samples: S.
-          num_steps: transitions of the chain.
-          seed: as `infer`.
-
-        Returns:
-          Latents of p(z given the visible pixels), [S, B, ...], and diagnostics of shape [B]; from
-          two chains up `r_hat` is among them, which is above 1.05 where they do not agree.
+        steps, of which the first half tunes the step size. From two chains up `r_hat` is among the
+        diagnostics, which is above 1.05 where they do not agree.
         """
         return self._hmc_from_the_prior(batch, visible, num_samples, num_steps, seed)
+
+    def _decoded(self, z, seed, sample_axis=0, seen=None):
+        return self._drawn(self.likelihood(z), seed, sample_axis)
+
+    @staticmethod
+    def _drawn(pixels, seed, sample_axis=0):
+        draw = pixels.sample(seed=samplers.fold_in(seed, "draw"))
+        return flagged(
+            {
+                "x": tf.squeeze(draw, sample_axis),
+                "mean": tf.squeeze(pixels.mean(), sample_axis),
+            }
+        )
 
     def _hmc_from_the_prior(self, batch, visible, num_samples, num_steps, seed):
         start = self.start_from_the_prior(batch, num_samples, seed, visible)
@@ -215,20 +187,6 @@ class LatentVariableModel(AnswersRequests):
             lambda key: self.prior.sample([num_samples, size], key),
             samplers.fold_in(seed, "prior"),
         )
-
-    # Evaluation.
-
-    def test_step(self, data):
-        share = self.share(data, self.inference_fields)
-        batch = self.without_answers(share.batch)
-        # The mean counts the examples so far, so that seeds need no state of their own.
-        seed = self.seed_of("test", self.num_reported("mse"))
-        observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
-        z, _ = self.infer(observed, 1, samplers.fold_in(seed, "infer"))
-        metrics = {"mse": self.squared_error(batch, z)}
-        if defines(self, "log_weights"):
-            metrics["bound"] = self.log_weights(observed, 1, samplers.fold_in(seed, "bound"))[0]
-        return self.track(share.counted(metrics), share.num_examples)
 
 
 def tuned_hmc(

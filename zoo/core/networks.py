@@ -157,6 +157,25 @@ def check_logits(name: str, network: keras.Model) -> None:
         )
 
 
+def check_reach(decoder: keras.Model, reach: tuple[float, float], outputs: str) -> None:
+    """Refuses a decoder whose last activation keeps its outputs from where they must go.
+
+    Args:
+      decoder: of known shapes.
+      reach: from where to where they must be able to go.
+      outputs: what they are to be, which the error names.
+
+    Raises:
+      UsageError: naming the layer and what to do.
+    """
+    low, high, layer = output_range(decoder)
+    if low > reach[0] or high < reach[1]:
+        raise UsageError(
+            f"decoder must give {outputs}; the activation of its layer {layer!r} gives only "
+            f"numbers from {low:g} to {high:g}: give that layer activation=None."
+        )
+
+
 def output_range(network: keras.Model) -> tuple[float, float, str]:
     """Tells what outputs a network can give at most, by the operations that it ends in.
 

@@ -1,7 +1,6 @@
 """What a user asks of a model with latents, and the compiled programs that answer."""
 
 import inspect
-import math
 
 import numpy as np
 import tensorflow as tf
@@ -12,17 +11,15 @@ from zoo.core.abilities import defines
 from zoo.core.batches import checked_batch
 from zoo.core.checks import UsageError, check_count
 from zoo.core.compiled import compiled_method
-from zoo.core.failures import check_weights
 from zoo.core.fields import Field
 from zoo.core.generative import Endpoint, GenerativeModel, flagged, to_numpy, uncompiled
 from zoo.core.mixing import check_steps_tell, warn_of_chains
 from zoo.core.request_fields import CountField, MaskField, SeedField
 from zoo.core.seeds import resolved, with_optional_seed
-from zoo.core.weighing import warn_of_weights
 
 
 class AnswersRequests(GenerativeModel):
-    """A generative model that infers latents; `LatentVariableModel`, its heir, says how.
+    """A generative model that infers latents; its heirs say how, and what images these mean.
 
     Each request is checked by the model's fields, and answered by one compiled program, which is
     an endpoint of an export, too.
@@ -138,51 +135,6 @@ class AnswersRequests(GenerativeModel):
         """
         return to_numpy("encode", self._encode(self._batch(x), resolved(seed)))
 
-    def log_likelihood(
-        self, x, seed: Seed = 0, *, skip_failed: bool = False
-    ) -> dict[str, np.ndarray]:
-        """Estimates log p(x) of every image by the model's own `protocol`.
-
-        That is annealed importance sampling, or importance sampling of models with discrete
-        latents; `zoo.scores.log_likelihood` takes other protocols, and many images.
-
-        Args:
-          x: [B, ...event], pixels in [0, 1]; or a dictionary of the model's fields.
-          seed: int or int32[2], of the binarisation, too, where there is one.
-          skip_failed: whether chains whose weights are NaN are left out, and counted.
-
-        Returns:
-          `log_likelihood` in nats, `stderr`, its Monte Carlo error over chains, the
-          `effective_sample_size` of the chains' weights and the number of `failed_chains`: [B]; of
-          25 chains and more also the `pareto_k` of their tail, as `samplers.pareto_shape` has it.
-          A warning tells where weights are too unequal, as reports do.
-
-        Raises:
-          UsageError: for what the fields' checks refuse.
-          FloatingPointError: naming the images some of whose weights are NaN, unless `skip_failed`.
-        """
-        batch, seed = self._batch(x), resolved(seed)
-        self.prepare_for_scores(self.score_seed)
-        found = uncompiled(self, "_log_likelihood")(batch, seed, skip_failed)  # its parts are
-        found = {name: value.numpy() for name, value in found.items()}
-        protocol = self.protocol
-        check_weights(
-            "log_likelihood",
-            found["failed_chains"],
-            protocol.num_weights,
-            skip_failed=skip_failed,
-            chains=protocol.weighed,
-        )
-        warn_of_weights(
-            found["effective_sample_size"],
-            found.get("pareto_k", math.nan),
-            what="log_likelihood",
-            num_weights=protocol.num_weights,
-            kind=protocol.weighed,
-            remedy=f"{protocol.remedy} of model.protocol",
-        )
-        return found
-
     def _visible_batch(self, x, visible):
         """The fields and the masks of examples, whose hidden pixels may be anything."""
         given = dict(x) if isinstance(x, dict) else {"x": x}
@@ -191,24 +143,23 @@ class AnswersRequests(GenerativeModel):
         visible = self.visible_field.check("visible", visible, len(x))
         return self._batch(given | {"x": np.where(visible, x, 0)}), tf.constant(visible)
 
+    def _endpoint(self, name: str, **others: Field) -> Endpoint:
+        """The compiled method `name`, of a batch and of other inputs, as an export has it."""
+        given, method = self.inference_fields, uncompiled(self, name)
+
+        def function(**inputs):
+            batch = {k: inputs.pop(k) for k in given}
+            return method(batch, **inputs)
+
+        return Endpoint(function, given | others)
+
     def signatures(self):
-        given, seed = self.inference_fields, {"seed": SeedField()}
-
-        def endpoint(name, **others):
-            method = uncompiled(self, name)
-
-            def function(**inputs):
-                batch = {k: inputs.pop(k) for k in given}
-                return method(batch, **inputs)
-
-            return Endpoint(function, given | others)
-
+        endpoint, seed = self._endpoint, {"seed": SeedField()}
         steps = {"num_steps": CountField()} if self.completes_by_a_chain else {}
         return super().signatures() | {
             "reconstruct": endpoint("_reconstruct", **seed, **self.reconstruct_fields),
             "inpaint": endpoint("_inpaint", visible=self.visible_field, **seed, **steps),
             "encode": endpoint("_encode", **seed),
-            "log_likelihood": endpoint("_log_likelihood", **seed),
         }
 
     def call(self, batch):
@@ -255,36 +206,9 @@ class AnswersRequests(GenerativeModel):
         # With two layers, those of z_2 are at the mean of z_1.
         return flagged({"z": z[0], "q_mean": q.mean(), "q_stddev": q.stddev()})
 
-    @compiled_method
-    def _log_likelihood(self, batch, seed, skip_failed=False):
-        observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
-        log_weights = self.protocol.log_weights(self, observed, samplers.fold_in(seed, "anneal"))
-        weights = samplers.weight_summary(log_weights)
-        told = {
-            "log_likelihood": weights.log_mean,
-            "stderr": weights.stderr,
-            "effective_sample_size": weights.effective_sample_size,
-        }
-        if self.protocol.num_weights >= samplers.FEWEST_FOR_A_TAIL:
-            told["pareto_k"] = weights.pareto_k
-        counts = skip_failed | (weights.num_failed == 0)
-        dtype = batch["x"].dtype
-        told = {k: tf.cast(tf.where(counts, v, math.nan), dtype) for k, v in told.items()}
-        return told | {"failed_chains": weights.num_failed}
-
     def _decoded(self, z, seed, sample_axis=0, seen=None):
-        """New pixels given z; `seen`, the batch and what of it is visible, says no more here."""
-        return self._drawn(self.likelihood(z), seed, sample_axis)
-
-    @staticmethod
-    def _drawn(pixels, seed, sample_axis=0):
-        draw = pixels.sample(seed=samplers.fold_in(seed, "draw"))
-        return flagged(
-            {
-                "x": tf.squeeze(draw, sample_axis),
-                "mean": tf.squeeze(pixels.mean(), sample_axis),
-            }
-        )
+        """New pixels given z; `seen`, the batch and what of it is visible, for those who ask."""
+        raise NotImplementedError
 
     @staticmethod
     def _merged(visible, x, completed):

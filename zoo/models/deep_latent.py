@@ -7,7 +7,14 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import layers
-from zoo.core.checks import UsageError, check_count, check_counts, check_flag, check_seed
+from zoo.core.checks import (
+    UsageError,
+    as_usage_error,
+    check_count,
+    check_counts,
+    check_flag,
+    check_seed,
+)
 from zoo.core.dtypes import density_dtype, networks_of
 from zoo.core.fields import PixelField
 from zoo.core.latent import LatentVariableModel
@@ -154,16 +161,13 @@ def top_down(data, latent_dims, width, blocks, hierarchical, dtype, seed) -> lay
     check_counts(latent_dims=latent_dims)
     check_flag(hierarchical=hierarchical)
     check_seed(seed=seed)
-    try:
-        with networks_of(dtype):
-            return layers.TopDown(
-                data.shape,
-                latent_dims,
-                width=width,
-                blocks=blocks,
-                hierarchical=hierarchical,
-                seed=seed,
-                name="decoder",
-            )
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    with as_usage_error(), networks_of(dtype):
+        return layers.TopDown(
+            data.shape,
+            latent_dims,
+            width=width,
+            blocks=blocks,
+            hierarchical=hierarchical,
+            seed=seed,
+            name="decoder",
+        )

@@ -14,6 +14,7 @@ from zoo.core.checks import UsageError, check_count, check_positive
 from zoo.core.compiled import compiled_method
 from zoo.core.generative import flagged, to_numpy
 from zoo.core.latent import tuned_hmc
+from zoo.core.log_likelihood import EstimatesLogLikelihood
 from zoo.core.requests import AnswersRequests
 from zoo.core.seeds import resolved
 from zoo.parts.priors import standard_normal
@@ -21,7 +22,7 @@ from zoo.parts.priors import standard_normal
 tfd = tfp.distributions
 
 
-class ExactDensityModel(AnswersRequests):
+class ExactDensityModel(EstimatesLogLikelihood, AnswersRequests):
     """A model whose images are u = f^-1(z), z ~ N(0, I), with f and its determinant known.
 
     An image has grey levels k of 0 to `levels` - 1. The model explains u = (k + U) / levels, with

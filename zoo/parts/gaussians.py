@@ -1,9 +1,13 @@
-"""Diagonal Gaussians, and several that are drawn one after the other as one vector."""
+"""Gaussians: diagonal, several that are drawn one after the other, and fitted to vectors."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 import tensorflow_probability as tfp
+
+import samplers
+from samplers.random import Seed
 
 tfd = tfp.distributions
 Walk = Callable[[Callable, tf.Tensor], Sequence[tf.Tensor]]
@@ -170,6 +174,54 @@ class SequentialGaussian(StepwiseGaussian):
             return [tf.concat(values, -1) for values in zip(*told[order], strict=True)]
 
         super().__init__(walk_all, sum(sizes), like)
+
+
+class FittedGaussian(NamedTuple):
+    """A Gaussian with the moments of some vectors; `fitted_gaussian` makes it.
+
+    Attributes:
+      mean: [K].
+      root: lower triangular, [K, K]; the covariance is root root^T.
+    """
+
+    mean: tf.Tensor
+    root: tf.Tensor
+
+    def sample(self, shape: Sequence[int], seed: Seed) -> tf.Tensor:
+        """Draws vectors.
+
+        Args:
+          shape: how many.
+          seed: int or int32[2].
+
+        Returns:
+          The draws, [*shape, K].
+        """
+        shape = tf.concat([shape, tf.shape(self.mean)], 0)
+        noise = samplers.normal(shape, seed, self.mean.dtype)
+        return self.mean + tf.linalg.matvec(self.root, noise)
+
+
+def fitted_gaussian(vectors: tf.Tensor) -> FittedGaussian:
+    """Fits a Gaussian with a full covariance, in double precision.
+
+    Where the vectors have no full rank a billionth of their mean variance is added to each
+    direction, so that the root is always there.
+
+    Args:
+      vectors: [N, K].
+
+    Returns:
+      The Gaussian with their mean and their unbiased covariance, of their type.
+    """
+    rows = tf.cast(vectors, tf.float64)
+    mean = tf.reduce_mean(rows, 0)
+    degrees = tf.cast(tf.maximum(tf.shape(rows)[0] - 1, 1), tf.float64)
+    covariance = tf.matmul(rows - mean, rows - mean, transpose_a=True) / degrees
+    variances = tf.linalg.diag_part(covariance)
+    least = 1e-9 * tf.reduce_mean(variances) + 1e-30
+    root = tf.linalg.cholesky(tf.linalg.set_diag(covariance, variances + least))
+    return FittedGaussian(tf.cast(mean, vectors.dtype), tf.cast(root, vectors.dtype))
 
 
 def kl_to_standard_normal(gaussian: tfd.Distribution) -> tf.Tensor:

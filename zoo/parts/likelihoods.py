@@ -9,7 +9,7 @@ import tensorflow_probability as tfp
 
 import samplers
 from zoo.core.checks import UsageError, check_count, check_flag, check_positive
-from zoo.core.networks import output_range
+from zoo.core.networks import check_reach
 from zoo.parts.logistic_levels import LogisticLevels
 from zoo.parts.part import Part, make_part
 
@@ -54,14 +54,9 @@ class Likelihood(Part):
         Raises:
           UsageError: naming the layer and what to do.
         """
-        if self.reach is None:
-            return
-        low, high, layer = output_range(decoder)
-        if low > self.reach[0] or high < self.reach[1]:
-            raise UsageError(
-                f"decoder must give {self.outputs} for the likelihood {type(self).__name__}; the "
-                f"activation of its layer {layer!r} gives only numbers from {low:g} to {high:g}: "
-                "give that layer activation=None."
+        if self.reach is not None:
+            check_reach(
+                decoder, self.reach, f"{self.outputs} for the likelihood {type(self).__name__}"
             )
 
     def event_shape(self, outputs_shape: tuple[int, ...]) -> tuple[int, ...]:

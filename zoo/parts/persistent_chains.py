@@ -1,4 +1,4 @@
-"""Chains that go on: a state for every example, which is kept from visit to visit."""
+"""A state for every example, which is kept from visit to visit: chains that go on, free latents."""
 
 import tensorflow as tf
 
@@ -8,10 +8,12 @@ from zoo.parts.part import Part
 
 
 class PersistentChains(Part):
-    """The last states of the chains of all training examples, by the example's number, `index`.
+    """The states of all training examples, by the example's number, `index`.
+
+    They are the last states of chains that go on, or latents that descend an objective.
 
     Args:
-      start: where the chains start, [num_examples, ...].
+      start: where they start, [num_examples, ...].
     """
 
     def __init__(self, start: tf.Tensor, **kwargs):
@@ -29,22 +31,22 @@ class PersistentChains(Part):
         return IndexField(num_examples=self.states.shape[0])
 
     def at(self, index: tf.Tensor) -> tf.Tensor:
-        """Looks up chains.
+        """Looks up states.
 
         Args:
           index: numbers of examples, [B].
 
         Returns:
-          The states of their chains, [B, ...].
+          Their states, [B, ...].
         """
         return tf.gather(tf.convert_to_tensor(self.states), index)
 
     def next_state(self, index: tf.Tensor, rows: tf.Tensor) -> list[tuple]:
-        """Tells what the states become when some chains have moved.
+        """Tells what the states become when some have moved.
 
         Args:
           index: numbers of examples, [B].
-          rows: the new states of their chains, [B, ...].
+          rows: their new states, [B, ...].
 
         Returns:
           (variable, new value) pairs.
@@ -54,7 +56,7 @@ class PersistentChains(Part):
 
 
 def num_examples_of(data, num_examples: int | None) -> int:
-    """Tells for how many examples a model keeps chains.
+    """Tells for how many examples a model keeps a state.
 
     Args:
       data: what `zoo.data.as_data` returns.
@@ -69,7 +71,7 @@ def num_examples_of(data, num_examples: int | None) -> int:
     known = data.num_examples.get("train") if num_examples is None else num_examples
     if known is None:
         raise UsageError(
-            "num_examples must be given, for how many training examples chains are kept: "
+            "num_examples must be given, for how many training examples latents are kept: "
             "these data do not tell."
         )
     return known

@@ -13,6 +13,7 @@ from zoo.core.choices import LATENTS
 from zoo.core.fields import Field
 from zoo.core.generative import GenerativeModel
 from zoo.data import Data
+from zoo.parts.gaussians import fitted_gaussian
 from zoo.scores.chunks import collect, collect_batch, in_chunks
 from zoo.scores.feature_networks import FeatureNetwork
 from zoo.scores.standard_normal import num_latents
@@ -107,9 +108,8 @@ def _draws_of_fitted(model, batch, num_samples, seed):
         return tf.transpose(z[0])
 
     inferred = in_chunks(infer, (batch, np.arange(len(batch["x"]))), 100, "", False).T
-    mean, root = _fitted("latents", inferred)
-    noise = samplers.normal([num_samples, len(root)], samplers.fold_in(seed, "frechet")).numpy()
-    z = tf.constant(mean + noise @ root, tf.float32)
+    fitted = fitted_gaussian(tf.constant(inferred, tf.float32))
+    z = fitted.sample([num_samples], samplers.fold_in(seed, "frechet"))
     decode = tf.function(lambda z: model.expected(z[None])[0], autograph=False)
     starts = range(0, num_samples, _DRAWS_AT_A_TIME)
     return np.concatenate([decode(z[k : k + _DRAWS_AT_A_TIME]) for k in starts])

@@ -68,7 +68,7 @@ def changed(value):
         (LABELS, [0, 3], "must hold labels from 0 to 2, or -1 for not labelled; they run from 0"),
         (LABELS, [-2], "must hold labels from 0 to 2, or -1 for not labelled; they run from -2"),
         (LABELS, [2**32], "must hold labels from 0 to 2, or -1"),  # which would wrap to 0
-        (IndexField(num_examples=5), [5], "must be below the number .* chains for, 5; they run"),
+        (IndexField(num_examples=5), [5], "must be below the number .* latents for, 5; they run"),
         (IndexField(num_examples=5), [-1], "must be below the number of examples"),
         (CountField(), 0, "must be greater than 0"),
     ],

@@ -34,7 +34,7 @@ def is_number(value):
 def arguments_of(method):
     """Defaults of the numbers that a method takes, and of the lists of numbers."""
     found = method_defaults(method.cls) | {"seed": 0}
-    if method.cls in (zoo.ABP, zoo.MCEM):
+    if method.cls in (zoo.ABP, zoo.GLO, zoo.MCEM):
         found["num_examples"] = 5
     return {
         name: value
