@@ -9,6 +9,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from checking import mutant
 
 import zoo
@@ -85,10 +86,27 @@ def test_exact_weights_give_the_same_answers(model, written, images):
     assert isinstance(loaded.optimizer, keras.optimizers.SGD)
     for one, other in zip(loaded.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    for ask in (lambda m: m.sample(3, 1), lambda m: m.reconstruct(images[:2], 1)):
+    batch, seed = {"x": tf.constant(images[:2])}, tf.constant([1, 2])
+    for ask in (lambda m: m.sample(3, 1), lambda m: dict(enumerate(m.infer(batch, 2, seed)[:1]))):
         for name, answer in ask(model).items():
             np.testing.assert_array_equal(ask(loaded)[name], answer)
     assert json.loads((written / CARD).read_text())["metric"] == 1.0
+
+
+def test_what_an_older_version_wrote_is_read(model, folder):
+    change_config(folder, lambda config: config.update(zoo_version="0.1.9"))
+    for one, other in zip(zoo.from_preset(folder).variables, model.variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_replicas_take_the_weights_alike(model, written, digits):
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        mirrored = zoo.HMCDLGM.for_data(digits, num_steps=1, **SIZES)
+        preset_files.read_weights(zoo.core.presets.open_preset(written), mirrored)
+    for one, other in zip(mirrored.variables, model.variables, strict=True):
+        for value in strategy.experimental_local_results(one.value):
+            np.testing.assert_array_equal(value, other)
 
 
 def test_matrices_are_halved_and_nothing_else(model, tmp_path):
