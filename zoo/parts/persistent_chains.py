@@ -29,8 +29,9 @@ class PersistentChains(Part):
         store[OF_EXAMPLES] = self.states
 
     def load_own_variables(self, store):
-        """Reads what `save_own_variables` wrote."""
-        self.states.assign(store[OF_EXAMPLES])
+        """Reads what `save_own_variables` wrote, or Keras before it, which numbered variables."""
+        (name,) = store.keys()
+        self.states.assign(store[name])
 
     @property
     def field(self) -> IndexField:
