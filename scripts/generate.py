@@ -237,6 +237,7 @@ def page_of_presets(cards: list[dict]) -> str:
             "other scores": "; ".join(
                 f"{name} {value:.4g}" for name, value in card["scores"].items()
             ),
+            "warnings": " ".join(card["warnings"]) or "-",
             "training": f"{card['epochs']} epochs{seconds}, seed {card['seed']}",
             "command": f"`{card['command']}`",
             "commit": card["commit"] or "-",

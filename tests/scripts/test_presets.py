@@ -153,7 +153,7 @@ def test_a_preset_of_a_run(copied, tmp_path):
     run = open_run(str(whole))
     found, _ = run.evaluation
     assert 0 < abs(metric["value"] - found["log_likelihood"]) < metric["stderr"]
-    assert card["command"] and "--workdir" not in card["command"]
+    assert card["command"].startswith("mcmc-zoo train --config=vae --config.epochs=2 ")
     assert card["commit"] == "abc" and card["training_seconds"] >= 0 and card["seed"] == 0
     assert card["licence_of_data"].startswith("CC BY 4.0") and card["epochs"] == 2
     assert cards.loss_of(zoo.from_preset(tmp_path / "tiny"), run.data.test) == card["loss"]
@@ -168,3 +168,14 @@ def test_metrics():
     assert metric["protocol"] == "by hand" and metric["seed"] == 3
     metric = cards.metric_of({"num_images": 1, "reconstruction_mse": 0.1}, 0)
     assert metric["name"] == "reconstruction_mse" and metric["stderr"] is None
+
+
+def test_commands_are_those_of_anybody():
+    expected = "mcmc-zoo train --config=vae '--config.model.hidden=(8, 8)' --overwrite"
+    for typed in (
+        "python /home/me/scripts/train.py --config=vae --workdir=runs/x "
+        "'--config.model.hidden=(8, 8)' --overwrite",
+        "mcmc-zoo train --config=vae --workdir runs/x '--config.model.hidden=(8, 8)' --overwrite",
+    ):
+        assert cards.command_of(typed) == expected
+    assert cards.command_of(None) is None

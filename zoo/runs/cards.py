@@ -1,12 +1,15 @@
 """The card of a preset: what a user wants to know of a trained model before using it."""
 
 import pathlib
+import shlex
 import subprocess
 from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
+import samplers
 from zoo import scores
 from zoo.core.checks import UsageError
 from zoo.runs import manifest
@@ -34,7 +37,7 @@ def make_card(
 
     Returns:
       The card, as JSON can hold it: the metric has its standard error over the examples, None
-      where the score tells none, and `loss` is that of `model.evaluate`, in nats per example.
+      where the score tells none, and `loss` is that of `loss_of`.
 
     Raises:
       UsageError: for data of an unknown licence.
@@ -61,11 +64,12 @@ def make_card(
         "seed": config["seed"],
         "epochs": config["epochs"],
         "optimizer": {k: config["optimizer"][k] for k in ("name", "learning_rate")},
-        "command": _without_workdir(manifest.noted(run.workdir, "command")),
+        "command": command_of(manifest.noted(run.workdir, "command")),
         "commit": commit,
         "training_seconds": seconds and round(seconds),
         "metric": metric_of(found, config["seed"]),
         "scores": told,
+        "warnings": found["warnings"],
         "loss": loss_of(model, run.data.test),
     }
 
@@ -96,10 +100,25 @@ def metric_of(found: Mapping[str, Any], seed: int) -> dict[str, Any]:
     }
 
 
-def loss_of(model: keras.Model, test) -> float:
-    """The `loss` of `evaluate` with one draw of each example, by a program that is not compiled."""
-    model.compile(jit_compile=False)
-    return model.evaluate(test, verbose=0, return_dict=True)["loss"]
+def loss_of(model: keras.Model, test) -> dict[str, float]:
+    """The `loss` of a model with one draw of each example, which takes a moment.
+
+    Args:
+      model: which is compiled without XLA, unless it is already.
+      test: a pipeline of several batches.
+
+    Returns:
+      Its mean over the batches, in nats per example, or the `mse` of a method without a density,
+      and the mean's `stderr`.
+    """
+    if not model.compiled or model.jit_compile:
+        model.compile(jit_compile=False)
+    model.prepare_for_scores(model.score_seed)
+    losses = []
+    for batch in test:
+        model.reset_metrics()
+        losses.append(model.test_on_batch(batch, return_dict=True)["loss"])
+    return {"value": float(np.mean(losses)), "stderr": float(samplers.standard_error(losses))}
 
 
 def commit_here() -> str | None:
@@ -116,7 +135,16 @@ def commit_here() -> str | None:
     return found.stdout.strip() or None
 
 
-def _without_workdir(command):
-    """The command that trains the same anywhere."""
-    words = (command or "").split(" ")
-    return " ".join(word for word in words if not word.startswith("--workdir=")) or None
+def command_of(noted: str | None) -> str | None:
+    """The installed command that trains the same anywhere: what was typed, but for places here."""
+    words = iter(shlex.split(noted or ""))
+    for word in words:  # up to the program
+        if pathlib.Path(word).stem == "train":
+            break
+    arguments = []
+    for word in words:
+        if word in ("--workdir", "-workdir"):
+            next(words, None)
+        elif not word.startswith(("--workdir=", "-workdir=")):
+            arguments.append(word)
+    return shlex.join(["mcmc-zoo", "train", *arguments]) if noted else None

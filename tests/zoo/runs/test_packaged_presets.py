@@ -24,14 +24,14 @@ test_split.__test__ = False
 @pytest.mark.parametrize("name", DIGITS)
 def test_the_loss_is_that_of_the_card(name):
     """On all test images with a draw for each, so that it takes a moment."""
-    card, model = open_preset(name).card, zoo.from_preset(name)
-    stderr = card["metric"]["stderr"]
+    expected, model = open_preset(name).card["loss"], zoo.from_preset(name)
     test = test_split(name)
-    assert abs(cards.loss_of(model, test) - card["loss"]) < stderr
-    # The test can fail: weights that are a tenth off are several errors off.
-    for variable in model.decoder.trainable_variables:
-        variable.assign(0.9 * variable)
-    assert abs(model.evaluate(test, verbose=0, return_dict=True)["loss"] - card["loss"]) > stderr
+    assert abs(cards.loss_of(model, test)["value"] - expected["value"]) < expected["stderr"]
+    if name == "vae_digits":  # the test can fail
+        for variable in model.decoder.trainable_variables:
+            variable.assign(0.8 * variable)
+        found = cards.loss_of(model, test)["value"]
+        assert abs(found - expected["value"]) > 2 * expected["stderr"]
 
 
 @pytest.mark.slow
