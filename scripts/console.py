@@ -10,6 +10,7 @@ PROGRAMS = (
     "train",
     "evaluate",
     "fid",
+    "make_preset",
     "sample",
     "inpaint",
     "export",

@@ -3,13 +3,14 @@
     python scripts/figures.py
     python scripts/figures.py --figure=jacobian_spectrum --workdir=runs/vae_digits,runs/hmc_digits
     python scripts/figures.py --figure=step_size_objective --workdir=runs/short_run_digits
+    python scripts/figures.py --figure=jacobian_spectrum --preset=vae_digits,hmc_dlgm_digits
     python scripts/figures.py --figure=unit_square
     python scripts/figures.py --figure=gibbs_gradient_toy --set=num_samples=100 --set=num_runs=10
 
 The first lists the figures. Most compare the models of work directories that scripts/train.py
-wrote, in the order given; unit_square trains its own, implicit_posteriors and gibbs_gradient_toy
-need none. Several names and several directories are separated by commas. What can be set is what
-the figure's function takes.
+wrote, in the order given, and of presets behind them; unit_square trains its own,
+implicit_posteriors and gibbs_gradient_toy need none. Several names and several directories are
+separated by commas. What can be set is what the figure's function takes.
 """
 
 from absl import flags
@@ -17,7 +18,7 @@ from absl import flags
 from zoo.runs import cli
 
 FIGURE = flags.DEFINE_list("figure", [], "Names of figures; without any, they are listed.")
-WORKDIR = flags.DEFINE_list("workdir", [], "Work directories that scripts/train.py wrote.")
+WORKDIRS = cli.define_workdirs()
 OUT = flags.DEFINE_string("out", "figures", "Where the figures are written.")
 SET = flags.DEFINE_multi_string("set", [], "A setting of the figures, NAME=VALUE; repeatable.")
 SEED = flags.DEFINE_integer("seed", 0, "Seed of all draws.")
@@ -39,7 +40,7 @@ def main() -> None:
         for name, shows in analysis.descriptions().items():
             print(f"{name:<30}{shows}")
         return
-    runs = open_runs(WORKDIR.value)
+    runs = open_runs(WORKDIRS())
     settings = {"seed": SEED.value} | dict(map(read_setting, SET.value))
     for name in FIGURE.value:
         analysis.check(name, runs, settings)

@@ -1,12 +1,12 @@
-"""Writes the generated text: tables of methods, references, configs and scores.
+"""Writes the generated text: tables of methods and presets, references, configs and scores.
 
     python scripts/generate.py
     python scripts/generate.py --check
 
-The first writes the table in README.md, the references in CITATION.cff, docs/configs.md and
-docs/scores.md, from the registries of methods and of scores and from scripts/configs; nothing else
-writes them. The second writes
-nothing, and names the files that are stale. Methods from outside the zoo are left out.
+The first writes the tables in README.md, the references in CITATION.cff, docs/configs.md,
+docs/presets.md and docs/scores.md, from the registries of methods and of scores, scripts/configs
+and the cards in zoo/presets; nothing else writes them. The second writes nothing, and names the
+files that are stale. Methods from outside the zoo are left out.
 """
 
 from absl import flags
@@ -27,10 +27,11 @@ from typing import NamedTuple
 from zoo import scores
 from zoo.core import registry
 from zoo.core.checks import UsageError
+from zoo.core.presets import WEIGHTS, open_preset, preset_names
 from zoo.scores.registry import Score
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-BEGIN, END = "methods: written by scripts/generate.py", "methods: end"
+BEGIN, END = "{}: written by scripts/generate.py", "{}: end"
 CONFIGS_HEAD = """
 # Configs
 
@@ -41,6 +42,14 @@ of the data sets, and `--config=NAME:DATA` on another one, with the first of its
 
 | config | trains | class | data sets: presets |
 |---|---|---|---|
+"""
+PRESETS_HEAD = """
+# Presets
+
+`scripts/generate.py` writes this page from the cards of the presets that come with the zoo. A
+preset is a trained model: a folder of `config.json`, `model.weights.h5` and `card.json`.
+[programs.md](programs.md#presets) tells how it is used and made. The metric is that of the weights
+as they are stored, with its standard error over the examples; the commands train the same again.
 """
 SCORES_HEAD = """
 # Scores
@@ -101,11 +110,15 @@ def generated(root: pathlib.Path) -> dict[pathlib.Path, str]:
     }
     configs = read_configs(root / "scripts" / "configs")
     papers = {paper for method in methods.values() for paper in method.papers}
+    cards = [open_preset(name).card for name in preset_names()]
     readme, citation = root / "README.md", root / "CITATION.cff"
     return {
-        readme: between(readme, table_of_methods(methods, configs)),
-        citation: between(citation, references(papers)),
+        readme: between(
+            readme, methods=table_of_methods(methods, configs), presets=table_of_presets(cards)
+        ),
+        citation: between(citation, methods=references(papers)),
         root / "docs" / "configs.md": page_of_configs(configs),
+        root / "docs" / "presets.md": page_of_presets(cards),
         root / "docs" / "scores.md": page_of_scores(scores.registered_scores()),
     }
 
@@ -188,17 +201,69 @@ def page_of_scores(registered: Iterable[Score]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def between(path: pathlib.Path, lines: list[str]) -> str:
-    """The text of a file in which these lines stand between its two marks.
+def table_of_presets(cards: list[dict]) -> list[str]:
+    """The lines of README's table, a row for each card."""
+    lines = ["| preset | class | data | metric on test data |", "|---|---|---|---|"]
+    for card in cards:
+        data, metric = card["data"]["source"], told_metric(card["metric"])
+        lines.append(f"| `{card['name']}` | `zoo.{card['method']}` | {data} | {metric} |")
+    return lines
+
+
+def told_metric(metric: dict) -> str:
+    """A metric with its standard error and unit, such as "log-likelihood -22.8 +- 0.2 nats"."""
+    name = metric["name"].replace("log_likelihood", "log-likelihood").replace("_", " ")
+    error = "" if metric["stderr"] is None else f" +- {metric['stderr']:.2f}"
+    return f"{name} {metric['value']:.2f}{error} {metric['unit']}"
+
+
+def page_of_presets(cards: list[dict]) -> str:
+    """The text of docs/presets.md: a section for each card."""
+    lines = PRESETS_HEAD.strip().splitlines()
+    for card in cards:
+        numbers = ", ".join(f"{number} {split}" for split, number in card["num_examples"].items())
+        metric = card["metric"]
+        seconds = "" if card["training_seconds"] is None else f", {card['training_seconds']} s"
+        rows = {
+            "class": f"`zoo.{card['method']}`",
+            "settings": ", ".join(
+                f"{name}={value}"
+                for name, value in card["settings"].items()
+                if isinstance(value, str | int | float) and name != "name"
+            ),
+            "data": f"{card['data']['source']}: {numbers} ({card['licence_of_data']})",
+            "metric": f"{told_metric(metric)}, {metric['num_examples']} examples",
+            "protocol": metric["protocol"] or "-",
+            "other scores": "; ".join(
+                f"{name} {value:.4g}" for name, value in card["scores"].items()
+            ),
+            "warnings": " ".join(card["warnings"]) or "-",
+            "training": f"{card['epochs']} epochs{seconds}, seed {card['seed']}",
+            "command": f"`{card['command']}`",
+            "commit": card["commit"] or "-",
+            "sha256 of the weights": f"`{card['sha256'][WEIGHTS]}`",
+        }
+        lines += ["", f"## {card['name']}", "", "| | |", "|---|---|"]
+        lines += [f"| {key} | {value} |" for key, value in rows.items()]
+    return "\n".join(lines) + "\n"
+
+
+def between(path: pathlib.Path, **tables: list[str]) -> str:
+    """The text of a file in which the lines of each table stand between its two marks.
 
     Raises:
-      UsageError: if the file has not both marks, each once.
+      UsageError: if the file has not both marks of a table, each once.
     """
     old = path.read_text(encoding="utf-8").splitlines()
-    marks = [i for i, line in enumerate(old) if BEGIN in line or END in line]
-    if len(marks) != 2:
-        raise UsageError(f"{path.name} must have one line with {BEGIN!r}, and one with {END!r}.")
-    return "\n".join([*old[: marks[0] + 1], *lines, *old[marks[1] :]]) + "\n"
+    for name, lines in tables.items():
+        begin, end = BEGIN.format(name), END.format(name)
+        marks = [i for i, line in enumerate(old) if begin in line or end in line]
+        if len(marks) != 2:
+            raise UsageError(
+                f"{path.name} must have one line with {begin!r}, and one with {end!r}."
+            )
+        old = [*old[: marks[0] + 1], *lines, *old[marks[1] :]]
+    return "\n".join(old) + "\n"
 
 
 def _is(path, text):

@@ -3,10 +3,14 @@
     python scripts/train.py --list
     python scripts/train.py --config=vae --config.epochs=100
     python scripts/train.py --config=vae:mnist:small
+    python scripts/train.py --config=vae --init=vae_digits --config.data.source=images:mine
     tensorboard --logdir=runs
 
 The first tells methods, data and presets. A run that was interrupted goes on when the same command
 is given again, from its last checkpoint, to the same weights bit for bit.
+
+With --init the networks, and all else that a model's file holds, are those of a trained model when
+the training begins; its images must have the same shape. The optimizer is new.
 
 The work directory holds config.json (with every default), model.keras, metrics.csv (a row per
 epoch), evaluation.json, log_likelihood.csv (a row per test image), samples.png,
@@ -27,6 +31,7 @@ WORKDIR = flags.DEFINE_string(
     None,
     "Where the run is written; runs/METHOD_DATA or runs/METHOD_DATA_PRESET by default.",
 )
+INIT = cli.define_preset("init", "A trained model whose weights the training starts from")
 OVERWRITE = flags.DEFINE_boolean(
     "overwrite", False, "Whether to remove a run that is there, finished or not, and begin anew."
 )
@@ -35,6 +40,7 @@ if __name__ == "__main__":
     cli.parse()
 
 import contextlib
+import time
 
 import numpy as np
 
@@ -43,6 +49,8 @@ from zoo.analysis import pictures
 from zoo.core import replicas
 from zoo.core.abilities import defines
 from zoo.core.checks import UsageError
+from zoo.core.preset_files import read_weights
+from zoo.core.presets import open_preset
 from zoo.core.progress import verbosity
 from zoo.runs import callbacks, manifest, strategies, workdir, writers
 from zoo.runs.build import build, load_data
@@ -58,6 +66,9 @@ def main() -> None:
     strategy = strategies.make_strategy(STRATEGY.value)
     chief = replicas.is_chief(strategy)  # the others train, and write nothing
     config = resolve(check_config(CONFIG.value))
+    if INIT.value is not None:
+        with config.unlocked():
+            config.init = INIT.value
     path = WORKDIR.value or str(pathlib.Path("runs") / cli.config_name())
     with strategies.watching_workers(strategy):
         finished = chief and not OVERWRITE.value and workdir.is_finished(path, config)
@@ -71,31 +82,50 @@ def main() -> None:
         raise UsageError(f"num_images must be at most {num_tested}; it was {num_images}.")
     with strategy.scope():
         model = build(config, data)
+        # Of a run that goes on the checkpoints tell all.
+        begins = OVERWRITE.value or zoo.Checkpoints(checkpoints_of(path)).last is None
+        preset = open_preset(INIT.value) if INIT.value is not None and begins else None
+        if preset is not None:
+            read_weights(preset, model)
     with locked_run(workdir.make_workdir(path)) if chief else contextlib.nullcontext():
-        train(model, data, path, config, strategy, chief)
+        train(model, data, path, config, strategy, chief, preset)
 
 
-def train(model, data, path, config, strategy, chief) -> None:
+def checkpoints_of(path) -> pathlib.Path:
+    """The folder of a run's checkpoints."""
+    return pathlib.Path(path) / workdir.CHECKPOINTS
+
+
+def train(model, data, path, config, strategy, chief, preset=None) -> None:
     """Trains a model, goes on with its training, or writes what is left of a trained one."""
     with strategies.watching_workers(strategy):
         if chief:
             files = [LOGS, *writers.file_names()]
             workdir.start_run(path, config, files=files, overwrite=OVERWRITE.value)
-        checkpoints = zoo.Checkpoints(pathlib.Path(path) / workdir.CHECKPOINTS, config.save_freq)
+            if preset is not None:
+                manifest.note(path, init={"name": preset.name, "sha256": preset.card["sha256"]})
+            manifest.note(path, command=cli.command())
+        checkpoints = zoo.Checkpoints(checkpoints_of(path), config.save_freq)
         done = checkpoints.restore(model)
         if (done or checkpoints.batches_done) and chief:
             within = f", batch {checkpoints.batches_done}" if checkpoints.batches_done else ""
             print(f"{path!r} goes on after epoch {done}{within}.")
         loggers = _loggers(model, data, path, config.epochs, done) if chief else []
-        model.fit(
-            data.train,
-            epochs=config.epochs,
-            initial_epoch=done,
-            validation_data=data.validation,
-            validation_freq=_every(config.validation_freq, config.epochs),
-            callbacks=[*loggers, checkpoints],
-            verbose=verbosity(chief),
-        )
+        started = time.monotonic()
+        try:
+            model.fit(
+                data.train,
+                epochs=config.epochs,
+                initial_epoch=done,
+                validation_data=data.validation,
+                validation_freq=_every(config.validation_freq, config.epochs),
+                callbacks=[*loggers, checkpoints],
+                verbose=verbosity(chief),
+            )
+        finally:
+            if chief:
+                before = manifest.noted(path, "seconds", 0.0)  # of an interrupted training
+                manifest.note(path, seconds=before + time.monotonic() - started)
     if not chief:
         return
     run = Run(path, config)

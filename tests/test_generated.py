@@ -22,7 +22,9 @@ class Method(NamedTuple):
     papers: tuple[Paper, ...]
 
 
-@pytest.mark.parametrize("name", ["README.md", "CITATION.cff", "docs/configs.md", "docs/scores.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CITATION.cff", "docs/configs.md", "docs/presets.md", "docs/scores.md"]
+)
 def test_is_fresh(name):
     path = generate.ROOT / name
     assert path.read_text(encoding="utf-8") == generate.generated(generate.ROOT)[path], (
@@ -58,10 +60,24 @@ def test_references_are_of_the_citation_file_format():
     assert all({"type", "title", "authors", "year"} <= set(r) for r in whole["references"])
 
 
+def test_rows_of_a_preset():
+    card = {
+        "name": "mine",
+        "method": "VAE",
+        "data": {"source": "digits"},
+        "metric": {"name": "log_likelihood", "value": -22.791, "stderr": 0.206, "unit": "nats"},
+    }
+    assert generate.table_of_presets([card])[2:] == [
+        "| `mine` | `zoo.VAE` | digits | log-likelihood -22.79 +- 0.21 nats |"
+    ]
+    without = {"name": "reconstruction_mse", "value": 0.04, "stderr": None, "unit": "of pixels"}
+    assert generate.told_metric(without) == "reconstruction mse 0.04 of pixels"
+
+
 def test_only_what_is_between_the_marks_is_rewritten(tmp_path):
     path = tmp_path / "README.md"
-    path.write_text(f"above\n<!-- {generate.BEGIN} -->\nold\n<!-- {generate.END} -->\nbelow\n")
-    assert generate.between(path, ["new"]) == path.read_text().replace("old", "new")
-    path.write_text("no marks\n")
-    with pytest.raises(UsageError, match="README.md must have one line with"):
-        generate.between(path, ["new"])
+    begin, end = generate.BEGIN.format("presets"), generate.END.format("presets")
+    path.write_text(f"above\n<!-- {begin} -->\nold\n<!-- {end} -->\nbelow\n")
+    assert generate.between(path, presets=["new"]) == path.read_text().replace("old", "new")
+    with pytest.raises(UsageError, match="README.md must have one line with 'methods: written"):
+        generate.between(path, presets=["new"], methods=["new"])

@@ -125,3 +125,5 @@ def test_the_wheel_runs_the_main_job(tmp_path):
     names = {path.name for path in (tmp_path / "runs" / "hmc_dlgm_digits").iterdir()}
     assert {"samples.npz", "inpainting_left.png", "export", "evaluation.json"} <= names
     assert (tmp_path / "figures" / "jacobian_spectrum.png").is_file()
+    command("sample", "--preset=vae_digits")
+    assert (tmp_path / "runs" / "presets" / "vae_digits" / "samples.png").is_file()

@@ -15,6 +15,7 @@ _LIGHT = {  # those without TensorFlow
     "UsageError": "zoo.core.checks",
     "VERSION": "zoo.core.version",
     "__version__": "zoo.core.version",
+    "preset_names": "zoo.core.presets",
 }
 _PLACES = {
     "Checkpoints": "zoo.runs.checkpoints",
@@ -24,13 +25,14 @@ _PLACES = {
     "Proposal": "zoo.core.latent",
     "TrainableModel": "zoo.core.trainable",
     "export": "zoo.serving.export",
+    "from_preset": "zoo.core.preset_files",
     "get_method": "zoo.core.registry",
     "likelihoods": "zoo.parts",
     "load": "zoo.runs.workdir",
     "method_names": "zoo.core.registry",
     "register": "zoo.core.registry",
 }
-_SHOWN = ("UsageError", "__version__", "data", "models", "parts", "scores", *_PLACES)
+_SHOWN = ("data", "models", "parts", "scores", *_LIGHT, *_PLACES)
 
 
 def __getattr__(name):

@@ -2,7 +2,7 @@
 
 import contextlib
 import difflib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -157,3 +157,26 @@ def check_seed(**values: int) -> None:
 
 
 _LARGEST_SEED = 2**62  # networks add to it
+
+
+def check_same_shapes(told: str, found: Mapping, wanted: Mapping) -> None:
+    """Refuses arrays that are not those of a model, naming the first one that differs.
+
+    Args:
+      told: how the sentence begins.
+      found: what a file holds: arrays, or what else has a shape, by name.
+      wanted: what the model has, by name.
+
+    Raises:
+      UsageError: for one that is missing, too many, or of another shape.
+    """
+    for name in [*wanted, *found]:
+        if name not in found:
+            raise UsageError(f"{told}: it lacks {name!r}.")
+        if name not in wanted:
+            raise UsageError(f"{told}: it has {name!r}.")
+        if tuple(found[name].shape) != tuple(wanted[name].shape):
+            raise UsageError(
+                f"{told}: {name!r} has the shape {list(found[name].shape)} there, and "
+                f"{list(wanted[name].shape)} here."
+            )

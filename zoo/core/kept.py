@@ -62,6 +62,12 @@ class KeptModel(keras.Model):
             raise UsageError(f"filepath must end in .keras; it was {str(filepath)!r}.")
         super().save(filepath, *args, **kwargs)
 
+    def save_to_preset(self, folder, *, card=None, run=None, dtype="float16"):
+        """Writes a folder that `zoo.from_preset` reads; see `zoo.core.preset_files.save_preset`."""
+        from zoo.core.preset_files import save_preset  # which reads models of this class
+
+        save_preset(self, folder, card=card, run=run, dtype=dtype)
+
     def quantize(self, *args, **kwargs):
         """Refuses, since parts hold densities, which whole numbers are too coarse for.
 

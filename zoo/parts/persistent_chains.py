@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from zoo.core.checks import UsageError, check_count
 from zoo.core.fields import IndexField
+from zoo.core.preset_files import OF_EXAMPLES
 from zoo.parts.part import Part
 
 
@@ -24,6 +25,15 @@ class PersistentChains(Part):
         )
         self.states.assign(start)
         self.built = True
+
+    def save_own_variables(self, store):
+        """Writes the states by a name that tells what they are of, as presets leave them out."""
+        store[OF_EXAMPLES] = self.states
+
+    def load_own_variables(self, store):
+        """Reads what `save_own_variables` wrote, or Keras before it, which numbered variables."""
+        (name,) = store.keys()
+        self.states.assign(store[name])
 
     @property
     def field(self) -> IndexField:

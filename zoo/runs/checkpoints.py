@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.core import signals, version
 from zoo.core.callbacks import RecoveryPoint, where_to_go_on
-from zoo.core.checks import UsageError, check_count
+from zoo.core.checks import UsageError, check_count, check_same_shapes
 from zoo.core.files import PARTIAL, atomic_write
 from zoo.core.replicas import is_chief, is_multi_worker
 from zoo.runs import callback_memory
@@ -104,7 +104,7 @@ class Checkpoints(RecoveryPoint):
             told = f"checkpoints: {str(path)!r}"
             version.check(None if written_by is None else str(written_by), told)
             place = {name: arrays.pop(name) for name in list(arrays) if name.startswith(_PLACE)}
-            _check_match(arrays, variables, told)
+            check_same_shapes(f"{told} is of another model or optimizer", arrays, variables)
             done = int(path.stem.removeprefix("epoch-"))
             return done, [arrays[name] for name in variables], place
         if found:
@@ -205,17 +205,3 @@ class Checkpoints(RecoveryPoint):
     def _paths(self):
         """The newest first."""
         return sorted(self.directory.glob("epoch-*.npz"), reverse=True)
-
-
-def _check_match(arrays, variables, told):
-    """Refuses a checkpoint of another model or optimizer, naming what differs."""
-    for name in [*variables, *arrays]:
-        if name not in arrays:
-            raise UsageError(f"{told} is of another model or optimizer: it lacks {name!r}.")
-        if name not in variables:
-            raise UsageError(f"{told} is of another model or optimizer: it has {name!r}.")
-        if arrays[name].shape != variables[name].shape:
-            raise UsageError(
-                f"{told} is of another model or optimizer: {name!r} has the shape "
-                f"{list(arrays[name].shape)} there, and {list(variables[name].shape)} here."
-            )

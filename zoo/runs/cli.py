@@ -7,12 +7,14 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable
+from typing import NamedTuple
 
 from absl import app, flags, logging
 
 from zoo.core import signals
 from zoo.core.checks import UsageError, unknown_choice
 from zoo.core.choices import STRATEGIES
+from zoo.core.presets import check_preset, preset_names
 from zoo.runs.config_files import config_files, find_config
 from zoo.runs.overrides import define_config_flag
 from zoo.runs.own_modules import import_own
@@ -61,11 +63,73 @@ def config_table() -> str:
     return "\n".join(lines)
 
 
-def define_workdir() -> flags.FlagHolder:
-    """Defines `--workdir`, of a finished run."""
-    return flags.DEFINE_string(
-        "workdir", None, "A work directory that the program `train` wrote.", required=True
+class Workdir(NamedTuple):
+    """The flags that tell of a finished run: its work directory, or a preset to make one of.
+
+    Attributes:
+      workdir: `--workdir`.
+      preset: `--preset`.
+    """
+
+    workdir: flags.FlagHolder
+    preset: flags.FlagHolder
+
+    @property
+    def value(self) -> str:
+        """The path of the work directory, into which a preset is unpacked if it is not yet."""
+        if self.preset.value is None:
+            return self.workdir.value
+        return _unpack()(self.preset.value, self.workdir.value)
+
+
+def define_workdir() -> Workdir:
+    """Defines `--workdir`, of a finished run, and `--preset`, which stands for one."""
+    told = "A work directory that the program `train` wrote, or where the preset is unpacked."
+    defined = Workdir(
+        flags.DEFINE_string("workdir", None, told),
+        define_preset("preset", "A trained model instead of a run, unpacked into runs/presets"),
     )
+    flags.register_multi_flags_validator(
+        ["workdir", "preset"], lambda given: any(v is not None for v in given.values()), _ONE_OF
+    )
+    return defined
+
+
+def define_workdirs() -> Callable[[], list[str]]:
+    """Defines `--workdir` and `--preset` of several finished runs, each a list.
+
+    Returns:
+      A function that returns the paths of all, of presets after those of runs.
+    """
+    workdirs = flags.DEFINE_list("workdir", [], "Work directories that the program `train` wrote.")
+    presets = flags.DEFINE_list(
+        "preset", [], "Trained models beside them, unpacked into runs/presets."
+    )
+    flags.register_validator("preset", lambda names: all(map(_is_preset, names)))
+    return lambda: [*workdirs.value, *(_unpack()(name) for name in presets.value)]
+
+
+def define_preset(flag: str, told: str) -> flags.FlagHolder:
+    """Defines a flag that names a preset: NAME, a folder or hf://OWNER/NAME.
+
+    Args:
+      flag: its name.
+      told: what the preset is for, the beginning of a sentence.
+    """
+    holder = flags.DEFINE_string(
+        flag,
+        None,
+        f"{told}: one of {', '.join(preset_names())}, a folder of one, or hf://OWNER/NAME.",
+    )
+    flags.register_validator(flag, lambda name: name is None or _is_preset(name))
+    return holder
+
+
+def command() -> str:
+    """The command that runs, as it was typed: a script of Python, or the one that is installed."""
+    name = pathlib.Path(sys.orig_argv[1] if len(sys.orig_argv) > 1 else "").stem
+    typed = ["mcmc-zoo", *sys.orig_argv[2:]] if name == "mcmc-zoo" else ["python", *sys.argv]
+    return shlex.join(typed)
 
 
 def define_strategy() -> flags.FlagHolder:
@@ -108,6 +172,20 @@ def run(main: Callable[[], None]) -> None:
         parse()
     with signals.raised():
         app.run(lambda _: _told(main), flags_parser=_quietened)
+
+
+_ONE_OF = "workdir or preset must be given; --help tells what they may be."
+
+
+def _is_preset(name):
+    check_preset(name)
+    return True
+
+
+def _unpack():
+    from zoo.runs.unpacking import unpack  # with TensorFlow, once flags are read
+
+    return unpack
 
 
 _configs: list[tuple[pathlib.Path, str]] = []  # that this program takes by name: one, or none
@@ -190,6 +268,8 @@ def _of_flag(text):
             return f"{match[1]} must be {rule}; it was {match[2]!r}."
     if match := re.fullmatch("flag --(.*?)=None: Flag .* must have a value .*", text, re.DOTALL):
         return f"{match[1]} must be given; --help tells what it may be."
+    if text.endswith(_ONE_OF):
+        return _ONE_OF
     if match := re.match("Unknown command line flag '(.*?)'", text):
         hint = f" A value of the config is changed by --config.{match[1]}=VALUE." * bool(_configs)
         return f"{text.rstrip('.')}.{hint}"
@@ -227,11 +307,7 @@ def _told(function):
         of = "" if error.filename is None else f" {str(error.filename)!r}"
         print(f"error: cannot read or write{of}: {error.strerror or error}.", file=sys.stderr)
     except KeyboardInterrupt as ended:
-        # As it was typed: a script of Python, or the command that is installed.
-        command = pathlib.Path(sys.orig_argv[1] if len(sys.orig_argv) > 1 else "").stem
-        typed = ["mcmc-zoo", *sys.orig_argv[2:]] if command == "mcmc-zoo" else None
-        again = shlex.join(typed or ["python", *sys.argv])
-        kept = f": {ended}. To go on: {again}" if str(ended) else "."
+        kept = f": {ended}. To go on: {command()}" if str(ended) else "."
         print(f"interrupted{kept}", file=sys.stderr)
         sys.exit(128 + getattr(ended, "signum", signal.SIGINT))
     sys.exit(2)

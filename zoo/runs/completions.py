@@ -36,7 +36,8 @@ def write_samples(run: Run, num_samples: int, seed: int | None, **given) -> None
         draws = pictures.samples(run.model, x, num_samples, seed, **given)
     write_arrays(run, "samples.npz", draws)
     write_picture(run, "samples.png", pictures.square(pictures.drawn(run.model, draws)))
-    if rate := run.data.fields["x"].rate:
+    # Data are read only for what the model does not know.
+    if "length" in run.model.fields and (rate := run.data.fields["x"].rate):
         length = given.get("length", draws["x"].shape[1])
         write_sounds(run, "samples.wav", draws["x"][:, :length], rate)
 

@@ -91,6 +91,24 @@ def goes_on_from_files(specimen: Specimen) -> None:
     _require(same(values(loaded), end), "a training that goes on must end as an unbroken one")
 
 
+def comes_back_from_a_preset(specimen: Specimen) -> None:
+    """A preset gives back its class and its weights, but for chains of training examples."""
+    model = specimen.reset()
+    for variable in model.trainable_variables:
+        variable.assign(variable + 0.1)
+    with tempfile.TemporaryDirectory() as folder:
+        for dtype, digits in (("float32", 24), ("float16", 11)):
+            path = pathlib.Path(folder) / dtype
+            model.save_to_preset(path, dtype=dtype)
+            loaded = zoo.from_preset(path)
+            _require(type(loaded) is specimen.cls, "a preset must give back its class")
+            for one, other in zip(loaded.variables, model.variables, strict=True):
+                one, other = one.numpy(), other.numpy()
+                # Float16 rounds to so many binary digits, and below 6e-5 to a grid of 6e-8.
+                near = np.allclose(one, other, rtol=2.0**-digits, atol=1e-7 * (digits < 24))
+                _require(near, f"a preset in {dtype} must give back all weights")
+
+
 def evaluates_without_a_trace(specimen: Specimen) -> None:
     """Two evaluations are equal, and change no variable."""
     model = specimen.reset()
@@ -263,6 +281,7 @@ CLAUSES = (
     trains,
     reports_what_its_methods_return,
     goes_on_from_files,
+    comes_back_from_a_preset,
     evaluates_without_a_trace,
     answers_by_seed,
     exports_what_it_answers,

@@ -23,3 +23,13 @@ def test_rows_are_those_of_the_examples():
 def test_there_is_a_chain():
     with pytest.raises(UsageError, match="num_examples must be greater than 0"):
         PersistentChains(tf.zeros([0, 3]))
+
+
+def test_states_are_read_by_their_name_and_by_the_number_that_keras_gave():
+    part, store = PersistentChains(tf.ones([2, 1])), {}
+    part.save_own_variables(store)
+    (written,) = store.values()
+    for name in (*store, "0"):
+        other = PersistentChains(tf.zeros([2, 1]))
+        other.load_own_variables({name: written})
+        np.testing.assert_array_equal(other.states, part.states)
