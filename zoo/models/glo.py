@@ -24,9 +24,9 @@ from zoo.core.networks import as_network, check_reach
 from zoo.core.registry import Paper, register
 from zoo.data import as_data
 from zoo.models.deep_latent import top_down
-from zoo.parts.free_latents import pca_start, project_to_ball
+from zoo.parts.free_latents import FreeLatents, pca_start, project_to_ball
 from zoo.parts.gaussians import FittedGaussian, fitted_gaussian
-from zoo.parts.persistent_chains import PersistentChains, num_examples_of
+from zoo.parts.persistent_chains import num_examples_of
 
 LOSSES = ("l2", "laplacian_pyramid")
 BLOCKS = ("dense", "convolution", "dcgan")
@@ -122,7 +122,7 @@ class GLO(DecodingModel):
         shape = [num_examples, self.latent_dim]
         start = samplers.normal(shape, samplers.fold_in(self.seed, "latents"), self.dtype)
         start = project_to_ball(start, radius)
-        self.latents = PersistentChains(start, name="latents", dtype=self.dtype)
+        self.latents = FreeLatents(start, name="latents", dtype=self.dtype)
         self.built = True
 
     @classmethod

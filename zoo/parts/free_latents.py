@@ -7,6 +7,14 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.data import Data
+from zoo.parts.persistent_chains import PersistentChains
+
+
+class FreeLatents(PersistentChains):
+    """Latents of all training examples by which a model answers, so that presets keep them, too."""
+
+    def save_own_variables(self, store):
+        store["latents"] = self.states
 
 
 def project_to_ball(z: tf.Tensor, radius: float) -> tf.Tensor:
