@@ -156,7 +156,7 @@ def test_a_preset_of_a_run(copied, tmp_path):
     assert card["command"].startswith("mcmc-zoo train --config=vae --config.epochs=2 ")
     assert card["commit"] == "abc" and card["training_seconds"] >= 0 and card["seed"] == 0
     assert card["licence_of_data"].startswith("CC BY 4.0") and card["epochs"] == 2
-    assert cards.loss_of(zoo.from_preset(tmp_path / "tiny"), run.data.test) == card["loss"]
+    assert cards.loss_of(zoo.from_preset(tmp_path / "tiny"), run.data.test) == card["loss"]["value"]
     assert "name must be of letters" in refused(run_here("make_preset", *arguments, "--name=../x"))
 
 
