@@ -8,7 +8,7 @@ from zoo.core import registry
 # To trace a program takes longest, and most have theirs of a base: these clauses are asked of one
 # model of each kind by default, and of all in `slow`.
 OF_EACH_KIND = {
-    "comes_back_from_a_preset": ("DVAE, undirected", "M1M2", "VAE"),
+    "comes_back_from_a_preset": ("HMCDLGM", "M1M2", "VAE"),
     "exports_what_it_answers": ("DVAE", "HMCDLGM", "M2"),
     "answers_by_seed": (*("AnnealedVAE", "DVAE", "HMCDLGM", "LadderVAE", "M2", "ShortRun"),),
     "evaluates_without_a_trace": (*("AnnealedVAE", "DVAE", "HMCDLGM", "M2", "ShortRun"),),
