@@ -10,7 +10,6 @@ from programs import TINY, digits_config, make_run, run_here
 
 import zoo
 from zoo.runs import cards, manifest, writers
-from zoo.runs.run import open_run
 
 
 @pytest.fixture(scope="module")
@@ -85,78 +84,86 @@ def test_mistakes(preset, tmp_path, monkeypatch):
     assert not (tmp_path / "runs").exists()
 
 
-TRAIN = ["--config=vae", *TINY, "--config.evaluation.num_simulated=0"]
+TRAIN = ["--config=vae", *TINY]
 
 
-@pytest.fixture(scope="module")
-def copied(preset, tmp_path_factory):
-    """A copy of the preset, and a run that was trained from it without a break."""
-    folder = tmp_path_factory.mktemp("trained")
-    path = shutil.copytree(preset[0], folder / "preset")
-    told(run_here("train", *TRAIN, f"--init={path}", "--workdir=whole", cwd=folder))
-    return path, folder / "whole"
+@pytest.fixture
+def model_alone(monkeypatch):
+    """Without it a training also writes pictures and scores, which takes longest."""
+    monkeypatch.setattr("zoo.runs.writers.write_files", writers.write_model)
+    monkeypatch.setattr("zoo.runs.callbacks.PictureLogger.on_epoch_end", lambda *_: None)
 
 
-def test_training_starts_from_a_preset_and_goes_on_without(preset, copied, monkeypatch):
-    """A run that was broken off ends as an unbroken one, and does not look at the preset again."""
-    path, whole = copied
+def test_training_starts_from_a_preset_and_goes_on_without(preset, model_alone, tmp_path):
+    """A run that was broken off goes on where it was, and does not look at the preset again."""
+    path, run = shutil.copytree(preset[0], tmp_path / "preset"), tmp_path / "run"
     begun = []
 
     def on_epoch_begin(self, epoch, logs=None):
         begun.append(self.model.get_weights())
-        if epoch == 1:
+        if len(begun) == 2:
             raise KeyboardInterrupt
 
-    arguments = [*TRAIN, f"--init={path}", "--workdir=broken"]
-    monkeypatch.setattr("zoo.runs.callbacks.MetricsTable.on_epoch_begin", on_epoch_begin)
-    assert run_here("train", *arguments, cwd=whole.parent).returncode == 130
-    monkeypatch.undo()
-    monkeypatch.setattr(
-        "zoo.runs.writers.write_files", writers.write_model
-    )  # no scores, no pictures
-    for one, other in zip(begun[0], preset[1].model.get_weights(), strict=True):
+    arguments = [*TRAIN, f"--init={path}", f"--workdir={run}"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zoo.runs.callbacks.MetricsTable.on_epoch_begin", on_epoch_begin)
+        assert run_here("train", *arguments).returncode == 130
+        weights = path / "model.weights.h5"
+        content = weights.read_bytes()
+        weights.write_bytes(content[:-1])
+        assert "goes on after epoch 1" in told(run_here("train", *arguments))
+    first, second, again = begun
+    for one, other in zip(first, preset[1].model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    weights = path / "model.weights.h5"
-    content = weights.read_bytes()
-    weights.write_bytes(content[:-1])
-    result = run_here("train", *arguments, cwd=whole.parent)
-    weights.write_bytes(content)
-    assert "goes on after epoch 1" in told(result)
-    models = [zoo.load(whole.with_name(name)).get_weights() for name in ("whole", "broken")]
-    for one, other, first in zip(*models, begun[0], strict=True):
+    for one, other, start in zip(again, second, first, strict=True):
         np.testing.assert_array_equal(one, other)
-        assert not np.array_equal(one, first)
+        assert not np.array_equal(one, start)
+    # What it started from is kept.
+    assert manifest.noted(run, "init")["name"] == str(path)
+    assert json.loads((run / "config.json").read_text())["init"] == str(path)
+    assert manifest.noted(run, "seconds") > 0 and "--init" in manifest.noted(run, "command")
+    other = run_here("train", *TRAIN, f"--init={preset[0]}", f"--workdir={run}")
+    assert "holds a finished run whose init is" in refused(other)
+    wider = [*TRAIN, f"--init={preset[0]}", "--config.model.hidden=(9,)", "--workdir=wider"]
+    differs = refused(run_here("train", *wider, cwd=tmp_path))
+    assert "has the shape [2, 8] there, and [2, 9] here" in differs
+    assert not (tmp_path / "wider").exists()
 
 
-def test_what_a_run_started_from_is_kept(preset, copied, tmp_path):
-    path, whole = copied
-    assert manifest.noted(whole, "init")["name"] == str(path)
-    assert json.loads((whole / "config.json").read_text())["init"] == str(path)
-    assert manifest.noted(whole, "seconds") > 0 and "--init" in manifest.noted(whole, "command")
-    again = run_here("train", *TRAIN, f"--init={preset[0]}", f"--workdir={whole}")
-    assert "holds a finished run whose init is" in refused(again)
-    wider = [*TRAIN, f"--init={path}", "--config.model.hidden=(9,)", f"--workdir={tmp_path / 'w'}"]
-    assert "has the shape [2, 8] there, and [2, 9] here" in refused(run_here("train", *wider))
-    assert not (tmp_path / "w").exists()
-
-
-def test_a_preset_of_a_run(copied, tmp_path):
+def test_a_preset_of_a_run(preset, tmp_path, monkeypatch):
     """Its metric is that of the weights that are stored, and its card tells where it is from."""
-    _, whole = copied
-    arguments = [f"--workdir={whole}", f"--folder={tmp_path}"]
+    _, run = preset
+    manifest.note(run.workdir, command="mcmc-zoo train --config=vae --workdir=x", seconds=2.4)
+    scored = []
+
+    def report(model, test, **settings):
+        scored.append(model.get_weights())
+        assert settings == run.config.evaluation.to_dict() | {"seed": 0}
+        figures = {"log_likelihood": -3.0, "log_likelihood_stderr": 0.25, "bound": None}
+        return figures | {"protocol": "by hand", "num_images": 300, "warnings": []}, None
+
+    monkeypatch.setattr("zoo.scores.report", report)
+    arguments = [f"--workdir={run.workdir}", f"--folder={tmp_path}"]
     printed = told(run_here("make_preset", *arguments, "--name=tiny", "--commit=abc"))
+    assert printed.startswith("log_likelihood -3.0000 +- 0.2500 nats per example")
+    for one, other in zip(scored[0], run.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, np.float16(other) if one.ndim > 1 else other)
     card = json.loads((tmp_path / "tiny" / "card.json").read_text())
-    metric = card["metric"]
-    assert metric["name"] == "log_likelihood" and metric["unit"] == "nats per example"
-    assert f"{metric['value']:.4f} +- {metric['stderr']:.4f} nats" in printed
-    assert metric["num_examples"] == 300 and "2 chains, 4 sigmoid" in metric["protocol"]
-    run = open_run(str(whole))
-    found, _ = run.evaluation
-    assert 0 < abs(metric["value"] - found["log_likelihood"]) < metric["stderr"]
-    assert card["command"].startswith("mcmc-zoo train --config=vae --config.epochs=2 ")
-    assert card["commit"] == "abc" and card["training_seconds"] >= 0 and card["seed"] == 0
-    assert card["licence_of_data"].startswith("CC BY 4.0") and card["epochs"] == 2
-    assert cards.loss_of(zoo.from_preset(tmp_path / "tiny"), run.data.test) == card["loss"]["value"]
+    assert card["metric"] == {
+        "name": "log_likelihood",
+        "value": -3.0,
+        "stderr": 0.25,
+        "unit": "nats per example",
+        "num_examples": 300,
+        "protocol": "by hand",
+        "seed": 0,
+    }
+    assert card["scores"] == {"log_likelihood": -3.0, "log_likelihood_stderr": 0.25}
+    assert card["command"] == "mcmc-zoo train --config=vae" and card["training_seconds"] == 2
+    assert card["commit"] == "abc" and card["seed"] == 0 and card["method"] == "VAE"
+    assert card["licence_of_data"].startswith("CC BY 4.0")
+    model = zoo.from_preset(tmp_path / "tiny")
+    assert cards.loss_of(model, run.data.test) == card["loss"] and card["loss"]["stderr"] > 0
     assert "name must be of letters" in refused(run_here("make_preset", *arguments, "--name=../x"))
 
 

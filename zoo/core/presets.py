@@ -11,7 +11,7 @@ from zoo.core.checks import UsageError, unknown_choice
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.weights.h5", "card.json"
 FILES = (CONFIG, WEIGHTS, CARD)
-PACKAGED = pathlib.Path(__file__).resolve().parents[1] / "presets"
+PACKAGED = pathlib.Path(version.__file__).resolve().parents[1] / "presets"
 HUB = "hf://"
 _ON_THE_HUB = re.compile(rf"{HUB}([\w-][\w.-]*/[\w-][\w.-]*?)(?:@([\w-][\w./-]*))?")
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import pytest
+from checking import mutant
 
 import zoo
 from zoo.core import presets
@@ -66,6 +67,12 @@ def test_sums_are_checked_first(folder):
     """Also of a config that would be refused anyway: nothing is read of what is damaged."""
     (folder / CONFIG).write_text("no JSON")
     assert f"is damaged: {CONFIG} has not the sum that {CARD} tells" in refused(folder)
+    (folder / CONFIG).write_bytes(CONTENTS[CONFIG])
+    (folder / WEIGHTS).write_bytes(b"weightz")
+    assert f"is damaged: {WEIGHTS}" in refused(folder)
+    # The test can fail: without the check what is damaged is read.
+    wrong = mutant("zoo.core.presets", "digest(content) != sums[file]", "False")
+    assert wrong.open_preset(folder).weights == b"weightz"
 
 
 @pytest.mark.parametrize(
