@@ -18,7 +18,7 @@ from layers.glow import (
 from layers.made import MADE
 from layers.networks import mlp
 from layers.policy import made_by
-from layers.pyramid import check_halves, from_laplacian_pyramid, laplacian_pyramid
+from layers.pyramid import check_halves, laplacian_pyramid
 from layers.reader import RecurrentReader
 from layers.recurrent import LSTM
 from layers.scan import scan
@@ -55,7 +55,6 @@ __all__ = [
     "dcgan_generator",
     "descend",
     "fold",
-    "from_laplacian_pyramid",
     "in_glimpses",
     "laplacian_pyramid",
     "latent_dims",

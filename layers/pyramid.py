@@ -15,22 +15,12 @@ def blur_kernel(sigma: float = 1.0) -> np.ndarray:
     return weights / weights.sum()
 
 
-def blur(x: tf.Tensor) -> tf.Tensor:
-    """Blurs images by a 5 by 5 Gaussian, the product of one along each side.
-
-    Beyond its edge an image is mirrored, so that one of a single grey stays what it is.
-
-    Args:
-      x: [N, height, width, channels], of sides of at least 2.
-
-    Returns:
-      A tensor of the same shape.
-    """
-    return _along_sides(x, _blurring)
-
-
 def halve(x: tf.Tensor) -> tf.Tensor:
-    """Blurs images and takes the means of squares of 2 by 2: [N, h, w, C] to [N, h/2, w/2, C]."""
+    """Blurs images and takes the means of squares of 2 by 2: [N, h, w, C] to [N, h/2, w/2, C].
+
+    The blur is a 5 by 5 Gaussian, the product of one along each side. Beyond its edge an image is
+    mirrored, so that one of a single grey stays what it is.
+    """
     return _along_sides(x, lambda size: _repeating(size // 2).T / 2 @ _blurring(size))
 
 
@@ -74,14 +64,6 @@ def laplacian_pyramid(x: tf.Tensor, num_levels: int) -> list[tf.Tensor]:
         levels.append(x - double(below))
         x = below
     return [*levels, x]
-
-
-def from_laplacian_pyramid(levels: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Puts images together again, the inverse of `laplacian_pyramid`: [N, height, width, C]."""
-    *bands, x = levels
-    for band in reversed(bands):
-        x = band + double(x)
-    return x
 
 
 def check_halves(event_shape: Sequence[int], num_levels: int) -> None:

@@ -276,9 +276,11 @@ class DVAE(BinaryLatentModel):
         """log p at relaxed bits, [S, B], with the gradient of log Z."""
         if self.kl == "relaxed":
             return self.prior_part.relaxed_log_prob(draw.at, self.relaxation)
+        log_prior = self.log_prior_of_bits(draw.at)
+        if draw.mean is None:
+            return log_prior
         biases = tf.concat([self.prior_rbm.bias1, self.prior_rbm.bias2], 0)
-        of_means = tf.linalg.matvec(draw.mean - draw.at, biases)
-        return self.log_prior_of_bits(draw.at) + of_means
+        return log_prior + tf.linalg.matvec(draw.mean - draw.at, biases)
 
     def log_prior_of_bits(self, z: tf.Tensor) -> tf.Tensor:
         """Scores bits in training.

@@ -24,14 +24,14 @@ class RelaxedDraw(NamedTuple):
       zeta: z1 and then z2 in one vector, [S, B, n].
       at: what the log density of the prior is taken at, [S, B, n]: by form probabilities of bits,
         or relaxed ones, or what the relaxation's `scored` makes of these.
-      mean: what takes the place of `at` in what is linear in bits, the biases of the prior.
       log_q: log q, nats, [S, B]; where q is not normalised without log Z, whose gradient cancels.
+      mean: probabilities of bits, [S, B, n], where the biases of the prior meet these and not `at`.
     """
 
     zeta: tf.Tensor
     at: tf.Tensor
-    mean: tf.Tensor
     log_q: tf.Tensor
+    mean: tf.Tensor | None = None
 
 
 class BinaryPosterior(Part):

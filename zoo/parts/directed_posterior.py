@@ -64,15 +64,16 @@ class DirectedPosterior(BinaryPosterior):
         held = self._held(zeta, logits)
         if form == "density":
             at = relax.scored(zeta, logits, u)
-            log_q = tf.reduce_sum(relax.scored_log_prob(at, held), -1)
-            return RelaxedDraw(zeta, at, at, log_q)
+            return RelaxedDraw(zeta, at, tf.reduce_sum(relax.scored_log_prob(at, held), -1))
         # In closed form minus the entropy, whose derivative in the probability is the logit.
         mean = tf.sigmoid(logits) if form == "expectation" else zeta
         log_q = tf.reduce_sum(mean * held + tf.math.log_sigmoid(-held), -1)
-        at, n1 = mean, self.latent_dims[0]
-        if self.num_groups > 1:  # the sides of the prior meet, and side 2 has seen side 1
-            at = tf.concat([relax.mean_bit(zeta, logits)[..., :n1], mean[..., n1:]], -1)
-        return RelaxedDraw(zeta, at, mean if relax.overlapping else at, log_q)
+        if self.num_groups == 1:
+            return RelaxedDraw(zeta, mean, log_q)
+        # In the prior the sides meet, and side 2 has seen side 1.
+        seen, n1 = relax.mean_bit(zeta, logits), self.latent_dims[0]
+        at = tf.concat([seen[..., :n1], mean[..., n1:]], -1)
+        return RelaxedDraw(zeta, at, log_q, mean if relax.overlapping else None)
 
     def propose(self, parameters, num_samples, seed):
         """As the base, by exact draws and their log mass."""

@@ -53,9 +53,6 @@ class IndependentPrior(BinaryPrior):
         """log Z, nats."""
         return tf.reduce_sum(tf.math.softplus(tf.convert_to_tensor(self.logits)))
 
-    def log_normalizer_surrogate(self):
-        return self.log_normalizer
-
     def estimate_log_normalizer(self, seed, *, jit_compile=True):
         return LogNormalizer(float(self.log_normalizer), 0.0)
 

@@ -18,6 +18,8 @@ class Part(keras.layers.Layer):
       **kwargs: `name`.
     """
 
+    _belongs = False
+
     def __init__(self, *, dtype: str | keras.DTypePolicy | None = None, **kwargs):
         super().__init__(dtype=density_dtype(dtype), **kwargs)
 
@@ -30,7 +32,7 @@ class Part(keras.layers.Layer):
         Raises:
           UsageError: if it is another model's.
         """
-        if getattr(self, "_belongs", False):
+        if self._belongs:
             raise UsageError(
                 f"{kind} must be another object for each model; this one was another's."
             )

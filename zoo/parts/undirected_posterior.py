@@ -92,7 +92,7 @@ class UndirectedPosterior(BinaryPosterior):
         held = samplers.RBM(*map(tf.stop_gradient, rbm))
         log_q = held.log_density(at1, zeta2)
         zeta, at = (tf.concat([side, zeta2], -1) for side in (zeta1, at1))
-        return RelaxedDraw(zeta, at, at, log_q)
+        return RelaxedDraw(zeta, at, log_q)
 
     @property
     def batch_fields(self):

@@ -36,8 +36,8 @@ def chain(first, second):
 def log_prior(rbm, draw):
     """Its log density up to log Z, [S, B], couplings at what was seen, and biases at means."""
     biases = tf.concat([rbm.bias1, rbm.bias2], -1)
-    couplings = rbm.log_density(*tf.split(draw.at, 2, -1))
-    return couplings + tf.linalg.matvec(draw.mean - draw.at, biases)
+    log_density = rbm.log_density(*tf.split(draw.at, 2, -1))
+    return log_density + tf.linalg.matvec(draw.mean - draw.at, biases)
 
 
 # DVAE++.
