@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 
 import samplers
 from samplers.random import Seed
+from zoo.core import watching
 from zoo.core.abilities import ability, defines, follows_from
 from zoo.core.annealing import Annealing, ImportanceSampling
 from zoo.core.decoding import DecodingModel
@@ -158,14 +159,18 @@ class LatentVariableModel(EstimatesLogLikelihood, DecodingModel):
           visible: bool, like x; only these pixels count. None for all.
 
         Returns:
-          A function of z [S, B, ...]; None of one chain, which nothing can be held against.
+          A function of z [S, B, ...]; None of one chain, which nothing can be held against, unless
+          somebody watches it.
         """
-        if tf.is_tensor(num_samples) or num_samples < 2:
+        if not is_shown(num_samples):
             return None
-        return lambda z: [
-            self.log_joint(batch, z, visible),
-            self.expected_again(batch, z, visible),
-        ]
+
+        def show(z):
+            expected = self.expected_again(batch, z, visible)
+            watching.show(expected)
+            return [self.log_joint(batch, z, visible), expected]
+
+        return show
 
     def start_from_the_prior(
         self, batch: dict, num_samples: int, seed: Seed, visible: tf.Tensor | None = None
@@ -187,6 +192,13 @@ class LatentVariableModel(EstimatesLogLikelihood, DecodingModel):
             lambda key: self.prior.sample([num_samples, size], key),
             samplers.fold_in(seed, "prior"),
         )
+
+
+def is_shown(num_samples: int | tf.Tensor) -> bool:
+    """Whether chains show themselves: several, by which it is seen whether they agree, or watched
+    ones.
+    """
+    return watching.is_watched() or not tf.is_tensor(num_samples) and num_samples > 1
 
 
 def tuned_hmc(

@@ -1,6 +1,7 @@
 """What a user asks of a model with latents, and the compiled programs that answer."""
 
 import inspect
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +17,7 @@ from zoo.core.generative import Endpoint, GenerativeModel, flagged, to_numpy, un
 from zoo.core.mixing import check_steps_tell, warn_of_chains
 from zoo.core.request_fields import CountField, MaskField, SeedField
 from zoo.core.seeds import resolved, with_optional_seed
+from zoo.core.watching import shown_to, watching
 
 
 class AnswersRequests(GenerativeModel):
@@ -75,6 +77,7 @@ class AnswersRequests(GenerativeModel):
         num_steps: int | None = None,
         *,
         num_chains: int = 1,
+        on_transition: Callable[[np.ndarray], None] | None = None,
     ) -> dict[str, np.ndarray]:
         """Completes images from their visible pixels.
 
@@ -85,6 +88,8 @@ class AnswersRequests(GenerativeModel):
           num_steps: transitions of the chain; by default 100, or as many as the model infers with.
             A model that completes in one pass takes none.
           num_chains: independent chains of each image, by which it is seen whether they agree.
+          on_transition: takes `mean`, as it would be if the chain ended here, where it starts and
+            after each transition. XLA is not used then.
 
         Returns:
           `x`, `mean` and `finite` as `reconstruct`, of the first chain; the visible pixels are
@@ -107,6 +112,7 @@ class AnswersRequests(GenerativeModel):
                 counts["num_chains"] = num_chains
         else:
             left_out = {"num_steps": (num_steps, None), "num_chains": (num_chains, 1)}
+            left_out["on_transition"] = on_transition, None
             for name, (value, default) in left_out.items():
                 if value != default:
                     raise UsageError(
@@ -114,7 +120,18 @@ class AnswersRequests(GenerativeModel):
                         f"it was {value!r}."
                     )
         batch, visible = self._visible_batch(x, visible)
-        answer = to_numpy("inpaint", self._inpaint(batch, visible, resolved(seed), **counts))
+        arguments = batch, visible, resolved(seed)
+        if on_transition is None:
+            answer = self._inpaint(*arguments, **counts)
+        else:
+            x = batch["x"]
+
+            def show(means):
+                on_transition(np.where(visible, x, means[0]))
+
+            with watching(show) as key:
+                answer = self._watched_inpaint(key, *arguments, **counts)
+        answer = to_numpy("inpaint", answer)
         warn_of_chains("inpaint", answer.get("r_hat"))
         return answer
 
@@ -195,6 +212,12 @@ class AnswersRequests(GenerativeModel):
         completed = self._decoded(first, seed, seen=(observed, visible))
         told = {name: told[name] for name in ("r_hat",) if name in told}
         return self._merged(visible, batch["x"], completed) | told
+
+    @tf.function(autograph=False)
+    def _watched_inpaint(self, key, *arguments, num_chains=1, **steps):
+        with shown_to(key):
+            told = uncompiled(self, "_inpaint")(*arguments, num_chains=num_chains, **steps)
+        return told if num_chains > 1 else {k: v for k, v in told.items() if k != "r_hat"}
 
     @compiled_method
     def _encode(self, batch, seed):

@@ -8,12 +8,13 @@ import tensorflow_probability as tfp
 
 import samplers
 from samplers.random import Seed
+from zoo.core import watching
 from zoo.core.abilities import ability
 from zoo.core.annealing import ImportanceSampling
 from zoo.core.checks import UsageError, check_count, check_positive
 from zoo.core.compiled import compiled_method
 from zoo.core.generative import flagged, to_numpy
-from zoo.core.latent import tuned_hmc
+from zoo.core.latent import is_shown, tuned_hmc
 from zoo.core.log_likelihood import EstimatesLogLikelihood
 from zoo.core.requests import AnswersRequests
 from zoo.core.seeds import resolved
@@ -99,9 +100,11 @@ class ExactDensityModel(EstimatesLogLikelihood, AnswersRequests):
     def expected(self, z: tf.Tensor) -> tf.Tensor:
         """The pixels of z [..., D] in [0, 1], not rounded to levels, [..., ...event]."""
         u = self.inverse(tf.reshape(z, [-1, self.latent_dim]))
-        shape = tf.concat([tf.shape(z)[:-1], tf.shape(u)[1:]], 0)
-        pixels = (tf.reshape(u, shape) * self.levels - 0.5) / (self.levels - 1)
-        return tf.clip_by_value(pixels, 0.0, 1.0)
+        return self._centred(tf.reshape(u, tf.concat([tf.shape(z)[:-1], tf.shape(u)[1:]], 0)))
+
+    def _centred(self, u):
+        """Pixels in [0, 1], each in the middle of the levels that u may be."""
+        return tf.clip_by_value((u * self.levels - 0.5) / (self.levels - 1), 0.0, 1.0)
 
     def infer(self, batch, num_samples, seed):
         """z = f(u) with the noise of the dequantised pixels, the same for all samples; no chain."""
@@ -142,12 +145,17 @@ class ExactDensityModel(EstimatesLogLikelihood, AnswersRequests):
         drawn = tf.reshape(self.inverse(z), tf.concat([[num_samples], tf.shape(level)], 0))
         noise = samplers.uniform(tf.shape(drawn), samplers.fold_in(seed, "noise"), drawn.dtype)
         within = tf.clip_by_value(tf.where(visible, noise, drawn), 0.01, 0.99)
-        several = not tf.is_tensor(num_samples) and num_samples > 1
+
+        def show(logits):
+            u = pixels(logits)
+            watching.show(self._centred(u))
+            return [log_density(logits), u]
+
         logits, told = tuned_hmc(
             log_density,
             tf.math.log(within) - tf.math.log1p(-within),
             num_steps,
-            (lambda logits: [log_density(logits), pixels(logits)]) if several else None,
+            show if is_shown(num_samples) else None,
             samplers.fold_in(seed, "hmc"),
         )
         found = pixels(logits)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import layers
 import samplers
+from zoo.core import watching
 from zoo.core.checks import (
     as_usage_error,
     check_choice,
@@ -255,7 +256,10 @@ class GLO(DecodingModel):
             with tf.GradientTape() as tape:
                 tape.watch(z)
                 loss = self.loss_of(batch, z, visible)
-            return count + 1, self.moved(z, tape.gradient(loss, z))
+            z = self.moved(z, tape.gradient(loss, z))
+            if watching.is_watched():
+                watching.show(self.expected(z))
+            return count + 1, z
 
         begin = (tf.constant(0), project_to_ball(start, self.settings["radius"]))
         _, z = tf.while_loop(lambda count, z: count < num_steps, step, begin)
