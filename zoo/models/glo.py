@@ -252,16 +252,18 @@ class GLO(DecodingModel):
         size = tf.shape(batch["x"])[0]
         start = self.latent_law.sample([num_samples, size], samplers.fold_in(seed, "start"))
 
+        def watched(z):
+            if watching.is_watched():
+                watching.show(self.expected(z))
+            return z
+
         def step(count, z):
             with tf.GradientTape() as tape:
                 tape.watch(z)
                 loss = self.loss_of(batch, z, visible)
-            z = self.moved(z, tape.gradient(loss, z))
-            if watching.is_watched():
-                watching.show(self.expected(z))
-            return count + 1, z
+            return count + 1, watched(self.moved(z, tape.gradient(loss, z)))
 
-        begin = (tf.constant(0), project_to_ball(start, self.settings["radius"]))
+        begin = (tf.constant(0), watched(project_to_ball(start, self.settings["radius"])))
         _, z = tf.while_loop(lambda count, z: count < num_steps, step, begin)
         return z, {}
 

@@ -153,6 +153,12 @@ def answers_by_seed(specimen: Specimen) -> None:
     if steps:
         longer = model.inpaint(x, visible, 0, num_steps=6)
         _require(not np.array_equal(longer["mean"], completed["mean"]), "num_steps must act")
+        seen = []
+        watched = model.inpaint(x, visible, 0, num_steps=6, on_transition=seen.append)
+        _require(len(seen) == 7, "a chain must show its start and each of its transitions")
+        near = np.allclose(seen[-1], watched["mean"], atol=1e-4)
+        _require(near, "the last it shows must be its answer")
+        _require(not np.array_equal(seen[0], seen[-1]), "a chain that is watched must move")
     _require(model.predict(x, verbose=0).shape == x.shape, "predict must give images")
 
 
