@@ -63,12 +63,13 @@ def concrete_functions(model: GenerativeModel) -> dict[str, tf.types.experimenta
       A function for each of its `signatures`, by name, which takes its inputs by name.
     """
     model.prepare_for_scores(model.score_seed)
-    functions = {}
-    for name, endpoint in model.signatures().items():
-        specs = [field.spec(key) for key, field in endpoint.inputs.items()]
-        checked = tf.function(_checked(endpoint), autograph=False)
-        functions[name] = checked.get_concrete_function(*specs)
-    return functions
+    return {name: concrete_function(endpoint) for name, endpoint in model.signatures().items()}
+
+
+def concrete_function(endpoint: Endpoint) -> tf.types.experimental.ConcreteFunction:
+    """Traces one endpoint of a model that is prepared for scores, as `concrete_functions`."""
+    specs = [field.spec(key) for key, field in endpoint.inputs.items()]
+    return tf.function(_checked(endpoint), autograph=False).get_concrete_function(*specs)
 
 
 def _checked(endpoint: Endpoint):

@@ -1,0 +1,39 @@
+// Python that gives what the page shows.
+
+function loaded(model) {
+  return model.code.startsWith("tf.")
+    ? `import tensorflow as tf\n\nmodel = ${model.code}`
+    : `import keras\nimport zoo\n\nmodel = ${model.code}\nmodel.compile(jit_compile=False)  # the page draws without XLA`;
+}
+
+function image(name, base64, shape, end) {
+  return `${name} = base64.b64decode(\n    "${base64.replace(/(.{84})(?=.)/g, '$1"\n    "')}"\n)\n`
+    + `${name} = np.frombuffer(${name}, np.uint8).reshape(${shape.join(", ")})${end}\n`;
+}
+
+export function python(model, run) {
+  const isExport = model.code.startsWith("tf.");
+  if (run.kind === "sample") {
+    const label = run.label >= 0 ? `, y=${run.label}` : "";
+    const y = model.num_classes && isExport ? `, y=tf.constant(${run.label})` : "";
+    return isExport
+      ? `${loaded(model)}\nseed = tf.constant([${run.seed}, 0])\n`
+        + `draws = model.signatures["sample"](num_samples=tf.constant(${run.number}), seed=seed${y})["mean"]\n`
+      : `${loaded(model)}\ndraws = model.sample(${run.number}, seed=${run.seed}${label})["mean"]\n`;
+  }
+  const [height, width] = model.shape;
+  const start = `import base64\n\nimport numpy as np\n${loaded(model)}\n\n`
+    + image("x", run.x[0], model.shape, " / np.float32(255)")
+    + image("visible", run.visible, [height, width, 1], " > 0")
+    + `x = np.repeat(x[None], ${run.number}, axis=0)\n`;
+  if (isExport) {
+    const steps = run.num_steps ? `, num_steps=tf.constant(${run.num_steps})` : "";
+    return start + "visible = np.broadcast_to(visible, x.shape)\n"
+      + `seed = tf.constant([${run.seed}, 0])\n`
+      + 'completed = model.signatures["inpaint"](\n'
+      + `    x=tf.constant(x), visible=tf.constant(visible), seed=seed${steps}\n)["mean"]\n`;
+  }
+  const steps = run.num_steps ? `, num_steps=${run.num_steps}` : "";
+  return start + `visible = np.broadcast_to(visible, x.shape)\n`
+    + `completed = model.inpaint(x, visible, seed=${run.seed}${steps})["mean"]\n`;
+}

@@ -1,0 +1,138 @@
+"""What a server asks: the signatures of a model, or of an export as TensorFlow alone loads it."""
+
+import pathlib
+import re
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.core.checks import UsageError, check_choice
+from zoo.core.generative import GenerativeModel
+from zoo.serving.export import concrete_function
+
+_REFUSED = re.compile(r"assertion failed: \[(.*?)\](?: \[(.*)\])?$", re.MULTILINE)
+_KINDS = {"f": "fiu", "i": "iu", "b": "b"}  # of numbers that are taken for one of a type
+
+
+class Served:
+    """The signatures that a server answers by, under one name.
+
+    Args:
+      name: of the model, in addresses.
+      signatures: names of its signatures; the first is the default.
+      make: makes a signature's concrete function, which takes its inputs by name.
+      model: the model itself, where Python has it; an export has none.
+      code: Python that loads the model, for users to copy.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        signatures: Sequence[str],
+        make: Callable[[str], tf.types.experimental.ConcreteFunction],
+        model: GenerativeModel | None = None,
+        code: str = "",
+    ):
+        self.name, self.signatures = name, tuple(signatures)
+        self.model, self.code = model, code
+        self._make, self._made, self._lock = make, {}, threading.Lock()
+
+    def function(self, signature: str) -> tf.types.experimental.ConcreteFunction:
+        """A signature's function, which is traced when it is first asked for.
+
+        Raises:
+          UsageError: for an unknown signature.
+        """
+        check_choice("signature_name", signature, self.signatures)
+        with self._lock:
+            if signature not in self._made:
+                self._made[signature] = self._make(signature)
+            return self._made[signature]
+
+    def inputs(self, signature: str) -> dict[str, tf.TensorSpec]:
+        """What a signature takes, by name."""
+        positional, named = self.function(signature).structured_input_signature
+        return {spec.name: spec for spec in positional} | named
+
+    def ask(self, signature: str, inputs: dict) -> dict[str, np.ndarray]:
+        """Answers a request.
+
+        Args:
+          signature: one of `signatures`.
+          inputs: anything that NumPy takes for arrays, by name; all of the signature's.
+
+        Returns:
+          Its outputs, by name.
+
+        Raises:
+          UsageError: for an input that is missing, unknown, or that its field refuses.
+        """
+        specs = self.inputs(signature)
+        if unknown := inputs.keys() - specs.keys():
+            known = f"{signature!r} takes {', '.join(map(repr, specs))}."
+            raise UsageError(f"inputs: there is no {min(map(str, unknown))!r}; {known}")
+        for name in specs.keys() - inputs.keys():
+            raise UsageError(f"{name} must be given: {signature!r} takes {', '.join(specs)}.")
+        tensors = {name: _as_tensor(spec, inputs[name], name) for name, spec in specs.items()}
+        try:
+            answer = self.function(signature)(**tensors)
+            return {name: answer[name].numpy() for name in sorted(answer)}
+        except tf.errors.InvalidArgumentError as error:
+            found = _REFUSED.search(error.message)
+            if found is None:
+                raise
+            raise UsageError(" ".join(filter(None, found.groups()))) from None
+
+
+def serve_model(name: str, model: GenerativeModel, code: str = "") -> Served:
+    """Serves a model of Python by the signatures that its export would have.
+
+    Args:
+      name: of it, in addresses.
+      model: a built model.
+      code: as `Served`.
+    """
+    model.prepare_for_scores(model.score_seed)
+    endpoints = model.signatures()
+    return Served(name, list(endpoints), lambda key: concrete_function(endpoints[key]), model, code)
+
+
+def serve_export(name: str, path: str | pathlib.Path) -> Served:
+    """Serves an export of `zoo.export`.
+
+    Raises:
+      UsageError: if there is none at `path`.
+    """
+    if not (pathlib.Path(path) / "saved_model.pb").is_file():
+        raise UsageError(f"export: there is no SavedModel at {str(path)!r}.")
+    try:
+        loaded = tf.saved_model.load(str(path))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise UsageError(f"export: {str(path)!r} cannot be loaded: {reason}.") from None
+    functions = dict(loaded.signatures)
+    functions.pop("serving_default", None)
+    code = f"tf.saved_model.load({str(path)!r})"
+    order = sorted(functions, key="sample".__ne__)
+    served = Served(name, order, functions.__getitem__, code=code)
+    served.loaded = loaded  # whose variables go with it
+    return served
+
+
+def _as_tensor(spec, value, name):
+    dtype = np.dtype(spec.dtype.as_numpy_dtype)
+    try:
+        array = np.asarray(value)
+    except (ValueError, OverflowError):
+        array = np.asarray(None)
+    kind = _KINDS[dtype.kind if dtype.kind != "u" else "i"]
+    if array.dtype.kind not in kind and array.size:
+        raise UsageError(f"{name} must hold numbers of {dtype}, in rows of equal lengths.")
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype)
+    kept = np.array_equal(cast, array) if dtype.kind in "iu" else not np.isinf(cast).any()
+    if not kept:
+        raise UsageError(f"{name} must hold numbers of {dtype}; one is out of its range.")
+    return tf.constant(cast, spec.dtype)

@@ -1,0 +1,244 @@
+"""The HTTP server: TensorFlow Serving's REST interface over models, presets and exports."""
+
+import asyncio
+import functools
+import logging
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from concurrent import futures
+
+import fastapi
+import uvicorn
+from starlette.exceptions import HTTPException
+
+from zoo.core.checks import UsageError
+from zoo.serving import rest
+from zoo.serving.guard import Counters, Guard, Limits
+from zoo.serving.served import Served
+
+LOCAL = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Busy(Exception):
+    """Too many requests wait."""
+
+
+class Workers:
+    """Threads that compute answers; a request is computed alone, since its draws are its own."""
+
+    def __init__(self, limits: Limits):
+        self._places = threading.BoundedSemaphore(limits.max_queue)
+        self._threads = futures.ThreadPoolExecutor(limits.num_threads, "zoo-serving")
+
+    def start(self, function: Callable, *arguments) -> futures.Future:
+        """Has a thread call the function, as soon as one is free.
+
+        Raises:
+          Busy: if too many wait already.
+        """
+        if not self._places.acquire(blocking=False):
+            raise Busy
+        future = self._threads.submit(function, *arguments)
+        future.add_done_callback(lambda _: self._places.release())
+        return future
+
+    async def run(self, function: Callable, *arguments):
+        """What the function returns, as `start` has it computed."""
+        return await asyncio.wrap_future(self.start(function, *arguments))
+
+    def close(self) -> None:
+        """Waits for what has begun."""
+        self._threads.shutdown()
+
+
+def make_app(
+    models: Sequence[Served],
+    *,
+    limits: Limits | None = None,
+    origins: Sequence[str] = (),
+    hosts: Sequence[str] | None = LOCAL,
+) -> fastapi.FastAPI:
+    """Makes the server's application.
+
+    Args:
+      models: what it serves, each by its name.
+      limits: of requests.
+      origins: pages of other addresses that may ask.
+      hosts: names that this server may be called by; None for any.
+
+    Returns:
+      An ASGI application. Its `state` holds `models`, `workers` and `limits`.
+
+    Raises:
+      UsageError: if two models have the same name.
+    """
+    by_name = {served.name: served for served in models}
+    if len(by_name) < len(models):
+        raise UsageError(f"models must have names of their own; they were {list(by_name)}.")
+    limits, counters = limits or Limits(), Counters()
+    app = fastapi.FastAPI(title="MCMC zoo", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Guard, limits=limits, counters=counters, origins=origins, hosts=hosts)
+    app.state.models, app.state.limits, app.state.workers = by_name, limits, Workers(limits)
+    _tell_errors(app)
+    text = functools.partial(fastapi.Response, media_type="text/plain; version=0.0.4")
+
+    @app.get("/metrics")
+    @app.get("/monitoring/prometheus/metrics")  # where TensorFlow Serving has it
+    def metrics():
+        return text(counters.text())
+
+    @app.get("/health")
+    def health():
+        return {"status": "alive"}
+
+    @app.get("/ready")
+    def ready():
+        return {"status": "ready", "models": list(by_name)}
+
+    def found(name, version=rest.VERSION):
+        if name not in by_name:
+            known = ", ".join(map(repr, by_name))
+            raise HTTPException(404, f"model: there is no {name!r}; known are {known}.")
+        if version != rest.VERSION:
+            raise HTTPException(404, f"version must be {rest.VERSION}; it was {version!r}.")
+        return by_name[name]
+
+    @app.get("/v1/models/{name}")
+    @app.get("/v1/models/{name}/versions/{version}")
+    def status(name: str, version: str = rest.VERSION):
+        found(name, version)
+        return rest.status()
+
+    @app.get("/v1/models/{name}/metadata")
+    @app.get("/v1/models/{name}/versions/{version}/metadata")
+    async def metadata(name: str, version: str = rest.VERSION):
+        return await app.state.workers.run(rest.metadata, found(name, version))
+
+    @app.post("/v1/models/{name}:predict")
+    @app.post("/v1/models/{name}/versions/{version}:predict")
+    async def predict(http: fastapi.Request, name: str, version: str = rest.VERSION):
+        served, body = found(name, version), await http.body()
+        signature, size, answer = await app.state.workers.run(predicted, served, body, limits)
+        counters.examples.labels(name, signature).inc(size)
+        http.scope.setdefault("state", {})["told"] = {"signature": signature, "examples": size}
+        return fastapi.Response(answer, media_type="application/json")
+
+    return app
+
+
+def predicted(served: Served, body: bytes, limits: Limits) -> tuple[str, int, bytes]:
+    """Answers the body of a request to predict.
+
+    Args:
+      served: the model.
+      body: JSON.
+      limits: of the examples and transitions.
+
+    Returns:
+      The signature that answered, how many examples, and the body of the answer.
+
+    Raises:
+      UsageError: for a request that is none, or beyond the limits.
+    """
+    request = rest.read_request(body)
+    signature = request.signature
+    if signature in (None, "serving_default"):
+        signature = served.signatures[0]
+    check_limits({"num_samples": request.num_rows}, limits)
+    inputs = rest.columns(request, served.inputs(signature))
+    check_limits(inputs, limits)
+    outputs = served.ask(signature, inputs)
+    size = len(next(iter(outputs.values())))
+    return signature, size, rest.answer(outputs, request.in_rows)
+
+
+def check_limits(inputs: dict, limits: Limits) -> None:
+    """Refuses more examples or transitions than a request may ask for.
+
+    Raises:
+      UsageError: naming what was too many.
+    """
+    most = {"num_samples": limits.max_batch, "num_steps": limits.max_steps}
+    for name, value in inputs.items():
+        count = len(value) if isinstance(value, list) and name != "seed" else value
+        bound = most.get(name, limits.max_batch if isinstance(value, list) else None)
+        if bound and isinstance(count, int) and count > bound:
+            raise UsageError(f"{name} must be at most {bound} in a request; it was {count}.")
+
+
+def serve(app: fastapi.FastAPI, *, host: str, port: int, on_start: Callable | None = None) -> None:
+    """Serves until SIGINT or SIGTERM, then answers what it has begun, and ends.
+
+    Args:
+      app: of `make_app`.
+      host: the address that it listens at; 127.0.0.1 is this machine alone.
+      port: 0 for any that is free.
+      on_start: called with the address of the server, once it listens.
+
+    Raises:
+      UsageError: if nothing can listen there.
+    """
+    config = uvicorn.Config(
+        app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=30
+    )
+    server = uvicorn.Server(config)
+    try:
+        socket = config.bind_socket()
+    except SystemExit:
+        raise UsageError(f"port: nothing can listen at {host}:{port}; is it in use?") from None
+    name = f"[{host}]" if ":" in host else host
+    address = f"http://{name}:{socket.getsockname()[1]}"
+
+    async def run():
+        starting = asyncio.create_task(server.serve([socket]))
+        while not server.started and not starting.done():
+            await asyncio.sleep(0.01)
+        if on_start is not None and server.started:
+            on_start(address)
+        await starting
+
+    previous = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        asyncio.run(run())
+    except KeyboardInterrupt:
+        pass  # it was told to stop, and has
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        app.state.workers.close()
+
+
+def log_lines(level: int = logging.INFO) -> None:
+    """Sends a line of JSON for each request to standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        logging.Formatter('{"time": "%(asctime)s", "level": "%(levelname)s", "told": %(message)s}')
+    )
+    logger = logging.getLogger("zoo.serving")
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(level)
+
+
+def _tell_errors(app):
+    """One sentence each, in TensorFlow Serving's shape."""
+
+    def told(status, sentence, headers=None):
+        return fastapi.responses.JSONResponse({"error": sentence}, status, headers)
+
+    @app.exception_handler(UsageError)
+    async def refused(request, error):
+        return told(400, str(error))
+
+    @app.exception_handler(Busy)
+    async def busy(request, error):
+        most = request.app.state.limits.max_queue
+        return told(429, f"{most} requests wait already; ask again.", {"retry-after": "1"})
+
+    @app.exception_handler(HTTPException)
+    async def of_http(request, error):
+        return told(error.status_code, str(error.detail), error.headers)
+
+    @app.exception_handler(Exception)
+    async def failed(request, error):
+        return told(500, f"the model failed: {type(error).__name__}.")
