@@ -6,8 +6,9 @@
 Models are called by the names of their presets, work directories and exports:
 
     curl http://localhost:8501/v1/models/hmc_dlgm_digits
-    curl http://localhost:8501/v1/models/hmc_dlgm_digits:predict \\
-      -d '{"signature_name": "sample", "inputs": {"num_samples": 2, "seed": [0, 0]}}'
+    curl http://localhost:8501/v1/models/hmc_dlgm_digits:predict -d @request.json
+
+where request.json holds {"signature_name": "sample", "inputs": {"num_samples": 2, "seed": [0, 0]}}.
 
 Requests are computed one by one, never merged, so that the same seed and batch give the same
 answer. Mistakes are told in one sentence and a status of 4xx; beyond --max_queue requests it is

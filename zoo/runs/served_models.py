@@ -99,7 +99,9 @@ def load_models(presets: Sequence[str], workdirs: Sequence[str], exports: Sequen
     served = []
     for name in presets:
         served.append(
-            serve_model(open_preset(name).label, zoo.from_preset(name), f"zoo.from_preset({name!r})")
+            serve_model(
+                open_preset(name).label, zoo.from_preset(name), f"zoo.from_preset({name!r})"
+            )
         )
     for workdir in workdirs:
         run = open_run(workdir)

@@ -29,7 +29,7 @@ _MOST_FRAMES = 100  # of a chain that are sent
 _DEFAULT_STEPS = 100
 
 
-class _Gone(Exception):
+class _GoneError(Exception):
     """Nobody looks any more."""
 
 
@@ -72,8 +72,8 @@ def add_page(app: fastapi.FastAPI) -> None:
         loop, lines, gone = asyncio.get_running_loop(), asyncio.Queue(), threading.Event()
 
         def send(line):
-            if gone.is_set():
-                raise _Gone
+            if gone.is_set() and line is not None:
+                raise _GoneError
             loop.call_soon_threadsafe(lines.put_nowait, line)
 
         state.workers.start(completed, asked, send)
@@ -210,7 +210,7 @@ def completed(asked: Asked, send) -> None:
             means = served.model.inpaint(x, visible, asked.seed, steps, on_transition=show)["mean"]
         moved[:] = [None] * steps
         frame(means, seconds=round(time.perf_counter() - start, 3))
-    except _Gone:
+    except _GoneError:
         return
     except UsageError as error:
         send({"error": str(error)})
@@ -218,15 +218,7 @@ def completed(asked: Asked, send) -> None:
         send({"error": f"the model failed: {type(error).__name__}."})
         raise
     finally:
-        send_end(send)
-
-
-def send_end(send) -> None:
-    """Sends that nothing follows, if anybody still looks."""
-    try:
         send(None)
-    except _Gone:
-        pass
 
 
 def sampled(asked: Asked) -> dict:

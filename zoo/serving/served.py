@@ -83,7 +83,8 @@ class Served:
             found = _REFUSED.search(error.message)
             if found is None:
                 raise
-            raise UsageError(" ".join(filter(None, found.groups()))) from None
+            sentence, value = found.groups()
+            raise UsageError(f"{sentence} [{value}]." if value is not None else sentence) from None
 
 
 def serve_model(name: str, model: GenerativeModel, code: str = "") -> Served:

@@ -1,11 +1,12 @@
 """The HTTP server: TensorFlow Serving's REST interface over models, presets and exports."""
 
 import asyncio
+import contextlib
 import functools
 import logging
-import signal
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 
 import fastapi
@@ -20,7 +21,7 @@ from zoo.serving.served import Served
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
-class Busy(Exception):
+class BusyError(Exception):
     """Too many requests wait."""
 
 
@@ -35,10 +36,10 @@ class Workers:
         """Has a thread call the function, as soon as one is free.
 
         Raises:
-          Busy: if too many wait already.
+          BusyError: if too many wait already.
         """
         if not self._places.acquire(blocking=False):
-            raise Busy
+            raise BusyError
         future = self._threads.submit(function, *arguments)
         future.add_done_callback(lambda _: self._places.release())
         return future
@@ -179,34 +180,60 @@ def serve(app: fastapi.FastAPI, *, host: str, port: int, on_start: Callable | No
     Raises:
       UsageError: if nothing can listen there.
     """
+    server, socket, address = _server(app, host, port)
+
+    async def run():
+        serving = asyncio.create_task(server.serve([socket]))
+        while not (server.started or serving.done()):
+            await asyncio.sleep(0.01)
+        if on_start is not None and server.started:
+            on_start(address)
+        await serving
+
+    # The signal is raised again once all is answered, and the program has ended as it was told.
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(run())
+    app.state.workers.close()
+
+
+@contextlib.contextmanager
+def running(app: fastapi.FastAPI, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """A context in which a thread serves, such as of a notebook.
+
+    Args:
+      app: of `make_app`.
+      host: as `serve`.
+      port: as `serve`.
+
+    Yields:
+      The address of the server.
+
+    Raises:
+      UsageError: as `serve`.
+    """
+    server, socket, address = _server(app, host, port)
+    thread = threading.Thread(target=server.run, args=([socket],), daemon=True)
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
+        yield address
+    finally:
+        server.should_exit = True
+        thread.join()
+        app.state.workers.close()
+
+
+def _server(app, host, port):
     config = uvicorn.Config(
         app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=30
     )
-    server = uvicorn.Server(config)
     try:
         socket = config.bind_socket()
     except SystemExit:
         raise UsageError(f"port: nothing can listen at {host}:{port}; is it in use?") from None
     name = f"[{host}]" if ":" in host else host
-    address = f"http://{name}:{socket.getsockname()[1]}"
-
-    async def run():
-        starting = asyncio.create_task(server.serve([socket]))
-        while not server.started and not starting.done():
-            await asyncio.sleep(0.01)
-        if on_start is not None and server.started:
-            on_start(address)
-        await starting
-
-    previous = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        asyncio.run(run())
-    except KeyboardInterrupt:
-        pass  # it was told to stop, and has
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-        app.state.workers.close()
+    return uvicorn.Server(config), socket, f"http://{name}:{socket.getsockname()[1]}"
 
 
 def log_lines(level: int = logging.INFO) -> None:
@@ -230,7 +257,7 @@ def _tell_errors(app):
     async def refused(request, error):
         return told(400, str(error))
 
-    @app.exception_handler(Busy)
+    @app.exception_handler(BusyError)
     async def busy(request, error):
         most = request.app.state.limits.max_queue
         return told(429, f"{most} requests wait already; ask again.", {"retry-after": "1"})
