@@ -268,8 +268,10 @@ def _of_flag(text):
             return f"{match[1]} must be {rule}; it was {match[2]!r}."
     if match := re.fullmatch("flag --(.*?)=None: Flag .* must have a value .*", text, re.DOTALL):
         return f"{match[1]} must be given; --help tells what it may be."
-    if text.endswith(_ONE_OF):
-        return _ONE_OF
+    if match := re.fullmatch(r"flag --(.*?)=(.*): \2 is not (an? .*)", text):
+        return f"{match[1]} must be {match[3]}; it was {match[2]!r}."
+    if text.startswith("flags "):  # of several, whose values are told before a sentence of ours
+        return text.rpartition(": ")[2]
     if match := re.match("Unknown command line flag '(.*?)'", text):
         hint = f" A value of the config is changed by --config.{match[1]}=VALUE." * bool(_configs)
         return f"{text.rstrip('.')}.{hint}"

@@ -4,6 +4,7 @@ import json
 import logging
 import random
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -260,9 +261,12 @@ def test_too_many_requests_are_sent_away():
 def test_counters_and_lines(address, caplog):
     with caplog.at_level(logging.INFO, "zoo.serving"):
         assert predict(address, {"inputs": SAMPLE})[0] == 200
-    (line,) = [json.loads(r.message) for r in caplog.records if r.name == "zoo.serving"]
-    assert line["status"] == 200
-    assert (line["signature"], line["examples"]) == ("sample", 2)
+        end = time.monotonic() + 10
+        while "examples" not in caplog.text and time.monotonic() < end:
+            time.sleep(0.01)  # the line comes after the answer
+    (line,) = [r.message for r in caplog.records if "examples" in r.message]
+    told = json.loads(line)
+    assert (told["status"], told["signature"], told["examples"]) == (200, "sample", 2)
     told = ask(address, "/monitoring/prometheus/metrics")[2].decode()
     assert 'zoo_examples_total{model="export",signature="sample"}' in told
     assert 'zoo_requests_total{route="/v1/models/{name}:predict",status="400"}' in told
