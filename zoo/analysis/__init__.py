@@ -5,6 +5,7 @@ import pkgutil
 
 from zoo.analysis import registry
 from zoo.analysis.comparison import check_scored_alike, protocol_of
+from zoo.analysis.pictures import picture
 from zoo.analysis.rbms import (
     MeanFieldModes,
     has_posterior_rbms,
@@ -37,6 +38,7 @@ __all__ = [
     "has_posterior_rbms",
     "log_normalizer_estimates",
     "mean_field_modes",
+    "picture",
     "posterior_rbms",
     "prior_rbm",
     "protocol_of",

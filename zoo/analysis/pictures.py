@@ -47,11 +47,24 @@ def _margin(names, height, channels):
     return np.asarray(margin)[..., None].repeat(channels, -1) / np.float32(255)
 
 
+def picture(rows: Sequence[np.ndarray], names: Sequence[str] = ()) -> Image.Image:
+    """Makes a picture of rows of images, which a notebook shows and `save` writes.
+
+    Args:
+      rows: equally many images each, [C, height, width, channels], pixels in [0, 1].
+      names: what is written left of each row; nothing if there are none.
+
+    Returns:
+      An `image_grid`, as a picture.
+    """
+    # Scaled here: Keras would stretch each picture from its own minimum to its own maximum.
+    grid = 255 * image_grid(np.clip(np.stack(rows), 0.0, 1.0), names=names)
+    return keras.utils.array_to_img(grid, scale=False)
+
+
 def save_grid(path, rows: np.ndarray, names: Sequence[str] = ()) -> None:
     """Writes an `image_grid` of rows, with their names if there are any, as a PNG file."""
-    # Scaled here: save_img would stretch each picture from its own minimum to its own maximum.
-    picture = 255 * image_grid(np.clip(rows, 0.0, 1.0), names=names)
-    keras.utils.save_img(path, picture, scale=False, file_format="png")
+    picture(rows, names).save(path, format="png")
 
 
 def check_image_model(model) -> None:
