@@ -1,0 +1,109 @@
+"""Code on README and on the site: all of it is parsed and its names checked; `slow` runs it."""
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+from blocks import (
+    PAGES,
+    ROOT,
+    blocks,
+    check_command,
+    commands,
+    prose_names,
+    python_names,
+    resolve,
+)
+
+ALL = [block for path in PAGES for block in blocks(path)]
+PYTHON = [block for block in ALL if block.language == "python"]
+SHELL = [block for block in ALL if block.language == "sh"]
+FOREIGN = ("mymethods/configs/langevin_vae.py",)  # which test_adding_a_method.py writes
+CHEAP = ("docs/numbers.md", "docs/choosing_settings.md", "docs/data.md")  # a second each, or two
+
+
+def ids(block):
+    return f"{block.page}:{block.line}"
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=ids)
+def test_python_names_what_there_is(block):
+    for name in python_names(block.text):
+        if not name.startswith("zoo.likelihoods."):
+            resolve(name)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_prose_names_what_there_is(path):
+    for name in prose_names(path):
+        resolve(name)
+
+
+@pytest.mark.parametrize("block", SHELL, ids=ids)
+def test_commands_have_such_flags_and_keys(block):
+    subprocess.run(["bash", "-n"], input=block.text, text=True, check=True)
+    for program, arguments in commands(block.text):
+        check_command(program, arguments, FOREIGN)
+
+
+def test_a_wrong_name_and_a_wrong_flag_are_told():
+    with pytest.raises(AttributeError, match="zoo.data.lode"):
+        resolve("zoo.data.lode")
+    with pytest.raises(AssertionError, match="no flag --num_increment"):
+        check_command("evaluate", ["--workdir=runs/m2", "--num_increment=3"])
+    with pytest.raises(Exception, match="trajectory"):
+        check_command("train", ["--config=hmc_dlgm", "--config.model.trajektory=1"])
+
+
+@pytest.mark.parametrize("page", CHEAP)
+def test_cheap_blocks_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        for block in PYTHON:
+            if block.page == page:
+                exec(compile(block.text, ids(block), "exec"), names)
+
+
+# What takes longer.
+
+# What a page takes as given.
+BEFORE = {
+    "docs/programs.md": """
+import keras, zoo
+data = zoo.data.load("digits")
+model = zoo.VAE.for_data(data, latent_dim=2, hidden=(8,))
+model.compile()
+""",
+}
+# Blocks that ask for what is not there: run elsewhere, or by hand.
+APART = {
+    "docs/adding_a_method.md": "run by test_adding_a_method.py",
+    "docs/serving.md": "asks a server; run by zoo/serving/test_serving.py",
+    "docs/several_machines.md": "needs TF_CONFIG; run by scripts/test_workers.py",
+}
+NEEDS = {"docs/howto/optuna.md": ("optuna",), "docs/howto/tracking.md": ("mlflow", "wandb")}
+RUN = sorted({block.page for block in PYTHON} - {*APART, *CHEAP})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RUN)
+def test_python_runs(page, tmp_path):
+    """All blocks of a page but those marked `.noeval`, one after the other in one process."""
+    for package in NEEDS.get(page, ()):
+        pytest.importorskip(package)
+    texts = [b.text for b in PYTHON if b.page == page and ".noeval" not in b.info]
+    program = tmp_path / "page.py"
+    program.write_text("\n".join([BEFORE.get(page, ""), *texts]), encoding="utf-8")
+    quiet = {"MPLBACKEND": "agg", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        [sys.executable, program],
+        cwd=tmp_path,
+        env=os.environ | quiet,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
