@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import shell
 from blocks import (
     PAGES,
     ROOT,
@@ -79,23 +80,31 @@ model = zoo.VAE.for_data(data, latent_dim=2, hidden=(8,))
 model.compile()
 """,
 }
-# Blocks that ask for what is not there: run elsewhere, or by hand.
-APART = {
-    "docs/adding_a_method.md": "run by test_adding_a_method.py",
-    "docs/serving.md": "asks a server; run by zoo/serving/test_serving.py",
-    "docs/several_machines.md": "needs TF_CONFIG; run by scripts/test_workers.py",
-}
+BEFORE_SHELL = {"docs/serving.md": "mcmc-zoo train"}
+# Blocks that are run elsewhere: by test_adding_a_method.py, by zoo/serving/test_serving.py, which
+# asks a server, and by scripts/test_workers.py, which has two machines.
+APART = ("mymethods", "LangevinVAE", "import grpc", "multi_worker")
 NEEDS = {"docs/howto/optuna.md": ("optuna",), "docs/howto/tracking.md": ("mlflow", "wandb")}
-RUN = sorted({block.page for block in PYTHON} - {*APART, *CHEAP})
+TO_RUN = [
+    block
+    for block in PYTHON
+    if ".noeval" not in block.info and not any(word in block.text for word in APART)
+]
+# Pages of results have commands of hours; on the others trainings are of one epoch.
+TYPED = [b for b in SHELL if not b.page.startswith("docs/results/")]
+
+
+def pages(some):
+    return sorted({block.page for block in some})
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", RUN)
+@pytest.mark.parametrize("page", pages(TO_RUN))
 def test_python_runs(page, tmp_path):
     """All blocks of a page but those marked `.noeval`, one after the other in one process."""
     for package in NEEDS.get(page, ()):
         pytest.importorskip(package)
-    texts = [b.text for b in PYTHON if b.page == page and ".noeval" not in b.info]
+    texts = [block.text for block in TO_RUN if block.page == page]
     program = tmp_path / "page.py"
     program.write_text("\n".join([BEFORE.get(page, ""), *texts]), encoding="utf-8")
     quiet = {"MPLBACKEND": "agg", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)}
@@ -107,3 +116,13 @@ def test_python_runs(page, tmp_path):
         text=True,
     )
     assert ended.returncode == 0, ended.stderr[-3000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", pages(TYPED))
+def test_shell_runs(page, tmp_path):
+    """All blocks of a page, one after the other in one folder."""
+    texts = [block.text for block in TYPED if block.page == page and "mymethods" not in block.text]
+    shell.make_folder(tmp_path)
+    ended = shell.run_shell(tmp_path, "\n".join([BEFORE_SHELL.get(page, ""), *texts]))
+    assert ended.returncode == 0, ended.stdout[-1000:] + ended.stderr[-3000:]
