@@ -16,7 +16,7 @@ BIN = pathlib.Path(sys.executable).parent
 ABSENT = ("pip", "docker", "curl", "tensorboard", "ruff", "sphinx-build", "jupytext", "nvidia-smi")
 SHORT = {
     "train": "--config.epochs=1 --config.save_freq=1 --config.validation_freq=1 "
-    "--config.steps_per_execution=1 --config.jit_compile=False --config.evaluation.num_images=8 "
+    "--config.steps_per_execution=1 --config.jit_compile=False --config.evaluation.num_images=3 "
     "--config.evaluation.num_chains=2 --config.evaluation.num_increments=3 "
     "--config.evaluation.num_leapfrog_steps=1 --config.evaluation.num_simulated=0 "
     "--config.evaluation.num_importance_samples=20",
