@@ -15,7 +15,7 @@ _NOTEBOOK = "---\nfile_format: mystnb\nkernelspec: {name: python3, display_name:
 
 def setup(app: Sphinx) -> dict:
     """Connects all of this with Sphinx, as extensions do."""
-    app.connect("source-read", _as_notebook)
+    app.connect("source-read", _prepare)
     # Before napoleon, which reads the sections of a docstring; but not of a property, where what
     # stands before a colon would be its type.
     app.connect("autodoc-process-docstring", _as_rest, priority=400)
@@ -26,8 +26,9 @@ def setup(app: Sphinx) -> dict:
     return {"parallel_read_safe": True}
 
 
-def _as_notebook(app, docname, source):
-    """A tutorial is Markdown as Jupytext reads it; its Python becomes cells, which are run."""
+def _prepare(app, docname, source):
+    """Links out of this folder are files, and tutorials are notebooks whose Python is run."""
+    source[0] = re.sub(r"\]\(((?:\.\./)+[A-Z]+\.md)(#[^)]*)?\)", r"](path:\1)", source[0])
     if docname.startswith("tutorials/"):
         cells = re.sub(r"^```python$", "```{code-cell} python", source[0], flags=re.MULTILINE)
         source[0] = _NOTEBOOK + cells
