@@ -34,7 +34,7 @@ def models(digits):
 @pytest.fixture(scope="module")
 def address(models):
     served = [serve_model(name, model, "code") for name, model in models.items()]
-    served.append(Served("export", served[0].signatures, served[0].function))
+    served.append(Served("export", served[0].inputs, served[0].function))
     app = make_app(served, limits=Limits(max_batch=20, max_steps=300))
     demo.add_page(app)
     with running(app) as address:
