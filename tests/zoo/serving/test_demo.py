@@ -34,7 +34,7 @@ def models(digits):
 @pytest.fixture(scope="module")
 def address(models):
     served = [serve_model(name, model, "code") for name, model in models.items()]
-    served.append(Served("export", served[0].signatures, served[0].function))
+    served.append(Served("export", served[0].inputs, served[0].function))
     app = make_app(served, limits=Limits(max_batch=20, max_steps=300))
     demo.add_page(app)
     with running(app) as address:
@@ -78,6 +78,13 @@ def test_frames_are_those_of_the_chain(address, models, image):
     np.testing.assert_array_equal(decoded(got[-1]["means"]), levels(own))
     assert got[-1]["seconds"] > 0
     assert len(np.unique(decoded(got[-1]["means"]), axis=0)) == 3  # completions of their own
+
+
+def test_numbers_of_completions_share_a_trace(models):
+    visible, model = zoo.data.mask("left", SHAPE), models["HMCDLGM"]
+    for number in range(4, 9):
+        model.inpaint(np.zeros([number, *SHAPE]), visible, 0, 2, on_transition=lambda means: None)
+    assert model._watched_inpaint.experimental_get_tracing_count() <= 2
 
 
 def test_what_models_can_do(address):
@@ -132,6 +139,8 @@ def test_classes_and_styles(address, models, image):
         ("sample", {"seed": 0.5}, "seed must be a whole number below 2^31; it was 0.5."),
         ("walk", {}, "x must be two images, of a model with continuous latents."),
         ("styles", {"x": [encoded(np.zeros(64))]}, "model: 'HMCDLGM' knows no classes."),
+        ("classify", {"x": [encoded(np.zeros(64))]}, "signature_name: unknown value 'classify'"),
+        ("sample", {"what": 1}, "body must hold nothing but model"),
         ("inpaint", {"num_steps": 301}, "num_steps must be at most 300 in a request; it was 301."),
         ("inpaint", {"x": ["AA=="]}, "x must be 64 bytes in base64."),
         ("inpaint", {"x": [7]}, "x must be 64 bytes in base64."),
