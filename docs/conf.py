@@ -29,6 +29,7 @@ extensions = [
 ]
 templates_path = ["templates"]
 exclude_patterns = ["templates"]
+smartquotes = False  # what is quoted is typed
 html_theme = "furo"
 html_title = f"MCMC zoo {release}"
 html_math_renderer = "mathml"

@@ -20,6 +20,7 @@ def setup(app: Sphinx) -> dict:
     # stands before a colon would be its type.
     app.connect("autodoc-process-docstring", _as_rest, priority=400)
     app.connect("autodoc-process-docstring", _property_as_rest, priority=600)
+    app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-skip-member", _is_of_another)
     app.add_post_transform(LinkedNames)
     app.add_html_math_renderer("mathml", (_inline_math, None), (_display_math, None))
@@ -42,6 +43,15 @@ def _as_rest(app, what, name, obj, options, lines):
 def _property_as_rest(app, what, name, obj, options, lines):
     if what == "property":
         lines[:] = docstrings.rest((inspect.getdoc(obj) or "").splitlines())
+
+
+def _signature(app, what, name, obj, options, signature, returns):
+    """Of a class of Keras, whose `__new__` takes anything, the arguments are those of `__init__`."""
+    if what != "class" or signature != "(*args, **kwargs)":
+        return None
+    _, *taken = inspect.signature(obj.__init__).parameters.values()
+    plain = [parameter.replace(annotation=parameter.empty) for parameter in taken]
+    return str(inspect.Signature(plain)), None
 
 
 def _is_of_another(app, what, name, obj, skip, options):
