@@ -46,7 +46,7 @@ def _property_as_rest(app, what, name, obj, options, lines):
 
 
 def _signature(app, what, name, obj, options, signature, returns):
-    """Of a class of Keras, whose `__new__` takes anything, the arguments are those of `__init__`."""
+    """A class of Keras takes what its `__init__` takes, and not what its `__new__` says."""
     if what != "class" or signature != "(*args, **kwargs)":
         return None
     _, *taken = inspect.signature(obj.__init__).parameters.values()
