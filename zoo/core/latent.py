@@ -245,7 +245,7 @@ def chain_diagnostics(result: samplers.HMCResult) -> dict[str, tf.Tensor]:
     }
 
 
-def agreement(halves: samplers.Halves | tuple, num_steps: int) -> dict[str, tf.Tensor]:
+def agreement(halves: samplers.Halves | tuple[()], num_steps: int) -> dict[str, tf.Tensor]:
     """How well the chains of each example agree, `r_hat` [B]; nothing where nothing was shown."""
     return {"r_hat": samplers.split_r_hat(halves, num_steps)} if halves else {}
 

@@ -151,10 +151,10 @@ def check_answer(
         raise CannotGoError(f"is refused by its runtime: {str(error).splitlines()[0]}") from None
     for name, value in zip(sorted(expected), found, strict=True):
         wanted = np.asarray(expected[name], "float64")
-        error = np.nan_to_num(np.abs(value - wanted) / (1 + np.abs(wanted)))
-        error = np.median(error.reshape(len(error) if error.ndim else 1, -1).max(-1))
-        if error > TOLERANCE:
-            raise CannotGoError(f"answers otherwise: {name} differs by {error:.1g}")
+        errors = np.nan_to_num(np.abs(value - wanted) / (1 + np.abs(wanted)))
+        of_most = np.median(errors.reshape(len(errors) if errors.ndim else 1, -1).max(-1))
+        if of_most > TOLERANCE:
+            raise CannotGoError(f"answers otherwise: {name} differs by {of_most:.1g}")
 
 
 @contextlib.contextmanager
