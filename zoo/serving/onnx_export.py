@@ -68,7 +68,8 @@ def _translated(function, names):
     outputs = [tensor.name for tensor in function.outputs]
     functions = _functions()
     known_functions = {each.name for each in functions}
-    handlers = {name: (_handler, []) for name in known_functions} | {"MatMul": (_transposed, [])}
+    handlers = {name: (_handler, []) for name in known_functions}
+    handlers |= dict.fromkeys(("MatMul", "BatchMatMulV2"), (_matmul, []))
     try:
         frozen = tf2onnx.tf_loader.from_function(function, inputs, outputs)
     except ValueError as error:  # a loop that was differentiated asks its variables for shapes
@@ -122,13 +123,13 @@ def _handler(graph, node, name, args):
     node.domain = DOMAIN
 
 
-def _transposed(graph, node, name, args):
-    """As tf2onnx translates MatMul, but where it does not know the shape, too."""
-    for i, attribute in enumerate(("transpose_a", "transpose_b")):
-        if node.get_attr_value(attribute):
-            graph.insert_new_node_on_input(
-                node, "Transpose", node.input[i], input_index=i, perm=[1, 0]
-            )
+def _matmul(graph, node, name, args):
+    """As tf2onnx translates it; but where that does not know a rank, it forgets to transpose."""
+    node.type = "MatMul"
+    for i, attributes in enumerate((("transpose_a", "adj_x"), ("transpose_b", "adj_y"))):
+        if any(node.get_attr_value(attribute) for attribute in attributes):
+            swapped = {"input_index": i, "equation": "...ij->...ji"}
+            graph.insert_new_node_on_input(node, "Einsum", node.input[i], **swapped)
 
 
 def _graphs(graph):
