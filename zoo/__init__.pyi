@@ -7,6 +7,8 @@ from zoo import runs as runs
 from zoo import scores as scores
 from zoo import serving as serving
 from zoo import testing as testing
+from zoo.analysis.traces import to_arviz as to_arviz
+from zoo.analysis.traces import trace as trace
 from zoo.core.checks import UsageError as UsageError
 from zoo.core.generative import GenerativeModel as GenerativeModel
 from zoo.core.latent import LatentVariableModel as LatentVariableModel
