@@ -90,7 +90,7 @@ def load_models(presets: Sequence[str], workdirs: Sequence[str], exports: Sequen
     Raises:
       UsageError: for what is none, or whose model draws nothing.
     """
-    import zoo
+    from zoo.core.preset_files import make_model
     from zoo.core.presets import open_preset
     from zoo.runs.run import open_run
     from zoo.runs.workdir import MODEL

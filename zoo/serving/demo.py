@@ -161,7 +161,7 @@ def described(served: Served) -> dict:
         "walks": False,
         "mask": None,
     }
-    if "num_steps" in served.inputs("inpaint"):
+    if "num_steps" in served.inputs["inpaint"]:
         told["num_steps"] = model.num_completion_steps if model else _DEFAULT_STEPS
     if model is None:
         return told
@@ -186,7 +186,7 @@ def completed(asked: Asked, send) -> None:
       send: takes each line; None is the end.
     """
     served, steps = asked.served, asked.num_steps
-    has_steps = "num_steps" in served.inputs("inpaint")
+    has_steps = "num_steps" in served.inputs["inpaint"]
     steps = steps if has_steps else 1
     every, moved, start = math.ceil(steps / _MOST_FRAMES), [], time.perf_counter()
 
@@ -260,7 +260,7 @@ ANSWERS = {"sample": sampled, "walk": walked, "classify": classified, "styles": 
 
 def event_shape(served: Served) -> tuple[int, ...]:
     """Of the images that a model completes."""
-    return tuple(served.inputs("inpaint")["x"].shape[1:])
+    return tuple(served.inputs["inpaint"]["x"].shape[1:])
 
 
 def _completes_images(served):
@@ -272,7 +272,7 @@ def _completes_images(served):
 
 def _ask(served, signature, given):
     """A signature's answer, whose inputs that are not given say nothing of classes."""
-    specs = served.inputs(signature)
+    specs = served.inputs[signature]
     inputs = {name: value for name, value in given.items() if name in specs}
     for name in specs.keys() - inputs.keys() & {"y", "as_label"}:
         inputs[name] = np.full(len(given["x"]), -1, np.int32)

@@ -135,7 +135,7 @@ def metadata(served: Served) -> dict:
         signature = found.signature_def[name]
         signature.method_name = "tensorflow/serving/predict"
         outputs = served.function(name).structured_outputs
-        sides = (served.inputs(name), signature.inputs), (outputs, signature.outputs)
+        sides = (served.inputs[name], signature.inputs), (outputs, signature.outputs)
         for specs, filled in sides:
             for key, spec in specs.items():
                 filled[key].name = f"{name}_{key}:0"

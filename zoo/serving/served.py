@@ -3,7 +3,7 @@
 import pathlib
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -21,7 +21,7 @@ class Served:
 
     Args:
       name: of the model, in addresses.
-      signatures: names of its signatures; the first is the default.
+      inputs: what each of its signatures takes, by name; the first signature is the default.
       make: makes a signature's concrete function, which takes its inputs by name.
       model: the model itself, where Python has it; an export has none.
       code: Python that loads the model, for users to copy.
@@ -30,31 +30,21 @@ class Served:
     def __init__(
         self,
         name: str,
-        signatures: Sequence[str],
+        inputs: dict[str, dict[str, tf.TensorSpec]],
         make: Callable[[str], tf.types.experimental.ConcreteFunction],
         model: GenerativeModel | None = None,
         code: str = "",
     ):
-        self.name, self.signatures = name, tuple(signatures)
+        self.name, self.inputs, self.signatures = name, inputs, tuple(inputs)
         self.model, self.code = model, code
         self._make, self._made, self._lock = make, {}, threading.Lock()
 
     def function(self, signature: str) -> tf.types.experimental.ConcreteFunction:
-        """A signature's function, which is traced when it is first asked for.
-
-        Raises:
-          UsageError: for an unknown signature.
-        """
-        check_choice("signature_name", signature, self.signatures)
+        """One of `signatures`, which is traced when it is first asked for."""
         with self._lock:
             if signature not in self._made:
                 self._made[signature] = self._make(signature)
             return self._made[signature]
-
-    def inputs(self, signature: str) -> dict[str, tf.TensorSpec]:
-        """What a signature takes, by name."""
-        positional, named = self.function(signature).structured_input_signature
-        return {spec.name: spec for spec in positional} | named
 
     def ask(self, signature: str, inputs: dict) -> dict[str, np.ndarray]:
         """Answers a request.
@@ -69,7 +59,8 @@ class Served:
         Raises:
           UsageError: for an input that is missing, unknown, or that its field refuses.
         """
-        specs = self.inputs(signature)
+        check_choice("signature_name", signature, self.signatures)
+        specs = self.inputs[signature]
         if unknown := inputs.keys() - specs.keys():
             known = f"{signature!r} takes {', '.join(map(repr, specs))}."
             raise UsageError(f"inputs: there is no {min(map(str, unknown))!r}; {known}")
@@ -97,7 +88,11 @@ def serve_model(name: str, model: GenerativeModel, code: str = "") -> Served:
     """
     model.prepare_for_scores(model.score_seed)
     endpoints = model.signatures()
-    return Served(name, list(endpoints), lambda key: concrete_function(endpoints[key]), model, code)
+    inputs = {
+        signature: {key: field.spec(key) for key, field in endpoint.inputs.items()}
+        for signature, endpoint in endpoints.items()
+    }
+    return Served(name, inputs, lambda key: concrete_function(endpoints[key]), model, code)
 
 
 def serve_export(name: str, path: str | pathlib.Path) -> Served:
@@ -116,8 +111,11 @@ def serve_export(name: str, path: str | pathlib.Path) -> Served:
     functions = dict(loaded.signatures)
     functions.pop("serving_default", None)
     code = f"tf.saved_model.load({str(path)!r})"
-    order = sorted(functions, key="sample".__ne__)
-    served = Served(name, order, functions.__getitem__, code=code)
+    inputs = {
+        signature: functions[signature].structured_input_signature[1]
+        for signature in sorted(functions, key="sample".__ne__)
+    }
+    served = Served(name, inputs, functions.__getitem__, code=code)
     served.loaded = loaded  # whose variables go with it
     return served
 

@@ -13,7 +13,7 @@ import fastapi
 import uvicorn
 from starlette.exceptions import HTTPException
 
-from zoo.core.checks import UsageError
+from zoo.core.checks import UsageError, check_choice
 from zoo.serving import rest
 from zoo.serving.guard import Counters, Guard, Limits
 from zoo.serving.served import Served
@@ -146,8 +146,9 @@ def predicted(served: Served, body: bytes, limits: Limits) -> tuple[str, int, by
     signature = request.signature
     if signature in (None, "serving_default"):
         signature = served.signatures[0]
+    check_choice("signature_name", signature, served.signatures)
     check_limits({"num_samples": request.num_rows}, limits)
-    inputs = rest.columns(request, served.inputs(signature))
+    inputs = rest.columns(request, served.inputs[signature])
     check_limits(inputs, limits)
     outputs = served.ask(signature, inputs)
     size = len(next(iter(outputs.values())))

@@ -12,7 +12,7 @@ from zoo.core import registry
 from zoo.core.checks import UsageError
 from zoo.serving import demo
 from zoo.serving.guard import Limits
-from zoo.serving.served import serve_model
+from zoo.serving.served import Served, serve_model
 from zoo.serving.server import make_app, running
 
 SHAPE = (8, 8, 1)
@@ -33,10 +33,9 @@ def models(digits):
 
 @pytest.fixture(scope="module")
 def address(models):
-    app = make_app(
-        [serve_model(name, model, "code") for name, model in models.items()],
-        limits=Limits(max_batch=20, max_steps=300),
-    )
+    served = [serve_model(name, model, "code") for name, model in models.items()]
+    served.append(Served("export", served[0].inputs, served[0].function))
+    app = make_app(served, limits=Limits(max_batch=20, max_steps=300))
     demo.add_page(app)
     with running(app) as address:
         yield address
@@ -83,10 +82,22 @@ def test_frames_are_those_of_the_chain(address, models, image):
 
 def test_what_models_can_do(address):
     _, told = ask_json(address, "/demo/models")
-    one, other = told
+    one, other, export = told
     assert (one["name"], one["shape"], one["num_steps"]) == ("HMCDLGM", [8, 8, 1], 100)
     assert (one["walks"], one["num_classes"]) == (True, 0)
     assert (other["walks"], other["num_classes"]) == (False, 10)
+    assert (export["walks"], export["method"], export["num_steps"]) == (False, "SavedModel", 100)
+
+
+def test_an_export_completes_at_once(address, image):
+    """Without a chain to watch, and as the model would."""
+    body = {"x": [encoded(image)], "visible": encoded(zoo.data.mask("left", SHAPE))}
+    body |= {"number": 2, "num_steps": 7, "seed": 1}
+    (line,) = frames(address, body | {"model": "export"})
+    *_, last = frames(address, body | {"model": "HMCDLGM"})
+    difference = decoded(line["means"]).astype(int) - decoded(last["means"])
+    assert np.abs(difference).max() <= 1
+    assert line["transition"] == line["of"] == 7
 
 
 def test_a_walk_goes_from_one_to_the_other(address, models, images):

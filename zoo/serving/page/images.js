@@ -139,7 +139,7 @@ export class Editor {
   touch(x, y) {
     const [height, width, channels] = this.shape, { tool, colour } = this.settings();
     const scale = Math.max(height, width) / 28;
-    const radius = (tool === "draw" ? 1.3 : 2.2) * Math.max(scale, 0.45);
+    const radius = (tool === "draw" ? 1.3 : 2.2) * Math.max(scale, 0.6);
     const ink = [1, 3, 5].map((start) => parseInt(colour.slice(start, start + 2), 16));
     for (let row = Math.floor(y - radius); row <= y + radius; row++) {
       for (let column = Math.floor(x - radius); column <= x + radius; column++) {
