@@ -79,6 +79,7 @@ class LatentVariableModel(EstimatesLogLikelihood, DecodingModel):
         log_prob = tf.where(mask, self.likelihood(z).distribution.log_prob(batch["x"]), 0.0)
         return tf.reduce_sum(log_prob, tf.range(-len(self.fields["x"].shape), 0))
 
+    @follows_from("likelihood")
     def expected(self, z: tf.Tensor) -> tf.Tensor:
         return self.likelihood(z).mean()
 
