@@ -15,12 +15,13 @@ from absl import flags
 from zoo.runs import cli
 from zoo.runs.served_models import define_server
 
-MAKE_SERVER = define_server(8765, ("hmc_dlgm_mnist", "vae_mnist"))
+MAKE_SERVER = define_server(8765, ("hmc_dlgm_mnist", "m1_m2_mnist", "vae_mnist"))
 BROWSER = flags.DEFINE_boolean("browser", True, "Whether the page is opened in a browser.")
 
 if __name__ == "__main__":
     cli.parse()
 
+import threading
 import webbrowser
 
 
@@ -33,7 +34,10 @@ def main() -> None:
     def tell(address):
         print(f"{address}/demo/ is open until Ctrl-C", flush=True)
         if BROWSER.value:
-            webbrowser.open(f"{address}/demo/")
+            # Some browsers end before this goes on, and the page comes from here.
+            threading.Thread(
+                target=webbrowser.open, args=(f"{address}/demo/",), daemon=True
+            ).start()
 
     server.serve(app, **where, on_start=tell)
 

@@ -15,7 +15,7 @@ answer. Mistakes are told in one sentence and a status of 4xx; beyond --max_queu
 429. /health and /ready tell how the server is, /metrics counts for Prometheus, and standard error
 has a line of JSON for each request. Only this machine is answered unless --host says otherwise,
 and only the server's own pages unless --allow_origin does. Ctrl-C and SIGTERM let it finish what it
-has begun.
+has begun, for at most 30 s.
 """
 
 from zoo.runs import cli
@@ -32,8 +32,12 @@ def main() -> None:
     from zoo.serving import server  # once it is known that its packages are there
 
     server.log_lines()
-    names = ", ".join(app.state.models)
-    server.serve(app, **where, on_start=lambda at: print(f"{names}: {at}/v1/models", flush=True))
+
+    def tell(address):
+        for name in app.state.models:
+            print(f"{address}/v1/models/{name}", flush=True)
+
+    server.serve(app, **where, on_start=tell)
 
 
 if __name__ == "__main__":

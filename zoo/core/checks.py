@@ -43,6 +43,8 @@ def unknown_choice(name: str, value: str, choices: Collection[str], known: str) 
       choices: of which the error names the nearest.
       known: how the sentence ends where none is near.
     """
+    if len(str(value)) > 100:
+        return UsageError(f"{name}: unknown value of {len(str(value))} letters; {known}")
     spelt = {choice.lower(): choice for choice in choices}
     likeness = 0.5 if len(spelt) < 100 else 0.7  # of many some are near by chance
     near = difflib.get_close_matches(str(value).lower(), spelt, n=3, cutoff=likeness)

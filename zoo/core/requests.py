@@ -213,7 +213,7 @@ class AnswersRequests(GenerativeModel):
         told = {name: told[name] for name in ("r_hat",) if name in told}
         return self._merged(visible, batch["x"], completed) | told
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False, reduce_retracing=True)
     def _watched_inpaint(self, key, *arguments, num_chains=1, **steps):
         with shown_to(key):
             told = uncompiled(self, "_inpaint")(*arguments, num_chains=num_chains, **steps)

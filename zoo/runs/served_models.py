@@ -8,11 +8,10 @@ from absl import flags
 from zoo.core.checks import UsageError
 from zoo.core.presets import check_preset
 
-LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost")
 _LIMITS = {
     "max_batch": "Examples that a request may ask for; 64 by default.",
-    "max_steps": "Transitions that a request may ask for; 10,000 by default.",
-    "max_body": "Bytes of a request's body; 2^24 by default.",
+    "max_steps": "Transitions that a request may ask for; 2,000 by default.",
+    "max_body": "Bytes of a request's body; 2^22 by default.",
     "max_queue": "Requests that are computed or wait, before others are sent away; 32 by default.",
     "num_threads": "Requests that are computed at the same time; 2 by default.",
 }
@@ -41,7 +40,9 @@ def define_server(port: int, presets: Sequence[str] = ()) -> Callable:
         "port", port, "The port to listen at; 0 for any.", lower_bound=0, upper_bound=65535
     )
     origins = flags.DEFINE_list(
-        "allow_origin", [], "Pages of other addresses that may ask, such as https://example.org."
+        "allow_origin",
+        [],
+        "Addresses under which others' pages, or a proxy, may ask, such as https://example.org.",
     )
     limits = {
         name: flags.DEFINE_integer(name, None, text, lower_bound=1)
@@ -69,7 +70,7 @@ def define_server(port: int, presets: Sequence[str] = ()) -> Callable:
             models,
             limits=guard.Limits(**bounds),
             origins=origins.value,
-            hosts=server.LOCAL if host.value in LOCAL_HOSTS else None,
+            hosts=server.hosts_of(host.value, origins.value),
         )
         return app, {"host": host.value, "port": port_flag.value}
 
@@ -82,7 +83,7 @@ def load_models(presets: Sequence[str], workdirs: Sequence[str], exports: Sequen
     Args:
       presets: names or folders of presets, which are called so.
       workdirs: of runs, called by the names of their directories.
-      exports: folders of SavedModels, called by the folder that is no version and no "export".
+      exports: SavedModels, called by their folder, or by that around a version or an "export".
 
     Returns:
       A `Served` of each.
@@ -98,17 +99,15 @@ def load_models(presets: Sequence[str], workdirs: Sequence[str], exports: Sequen
 
     served = []
     for name in presets:
-        served.append(
-            serve_model(
-                open_preset(name).label, zoo.from_preset(name), f"zoo.from_preset({name!r})"
-            )
-        )
+        preset, code = open_preset(name), f"zoo.from_preset({name!r})"
+        served.append(serve_model(preset.label, make_model(preset), code))
     for workdir in workdirs:
         run = open_run(workdir)
         code = f"keras.models.load_model({str(pathlib.Path(workdir) / MODEL)!r})"
         served.append(serve_model(run.label, run.model, code))
     for path in exports:
-        parts = [part for part in pathlib.Path(path).resolve().parts if not part.isdecimal()]
-        names = [part for part in parts if part != "export"]
-        served.append(serve_export(names[-1] if names else "export", path))
+        folder = pathlib.Path(path).resolve()
+        folder = folder.parent if folder.name.isdecimal() else folder  # a version
+        folder = folder.parent if folder.name == "export" else folder
+        served.append(serve_export(folder.name, path))
     return served

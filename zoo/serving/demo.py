@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import binascii
+import itertools
 import json
 import math
 import pathlib
@@ -20,13 +21,15 @@ import samplers
 from zoo.core.abilities import defines
 from zoo.core.checks import UsageError, check_choice, check_seed
 from zoo.serving import rest
-from zoo.serving.guard import Limits
+from zoo.serving.guard import Limits, log
 from zoo.serving.served import Served
 from zoo.serving.server import check_limits
 
 PAGE = pathlib.Path(__file__).parent / "page"
 _MOST_FRAMES = 100  # of a chain that are sent
-_DEFAULT_STEPS = 100
+_MOST_BYTES = 2**20  # of a request of the page, which holds two images at most
+_OF_SAMPLES = {"num_samples", "seed", "y"}  # what the page can say of samples
+_NUMBERS = {"seed": 0, "number": 1, "num_steps": 100, "label": -1}  # and their defaults
 
 
 class _GoneError(Exception):
@@ -58,17 +61,20 @@ def add_page(app: fastapi.FastAPI) -> None:
         return [described(served) for served in shown.values()]
 
     def answers(path, function):
+        def answered(body):
+            return function(read(body, shown, state.limits))
+
         @app.post(path, name=path)
         async def answer(http: fastapi.Request):
-            asked = read(await http.body(), shown, state.limits)
-            return await state.workers.run(function, asked)
+            return await state.workers.run(http, answered, await http.body())
 
     for name, function in ANSWERS.items():
         answers(f"/demo/{name}", function)
 
     @app.post("/demo/inpaint")
     async def inpaint(http: fastapi.Request):
-        asked = read(await http.body(), shown, state.limits)
+        body = await http.body()
+        asked = await state.workers.run(http, read, body, shown, state.limits)
         loop, lines, gone = asyncio.get_running_loop(), asyncio.Queue(), threading.Event()
 
         def send(line):
@@ -123,7 +129,10 @@ def read(body: bytes, shown: dict[str, Served], limits: Limits) -> Asked:
     Raises:
       UsageError: for anything that the page would not send.
     """
+    if len(body) > _MOST_BYTES:
+        raise UsageError(f"body must be of at most {_MOST_BYTES} bytes; it was of {len(body)}.")
     given = rest.read_json(body)
+    rest.check_keys(given, ("model", "x", "visible", *_NUMBERS))
     name = given.get("model")
     check_choice("model", name, list(shown))
     served = shown[name]
@@ -135,11 +144,10 @@ def read(body: bytes, shown: dict[str, Served], limits: Limits) -> Asked:
     visible = given.get("visible")
     if visible is not None:
         visible = _levels("visible", visible, (*shape[:2], 1)) > 0
-    defaults = {"seed": 0, "number": 1, "num_steps": _DEFAULT_STEPS, "label": -1}
-    counts = {key: given.get(key, default) for key, default in defaults.items()}
+    counts = {key: given.get(key, default) for key, default in _NUMBERS.items()}
     for key, value in counts.items():
         if type(value) is not int or not -1 <= value < 2**31:
-            raise UsageError(f"{key} must be a whole number below 2^31; it was {value!r}.")
+            raise UsageError(f"{key} must be a whole number below 2^31; it was {str(value)[:50]}.")
     check_seed(seed=counts["seed"])
     for key in ("number", "num_steps"):
         if counts[key] < 1:
@@ -151,28 +159,33 @@ def read(body: bytes, shown: dict[str, Served], limits: Limits) -> Asked:
 def described(served: Served) -> dict:
     """What the page is told of a model."""
     model, shape = served.model, event_shape(served)
-    told = {
+    steps = model.num_completion_steps if model else _NUMBERS["num_steps"]
+    only = model.visible_field.only if model else None
+    return {
         "name": served.name,
         "method": type(model).__name__ if model else "SavedModel",
         "shape": list(shape),
         "code": served.code,
-        "num_steps": 0,
-        "num_classes": 0,
-        "walks": False,
-        "mask": None,
-    }
-    if "num_steps" in served.inputs["inpaint"]:
-        told["num_steps"] = model.num_completion_steps if model else _DEFAULT_STEPS
-    if model is None:
-        return told
-    classes = "classify" in served.signatures
-    discrete = not getattr(model, "can_be_annealed", True)
-    only = model.visible_field.only
-    return told | {
-        "num_classes": model.num_classes if classes else 0,
-        "walks": not classes and not discrete and defines(model, "expected"),
+        "num_steps": steps if "num_steps" in served.inputs["inpaint"] else 0,
+        "num_classes": num_classes(served),
+        "takes_label": "y" in served.inputs["inpaint"],
+        "samples": served.inputs.get("sample", {"": None}).keys() <= _OF_SAMPLES,
+        "walks": walks(served),
         "mask": None if only is None else _encoded(only[..., :1]),
     }
+
+
+def num_classes(served: Served) -> int:
+    """How many classes the page can ask a model for; an export does not tell."""
+    return served.model.num_classes if served.model and "classify" in served.signatures else 0
+
+
+def walks(served: Served) -> bool:
+    """Whether there is a straight line between latents: where they are continuous, and all."""
+    model = served.model
+    if model is None or num_classes(served) or not defines(model, "expected"):
+        return False
+    return getattr(model, "can_be_annealed", True)
 
 
 def completed(asked: Asked, send) -> None:
@@ -188,15 +201,16 @@ def completed(asked: Asked, send) -> None:
     served, steps = asked.served, asked.num_steps
     has_steps = "num_steps" in served.inputs["inpaint"]
     steps = steps if has_steps else 1
-    every, moved, start = math.ceil(steps / _MOST_FRAMES), [], time.perf_counter()
+    every, transitions = math.ceil(steps / _MOST_FRAMES), itertools.count()
+    start = time.perf_counter()
 
-    def frame(means, **others):
-        send({"transition": len(moved), "of": steps, "means": _encoded(means)} | others)
+    def frame(transition, means, **others):
+        send({"transition": transition, "of": steps, "means": _encoded(means)} | others)
 
     def show(means):
-        if len(moved) % every == 0 and len(moved) < steps:
-            frame(means)
-        moved.append(None)
+        transition = next(transitions)
+        if transition % every == 0 and transition < steps:
+            frame(transition, means)
 
     try:
         x = np.repeat(_one(asked.x), asked.number, axis=0)
@@ -208,15 +222,14 @@ def completed(asked: Asked, send) -> None:
             means = _ask(served, "inpaint", inputs)["mean"]
         else:
             means = served.model.inpaint(x, visible, asked.seed, steps, on_transition=show)["mean"]
-        moved[:] = [None] * steps
-        frame(means, seconds=round(time.perf_counter() - start, 3))
+        frame(steps, means, seconds=round(time.perf_counter() - start, 3))
     except _GoneError:
         return
     except UsageError as error:
         send({"error": str(error)})
     except Exception as error:
+        log.exception(json.dumps("a completion failed"))
         send({"error": f"the model failed: {type(error).__name__}."})
-        raise
     finally:
         send(None)
 
@@ -230,7 +243,7 @@ def sampled(asked: Asked) -> dict:
 def walked(asked: Asked) -> dict:
     """Images on the straight line between the latents of two."""
     model = asked.served.model
-    if len(asked.x) != 2 or not described(asked.served)["walks"]:
+    if len(asked.x) != 2 or not walks(asked.served):
         raise UsageError("x must be two images, of a model with continuous latents.")
     inputs = {"x": asked.x, "seed": asked.key}
     ends = _ask(asked.served, "encode", inputs)["z"]
@@ -247,11 +260,11 @@ def classified(asked: Asked) -> dict:
 
 def styled(asked: Asked) -> dict:
     """Every class in the style of an image."""
-    num_classes = described(asked.served)["num_classes"]
-    if not num_classes:
+    labels = np.arange(num_classes(asked.served))
+    if not len(labels):
         raise UsageError(f"model: {asked.served.name!r} knows no classes.")
-    x = np.repeat(_one(asked.x), num_classes, axis=0)
-    inputs = {"x": x, "seed": asked.key, "as_label": np.arange(num_classes)}
+    x = np.repeat(_one(asked.x), len(labels), axis=0)
+    inputs = {"x": x, "seed": asked.key, "as_label": labels}
     return {"images": _encoded(_ask(asked.served, "reconstruct", inputs)["mean"])}
 
 
@@ -272,9 +285,10 @@ def _completes_images(served):
 
 def _ask(served, signature, given):
     """A signature's answer, whose inputs that are not given say nothing of classes."""
+    check_choice("signature_name", signature, served.signatures)
     specs = served.inputs[signature]
     inputs = {name: value for name, value in given.items() if name in specs}
-    for name in specs.keys() - inputs.keys() & {"y", "as_label"}:
+    for name in {"y", "as_label"} & (specs.keys() - inputs.keys()):
         inputs[name] = np.full(len(given["x"]), -1, np.int32)
     return served.ask(signature, inputs)
 

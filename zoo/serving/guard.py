@@ -1,5 +1,6 @@
 """What stands before every request to the server: limits, origins, counters and log lines."""
 
+import asyncio
 import dataclasses
 import json
 import logging
@@ -11,6 +12,7 @@ import prometheus_client as prometheus
 from zoo.core.checks import check_count
 
 log = logging.getLogger("zoo.serving")
+_PATIENCE = 30  # seconds until the next piece of a body
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Limits:
     """
 
     max_batch: int = 64
-    max_steps: int = 10_000
-    max_body: int = 2**24
+    max_steps: int = 2_000
+    max_body: int = 2**22
     max_queue: int = 32
     num_threads: int = 2
 
@@ -64,8 +66,8 @@ class Guard:
       limits: of which the size of bodies is seen to here.
       counters: that it counts with.
       origins: pages of other addresses that may ask, such as "https://example.org".
-      hosts: names by which this server may be called; None for any. A page of another site whose
-        name leads here would be taken for its own otherwise.
+      hosts: names by which this server may be called, in small letters; None for any. A page of
+        another site whose name leads here would be taken for its own otherwise.
     """
 
     def __init__(
@@ -83,13 +85,13 @@ class Guard:
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        start, told = time.perf_counter(), {"status": 500, "sent": 0}
+        start, told = time.perf_counter(), {"status": 499, "sent": 0, "begun": False}
         headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
         origin = headers.get("origin")
 
         async def counted(message):
             if message["type"] == "http.response.start":
-                told["status"] = message["status"]
+                told["status"], told["begun"] = message["status"], True
                 if origin in self.origins:
                     allowed = ("access-control-allow-origin", origin), ("vary", "Origin")
                     pairs = [(k.encode(), v.encode()) for k, v in allowed]
@@ -105,7 +107,10 @@ class Guard:
             elif scope["method"] == "OPTIONS" and origin in self.origins:
                 await _allow(counted)
             else:
-                await self._pass(scope, receive, counted, headers)
+                await self._pass(scope, receive, counted)
+        except asyncio.CancelledError:  # of a server that ends
+            if not told["begun"]:
+                await _refuse(counted, 503, "the server ends; ask again.")
         finally:
             self.counters.open.dec()
             seconds = time.perf_counter() - start
@@ -123,7 +128,7 @@ class Guard:
 
     def _refusal(self, scope, headers, origin):
         host = headers.get("host", "")
-        if self.hosts is not None and _name(host) not in self.hosts:
+        if self.hosts is not None and _name(host.lower()) not in self.hosts:
             return 400, f"host must be one of {', '.join(self.hosts)}; it was {host!r}."
         own = f"{scope['scheme']}://{host}"
         if origin is not None and origin != own and origin not in self.origins:
@@ -140,13 +145,16 @@ class Guard:
     def _too_large(self):
         return f"body must be of at most {self.limits.max_body} bytes."
 
-    async def _pass(self, scope, receive, send, headers):
-        """A body in pieces may be longer than it says, or say nothing."""
+    async def _pass(self, scope, receive, send):
+        """A body in pieces may be longer than it says, or say nothing, or not come."""
         if scope["method"] != "POST":
             return await self.app(scope, receive, send)
         pieces, size, more = [], 0, True
         while more:
-            message = await receive()
+            try:
+                message = await asyncio.wait_for(receive(), _PATIENCE)
+            except TimeoutError:
+                return await _refuse(send, 408, f"body must go on within {_PATIENCE} s.")
             if message["type"] != "http.request":
                 return None  # who asked has gone
             pieces.append(message.get("body", b""))

@@ -4,13 +4,14 @@ https://www.tensorflow.org/tfx/serving/api_rest
 """
 
 import json
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from zoo.core.checks import UsageError
-from zoo.serving.served import Served
+from zoo.serving.served import Served, check_names
 
 VERSION = "1"  # each name has one version
 _MOST_DIGITS = 400  # of a number in a request
@@ -48,6 +49,17 @@ def read_json(body: bytes) -> dict:
     return found
 
 
+def check_keys(found: dict, known: Collection[str]) -> None:
+    """Refuses a body that holds anything else.
+
+    Raises:
+      UsageError: naming it.
+    """
+    if unknown := found.keys() - set(known):
+        told = f"{min(unknown)[:50]!r}"
+        raise UsageError(f"body must hold nothing but {', '.join(known)}; it held {told}.")
+
+
 def read_request(body: bytes) -> Request:
     """Reads a request to predict.
 
@@ -55,12 +67,10 @@ def read_request(body: bytes) -> Request:
       UsageError: for no JSON object, or without exactly one of `instances` and `inputs`.
     """
     found = read_json(body)
-    if unknown := found.keys() - {"signature_name", "instances", "inputs"}:
-        known = "signature_name and instances or inputs"
-        raise UsageError(f"body must hold {known}; it held {min(unknown)!r}.")
+    check_keys(found, ("signature_name", "instances", "inputs"))
     signature = found.get("signature_name")
     if signature is not None and not isinstance(signature, str):
-        raise UsageError(f"signature_name must be a name; it was {signature!r}.")
+        raise UsageError(f"signature_name must be a name; it was a {type(signature).__name__}.")
     if ("instances" in found) == ("inputs" in found):
         raise UsageError("body must hold either instances, which are rows, or inputs, columns.")
     if "inputs" in found:
@@ -85,16 +95,19 @@ def columns(request: Request, specs: dict[str, tf.TensorSpec]) -> dict:
       Values by name.
 
     Raises:
-      UsageError: for rows that differ where they must not, or whose inputs have no names.
+      UsageError: for rows that differ where they must not, or inputs without the right names.
     """
     given = request.inputs
     if not request.in_rows:
-        return given if isinstance(given, dict) else {_only(specs): given}
+        given = given if isinstance(given, dict) else {_only(specs): given}
+        check_names(given, specs)
+        return given
     if not all(isinstance(row, dict) for row in given):
         return {_only(specs): given}
     names = given[0].keys()
     if any(row.keys() != names for row in given):
         raise UsageError("instances must be rows of the same inputs.")
+    check_names(names, specs)
     batched = {name for name, spec in specs.items() if spec.shape[:1] == [None]}
     found = {}
     for name in names:

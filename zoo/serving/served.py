@@ -3,7 +3,7 @@
 import pathlib
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 import tensorflow as tf
@@ -61,11 +61,7 @@ class Served:
         """
         check_choice("signature_name", signature, self.signatures)
         specs = self.inputs[signature]
-        if unknown := inputs.keys() - specs.keys():
-            known = f"{signature!r} takes {', '.join(map(repr, specs))}."
-            raise UsageError(f"inputs: there is no {min(map(str, unknown))!r}; {known}")
-        for name in specs.keys() - inputs.keys():
-            raise UsageError(f"{name} must be given: {signature!r} takes {', '.join(specs)}.")
+        check_names(inputs, specs)
         tensors = {name: _as_tensor(spec, inputs[name], name) for name, spec in specs.items()}
         try:
             answer = self.function(signature)(**tensors)
@@ -118,6 +114,19 @@ def serve_export(name: str, path: str | pathlib.Path) -> Served:
     served = Served(name, inputs, functions.__getitem__, code=code)
     served.loaded = loaded  # whose variables go with it
     return served
+
+
+def check_names(names: Collection[str], specs: Collection[str]) -> None:
+    """Refuses inputs that are missing, or that a signature does not take.
+
+    Raises:
+      UsageError: naming the first such input, and all that there are.
+    """
+    known = f"the signature takes {', '.join(specs)}."
+    for name in sorted(set(names) - set(specs)):
+        raise UsageError(f"inputs: there is no {name[:50]!r}; {known}")
+    for name in sorted(set(specs) - set(names)):
+        raise UsageError(f"{name} must be given: {known}")
 
 
 def _as_tensor(spec, value, name):

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import functools
+import json
 import logging
 import threading
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 
@@ -23,6 +25,25 @@ LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 class BusyError(Exception):
     """Too many requests wait."""
+
+
+class GoneError(Exception):
+    """Who asked does not wait for the answer."""
+
+
+def hosts_of(host: str, origins: Sequence[str] = ()) -> tuple[str, ...] | None:
+    """The names that a server may be called by.
+
+    Args:
+      host: the address that it listens at.
+      origins: addresses that a proxy has before it.
+
+    Returns:
+      The names; None, for any, where it listens to other machines.
+    """
+    if (f"[{host}]" if ":" in host else host) not in LOCAL:
+        return None
+    return *LOCAL, *(urllib.parse.urlsplit(origin).netloc.partition(":")[0] for origin in origins)
 
 
 class Workers:
@@ -44,13 +65,27 @@ class Workers:
         future.add_done_callback(lambda _: self._places.release())
         return future
 
-    async def run(self, function: Callable, *arguments):
-        """What the function returns, as `start` has it computed."""
-        return await asyncio.wrap_future(self.start(function, *arguments))
+    async def run(self, http: fastapi.Request, function: Callable, *arguments):
+        """What the function returns, as `start` has it computed, if the client waits for it.
+
+        Raises:
+          BusyError: as `start`.
+          GoneError: if the client has gone; what has not begun is not computed then.
+        """
+        future = self.start(function, *arguments)
+        found, leaving = asyncio.wrap_future(future), asyncio.ensure_future(_left(http))
+        try:
+            await asyncio.wait({found, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not found.done():
+                raise GoneError
+            return found.result()
+        finally:
+            leaving.cancel()
+            future.cancel()
 
     def close(self) -> None:
-        """Waits for what has begun."""
-        self._threads.shutdown()
+        """Waits for what is computed, and computes nothing else."""
+        self._threads.shutdown(cancel_futures=True)
 
 
 def make_app(
@@ -80,7 +115,8 @@ def make_app(
     limits, counters = limits or Limits(), Counters()
     app = fastapi.FastAPI(title="MCMC zoo", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, limits=limits, counters=counters, origins=origins, hosts=hosts)
-    app.state.models, app.state.limits, app.state.workers = by_name, limits, Workers(limits)
+    workers = Workers(limits)
+    app.state.models, app.state.limits, app.state.workers = by_name, limits, workers
     _tell_errors(app)
     text = functools.partial(fastapi.Response, media_type="text/plain; version=0.0.4")
 
@@ -89,11 +125,11 @@ def make_app(
     def metrics():
         return text(counters.text())
 
-    @app.get("/health")
+    @app.api_route("/health", methods=["GET", "HEAD"])
     def health():
         return {"status": "alive"}
 
-    @app.get("/ready")
+    @app.api_route("/ready", methods=["GET", "HEAD"])
     def ready():
         return {"status": "ready", "models": list(by_name)}
 
@@ -113,14 +149,14 @@ def make_app(
 
     @app.get("/v1/models/{name}/metadata")
     @app.get("/v1/models/{name}/versions/{version}/metadata")
-    async def metadata(name: str, version: str = rest.VERSION):
-        return await app.state.workers.run(rest.metadata, found(name, version))
+    async def metadata(http: fastapi.Request, name: str, version: str = rest.VERSION):
+        return await workers.run(http, rest.metadata, found(name, version))
 
     @app.post("/v1/models/{name}:predict")
     @app.post("/v1/models/{name}/versions/{version}:predict")
     async def predict(http: fastapi.Request, name: str, version: str = rest.VERSION):
         served, body = found(name, version), await http.body()
-        signature, size, answer = await app.state.workers.run(predicted, served, body, limits)
+        signature, size, answer = await workers.run(http, predicted, served, body, limits)
         counters.examples.labels(name, signature).inc(size)
         http.scope.setdefault("state", {})["told"] = {"signature": signature, "examples": size}
         return fastapi.Response(answer, media_type="application/json")
@@ -147,7 +183,9 @@ def predicted(served: Served, body: bytes, limits: Limits) -> tuple[str, int, by
     if signature in (None, "serving_default"):
         signature = served.signatures[0]
     check_choice("signature_name", signature, served.signatures)
-    check_limits({"num_samples": request.num_rows}, limits)
+    if request.num_rows > limits.max_batch:
+        most = f"at most {limits.max_batch} rows in a request; they were {request.num_rows}."
+        raise UsageError(f"instances must be {most}")
     inputs = rest.columns(request, served.inputs[signature])
     check_limits(inputs, limits)
     outputs = served.ask(signature, inputs)
@@ -225,9 +263,20 @@ def running(app: fastapi.FastAPI, *, host: str = "127.0.0.1", port: int = 0) -> 
         app.state.workers.close()
 
 
+async def _left(http):
+    while (await http.receive())["type"] != "http.disconnect":
+        pass
+
+
 def _server(app, host, port):
     config = uvicorn.Config(
-        app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=30
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        limit_concurrency=app.state.limits.max_queue + 100,  # connections, also without a question
+        timeout_graceful_shutdown=30,
     )
     try:
         socket = config.bind_socket()
@@ -252,7 +301,8 @@ def _tell_errors(app):
     """One sentence each, in TensorFlow Serving's shape."""
 
     def told(status, sentence, headers=None):
-        return fastapi.responses.JSONResponse({"error": sentence}, status, headers)
+        body = json.dumps({"error": sentence})  # in ASCII, since a sentence may name half a letter
+        return fastapi.Response(body, status, headers, "application/json")
 
     @app.exception_handler(UsageError)
     async def refused(request, error):
@@ -262,6 +312,10 @@ def _tell_errors(app):
     async def busy(request, error):
         most = request.app.state.limits.max_queue
         return told(429, f"{most} requests wait already; ask again.", {"retry-after": "1"})
+
+    @app.exception_handler(GoneError)
+    async def gone(request, error):
+        return told(499, "nobody waits for the answer.")
 
     @app.exception_handler(HTTPException)
     async def of_http(request, error):

@@ -80,6 +80,13 @@ def test_frames_are_those_of_the_chain(address, models, image):
     assert len(np.unique(decoded(got[-1]["means"]), axis=0)) == 3  # completions of their own
 
 
+def test_numbers_of_completions_share_a_trace(models):
+    visible, model = zoo.data.mask("left", SHAPE), models["HMCDLGM"]
+    for number in range(4, 9):
+        model.inpaint(np.zeros([number, *SHAPE]), visible, 0, 2, on_transition=lambda means: None)
+    assert model._watched_inpaint.experimental_get_tracing_count() <= 2
+
+
 def test_what_models_can_do(address):
     _, told = ask_json(address, "/demo/models")
     one, other, export = told
@@ -132,6 +139,8 @@ def test_classes_and_styles(address, models, image):
         ("sample", {"seed": 0.5}, "seed must be a whole number below 2^31; it was 0.5."),
         ("walk", {}, "x must be two images, of a model with continuous latents."),
         ("styles", {"x": [encoded(np.zeros(64))]}, "model: 'HMCDLGM' knows no classes."),
+        ("classify", {"x": [encoded(np.zeros(64))]}, "signature_name: unknown value 'classify'"),
+        ("sample", {"what": 1}, "body must hold nothing but model"),
         ("inpaint", {"num_steps": 301}, "num_steps must be at most 300 in a request; it was 301."),
         ("inpaint", {"x": ["AA=="]}, "x must be 64 bytes in base64."),
         ("inpaint", {"x": [7]}, "x must be 64 bytes in base64."),

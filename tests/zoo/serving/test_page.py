@@ -36,10 +36,11 @@ def models():
 @pytest.fixture(scope="module")
 def address(models):
     from zoo.serving import demo
+    from zoo.serving.guard import Limits
     from zoo.serving.server import make_app, running
 
     served = [serve_model(name, m, f"zoo.from_preset({name!r})") for name, m in models.items()]
-    app = make_app(served)
+    app = make_app(served, limits=Limits(max_steps=10_000))
     demo.add_page(app)
     with running(app) as address:
         yield address

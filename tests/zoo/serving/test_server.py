@@ -1,10 +1,12 @@
 """The HTTP server: TensorFlow Serving's shapes, by its own messages; limits; hostile requests."""
 
+import http.client
 import json
 import logging
 import random
 import threading
 import time
+import urllib.parse
 
 import numpy as np
 import pytest
@@ -17,8 +19,8 @@ import zoo
 from zoo.core import registry
 from zoo.core.checks import UsageError
 from zoo.serving.guard import Limits
-from zoo.serving.served import serve_export, serve_model
-from zoo.serving.server import BusyError, Workers, make_app, running
+from zoo.serving.served import Served, serve_export, serve_model
+from zoo.serving.server import BusyError, Workers, hosts_of, make_app, running
 
 LIMITS = Limits(max_batch=8, max_steps=50, max_body=100_000, max_queue=4)
 SEED = [3, -7]
@@ -46,7 +48,9 @@ def signatures(export):
 @pytest.fixture(scope="module")
 def address(model, export):
     models = [serve_model("model", model), export]
-    with running(make_app(models, limits=LIMITS, origins=["https://friend.org"])) as address:
+    origins = ["https://friend.org"]
+    hosts = hosts_of("127.0.0.1", origins)
+    with running(make_app(models, limits=LIMITS, origins=origins, hosts=hosts)) as address:
         yield address
 
 
@@ -134,10 +138,14 @@ REFUSED = [
     ({"inputs": [[1]]}, "inputs must be given by name"),
     ({"inputs": SAMPLE, "instances": []}, "body must hold either instances"),
     ({"instances": []}, "instances must be a list of at least one row"),
-    ({"instances": [SAMPLE] * 9}, "num_samples must be at most 8"),
+    ({"instances": [SAMPLE] * 9}, "instances must be at most 8 rows in a request; they were 9."),
+    ({"inputs": {"\ud800": [0] * 9}}, "inputs: there is no '\\ud800'"),
+    ({"instances": [{"\ud800": 1}, {"\ud800": 2}]}, "inputs: there is no '\\ud800'"),
+    ({"inputs": SAMPLE, "signature_name": "s" * 10**4}, "unknown value of 10000 letters"),
+    ({"inputs": SAMPLE, "s" * 10**4: 1}, "it held 'sssss"),
     ({"instances": [SAMPLE, SAMPLE | {"seed": [0, 0]}]}, "seed must be the same in all"),
     ({"instances": [SAMPLE, {}]}, "instances must be rows of the same inputs"),
-    ({"inputs": SAMPLE, "signature": "x"}, "body must hold signature_name and"),
+    ({"inputs": SAMPLE, "signature": "x"}, "body must hold nothing but signature_name"),
     ({"inputs": SAMPLE, "signature_name": 3}, "signature_name must be a name"),
     ({"inputs": SAMPLE, "signature_name": "sampel"}, "did you mean 'sample'?"),
     ([], "body must be a JSON object; it was a list"),
@@ -152,7 +160,7 @@ REFUSED = [
 def test_a_mistake_is_one_sentence(body, sentence, address):
     status, answer = predict(address, body)
     assert status == 400
-    assert sentence in answer["error"]
+    assert sentence in answer["error"] and len(answer["error"]) < 300
 
 
 @pytest.mark.parametrize(
@@ -185,6 +193,7 @@ def test_who_may_ask(address):
     assert status(Origin="https://friend.org") == (200, "https://friend.org")
     assert status(Origin="https://evil.org") == (403, None)
     assert status(Host="evil.org") == (400, None)  # whose name leads here
+    assert status(Host="LocalHost:80") == status(Host="friend.org") == (200, None)
     code, told, _ = ask(address, "/", method="OPTIONS", headers={"Origin": "https://friend.org"})
     assert (code, told["access-control-allow-methods"]) == (204, "GET, POST")
     assert status("/v1/models/none") == (404, None)
@@ -208,7 +217,10 @@ def hostile(rng):
     def changed():
         body = json.loads(text)
         at = rng.choice(["x", "seed"])
-        body["inputs"][at] = rng.choice(wrong)
+        value = rng.choice(wrong)
+        if rng.random() < 0.3:
+            at += rng.choice(["\ud800", "\0", "x" * 99, " "])
+        body["inputs"][at] = value
         return json.dumps(body).encode()
 
     def deep():
@@ -258,12 +270,61 @@ def test_too_many_requests_are_sent_away():
     workers.close()
 
 
+@pytest.fixture
+def slow():
+    """A server of one thread whose model answers when it is let go, and what lets it go."""
+    event, begun = threading.Event(), []
+
+    def answer(x):
+        begun.append(x.numpy().tolist())
+        event.wait(30)
+        return {"x": x}
+
+    served = Served("slow", {"wait": {"x": tf.TensorSpec([None], name="x")}}, lambda _: answer)
+    limits = Limits(max_queue=2, num_threads=1)
+    with running(make_app([served], limits=limits)) as address:
+        yield address, event, begun
+        event.set()
+
+
+def until(found):
+    end = time.monotonic() + 10
+    while not found():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_who_has_gone_is_not_waited_for(slow):
+    """What waits for a client that has closed its connection is not computed."""
+    address, event, begun = slow
+    clients, answers = [], []
+    for number in range(2):
+        client = http.client.HTTPConnection(urllib.parse.urlsplit(address).netloc)
+        body = json.dumps({"inputs": [number]})
+        client.request("POST", "/v1/models/slow:predict", body)
+        clients.append(client)
+        until(lambda: begun)
+        time.sleep(0.1)
+    assert predict(address, {"inputs": [7]}, "slow")[0] == 429
+    clients[1].close()
+
+    def ask_again():
+        answers.append(predict(address, {"inputs": [2]}, "slow"))
+        return answers[-1][0] != 429
+
+    threading.Timer(0.5, event.set).start()
+    until(ask_again)
+    assert answers[-1] == (200, {"outputs": [2.0]})
+    assert json.loads(clients[0].getresponse().read()) == {"outputs": [0.0]}
+    assert begun == [[0.0], [2.0]]
+    for client in clients:
+        client.close()
+
+
 def test_counters_and_lines(address, caplog):
     with caplog.at_level(logging.INFO, "zoo.serving"):
         assert predict(address, {"inputs": SAMPLE})[0] == 200
-        end = time.monotonic() + 10
-        while "examples" not in caplog.text and time.monotonic() < end:
-            time.sleep(0.01)  # the line comes after the answer
+        until(lambda: "examples" in caplog.text)  # the line comes after the answer
     (line,) = [r.message for r in caplog.records if "examples" in r.message]
     told = json.loads(line)
     assert (told["status"], told["signature"], told["examples"]) == (200, "sample", 2)

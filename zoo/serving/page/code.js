@@ -15,7 +15,7 @@ export function python(model, run) {
   const isExport = model.code.startsWith("tf.");
   if (run.kind === "sample") {
     const label = run.label >= 0 ? `, y=${run.label}` : "";
-    const y = model.num_classes && isExport ? `, y=tf.constant(${run.label})` : "";
+    const y = model.takes_label ? `, y=tf.constant(${run.label})` : "";
     return isExport
       ? `${loaded(model)}\nseed = tf.constant([${run.seed}, 0])\n`
         + `draws = model.signatures["sample"](num_samples=tf.constant(${run.number}), seed=seed${y})["mean"]\n`
@@ -28,10 +28,11 @@ export function python(model, run) {
     + `x = np.repeat(x[None], ${run.number}, axis=0)\n`;
   if (isExport) {
     const steps = run.num_steps ? `, num_steps=tf.constant(${run.num_steps})` : "";
+    const y = model.takes_label ? `, y=tf.fill([${run.number}], -1)` : "";
     return start + "visible = np.broadcast_to(visible, x.shape)\n"
       + `seed = tf.constant([${run.seed}, 0])\n`
       + 'completed = model.signatures["inpaint"](\n'
-      + `    x=tf.constant(x), visible=tf.constant(visible), seed=seed${steps}\n)["mean"]\n`;
+      + `    x=tf.constant(x), visible=tf.constant(visible), seed=seed${steps}${y}\n)["mean"]\n`;
   }
   const steps = run.num_steps ? `, num_steps=${run.num_steps}` : "";
   return start + `visible = np.broadcast_to(visible, x.shape)\n`

@@ -43,13 +43,14 @@ export class Editor {
       ];
     };
     canvas.addEventListener("pointerdown", (event) => {
+      if (!event.isPrimary || event.button !== 0) return;
       try { canvas.setPointerCapture(event.pointerId); } catch { /* a pointer that has gone */ }
       this.cursor = null;
       last = place(event);
       this.stroke(last, last);
     });
     canvas.addEventListener("pointermove", (event) => {
-      if (last === null) return;
+      if (last === null || !event.isPrimary) return;
       const next = place(event);
       this.stroke(last, next);
       last = next;

@@ -5,11 +5,19 @@ import { python } from "./code.js";
 
 const at = (id) => document.getElementById(id);
 const told = at("told");
+// Another model was chosen while an answer was on its way: it is nobody's.
+class Left extends Error {}
 let models = [], model = null, editor = null, running = null, kept = {}, shownRun = null;
 
-function tell(sentence, isError = false) {
+// What changes with every frame is not read aloud; where it starts and ends is.
+function tell(sentence, isError = false, isAloud = true) {
   told.textContent = sentence;
   told.classList.toggle("error", isError);
+  if (isAloud) at("status").textContent = sentence;
+}
+
+function tellError(error) {
+  if (!(error instanceof Left)) tell(error.message, true);
 }
 
 const whole = (id) => Math.max(Number(at(id).min || 0), Math.floor(Number(at(id).value) || 0));
@@ -19,15 +27,18 @@ function request(more = {}) {
 }
 
 async function ask(path, body) {
+  const mine = model;
   const answer = await fetch(path, { method: "POST", body: JSON.stringify(body) });
-  if (!answer.ok) throw new Error((await answer.json()).error);
-  return answer;
+  const found = await answer.json();
+  if (mine !== model) throw new Left();
+  if (!answer.ok) throw new Error(found.error);
+  return found;
 }
 
 // Runs what a button stands for, and tells what went wrong.
 function on(id, action) {
   at(id).addEventListener("click", async () => {
-    try { await action(); } catch (error) { tell(error.message, true); }
+    try { await action(); } catch (error) { tellError(error); }
   });
 }
 
@@ -68,7 +79,9 @@ function showFrame(line) {
   at("progress").max = line.of;
   at("progress").value = line.transition;
   const seconds = line.seconds === undefined ? "" : `, ${line.seconds} s`;
-  tell(model.num_steps ? `transition ${line.transition} of ${line.of}${seconds}` : `done${seconds}`);
+  const where = model.num_steps ? `transition ${line.transition} of ${line.of}` : "done";
+  tell(where + seconds, false, seconds !== "");
+  return seconds !== "";
 }
 
 async function complete() {
@@ -81,6 +94,7 @@ async function complete() {
   if (model.num_steps) body.num_steps = whole("steps");
   shownRun = { ...body, kind: "inpaint" };
   showCode();
+  tell("preparing");
   at("run").dataset.state = "running";
   at("stop").disabled = false;
   try {
@@ -88,7 +102,7 @@ async function complete() {
       method: "POST", body: JSON.stringify(body), signal: mine.signal,
     });
     if (!answer.ok) throw new Error((await answer.json()).error);
-    let rest = "";
+    let rest = "", isWhole = false;
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     for (;;) {
       const { value, done } = await reader.read();
@@ -97,9 +111,10 @@ async function complete() {
       rest = lines.pop();
       for (const line of lines.map((text) => JSON.parse(text))) {
         if (line.error) throw new Error(line.error);
-        showFrame(line);
+        isWhole = showFrame(line);
       }
     }
+    if (!isWhole) throw new Error("The server ended before the chain did.");
     at("run").dataset.state = "done";
   } catch (error) {
     at("run").dataset.state = "ended";
@@ -114,7 +129,7 @@ async function complete() {
 
 async function sample() {
   const body = request({ number: 16, label: Number(at("label").value) });
-  const { images } = await (await ask("sample", body)).json();
+  const { images } = await ask("sample", body);
   show("samples", images, "sample");
   shownRun = { ...body, kind: "sample" };
   showCode();
@@ -122,7 +137,7 @@ async function sample() {
 
 async function example() {
   const body = request({ number: 1, seed: Math.floor(Math.random() * 2 ** 31) });
-  const { images } = await (await ask("sample", body)).json();
+  const { images } = await ask("sample", body);
   editor.load(fromBase64(images));
 }
 
@@ -130,13 +145,13 @@ async function walk() {
   const { first, second } = kept;
   if (!first || !second) throw new Error("Take a first and a second image before the walk.");
   const body = request({ number: 12, x: [toBase64(first), toBase64(second)] });
-  const { images } = await (await ask("walk", body)).json();
+  const { images } = await ask("walk", body);
   show("walked", images, "step");
 }
 
 async function classify() {
   const body = request({ x: [toBase64(editor.pixels)] });
-  const { probabilities } = await (await ask("classify", body)).json();
+  const { probabilities } = await ask("classify", body);
   at("probabilities").replaceChildren(...probabilities.map((p) => {
     const item = document.createElement("li"), meter = document.createElement("meter");
     meter.value = p;
@@ -147,7 +162,7 @@ async function classify() {
 
 async function styles() {
   const body = request({ x: [toBase64(editor.pixels)] });
-  const { images } = await (await ask("styles", body)).json();
+  const { images } = await ask("styles", body);
   show("styled", images, "class");
 }
 
@@ -164,7 +179,7 @@ function showCode() {
 
 async function choose(name) {
   running?.abort();
-  model = models.find((one) => one.name === name);
+  const mine = model = models.find((one) => one.name === name);
   const [height, width, channels] = model.shape;
   kept = {};
   shownRun = null;
@@ -173,6 +188,7 @@ async function choose(name) {
   if (model.num_steps) at("steps").value = model.num_steps;
   at("classes").hidden = at("label-of-label").hidden = !model.num_classes;
   at("walk-section").hidden = !model.walks;
+  at("samples-section").hidden = at("example").hidden = !model.samples;
   at("colour-label").hidden = channels === 1;
   for (const id of ["completions", "samples", "walked", "styled", "probabilities"]) {
     at(id).replaceChildren();
@@ -188,9 +204,10 @@ async function choose(name) {
   }));
   editor.resize(model.shape, model.mask && fromBase64(model.mask));
   showCode();
-  await example();
+  tell("preparing");
+  if (model.samples) await example();
   editor.hide("bottom");
-  await complete();
+  if (mine === model) await complete();
 }
 
 async function upload(file) {
@@ -207,8 +224,13 @@ for (const [id, action] of Object.entries({
   "keep-second": () => keep("second"),
   "new-seed": () => { at("seed").value = Math.floor(Math.random() * 1e6); return complete(); },
   copy: async () => {
-    await navigator.clipboard.writeText(at("code").textContent);
-    tell("copied");
+    if (navigator.clipboard) {
+      await navigator.clipboard.writeText(at("code").textContent);
+      tell("copied");
+    } else { // of a page that comes from another machine without TLS
+      getSelection().selectAllChildren(at("code"));
+      tell("selected; copy it by hand");
+    }
   },
 })) on(id, action);
 
@@ -223,7 +245,7 @@ at("upload-button").addEventListener("keydown", (event) => {
   if (event.key === "Enter" || event.key === " ") { event.preventDefault(); at("upload").click(); }
 });
 at("model").addEventListener("change", (event) =>
-  choose(event.target.value).catch((error) => tell(error.message, true)));
+  choose(event.target.value).catch(tellError));
 
 try {
   models = await (await fetch("models")).json();
@@ -231,5 +253,5 @@ try {
     Object.assign(document.createElement("option"), { value: name, textContent: name })));
   await choose(models[0].name);
 } catch (error) {
-  tell(error.message, true);
+  tellError(error);
 }
