@@ -22,6 +22,8 @@ _VARIANTS = {
     "StatelessRandomNormalV2": ("dtype", {1: ""}),
     "OneHot": ("axis", {-1: "", 0: "_first"}),
 }
+# By operator, which attributes transpose its two inputs.
+_TRANSPOSED = {"MatMul": ("transpose_a", "transpose_b"), "BatchMatMulV2": ("adj_x", "adj_y")}
 
 
 def libraries():
@@ -69,7 +71,7 @@ def _translated(function, names):
     functions = _functions()
     known_functions = {each.name for each in functions}
     handlers = {name: (_handler, []) for name in known_functions}
-    handlers |= dict.fromkeys(("MatMul", "BatchMatMulV2"), (_matmul, []))
+    handlers |= dict.fromkeys(_TRANSPOSED, (_matmul, []))
     try:
         frozen = tf2onnx.tf_loader.from_function(function, inputs, outputs)
     except ValueError as error:  # a loop that was differentiated asks its variables for shapes
@@ -125,11 +127,12 @@ def _handler(graph, node, name, args):
 
 def _matmul(graph, node, name, args):
     """As tf2onnx translates it; but where that does not know a rank, it forgets to transpose."""
+    matrices = node.type == "MatMul"  # and not stacks of them
+    swap = ("Transpose", {"perm": [1, 0]}) if matrices else ("Einsum", {"equation": "...ij->...ji"})
+    for i, attribute in enumerate(_TRANSPOSED[node.type]):
+        if node.get_attr_value(attribute):
+            graph.insert_new_node_on_input(node, swap[0], node.input[i], input_index=i, **swap[1])
     node.type = "MatMul"
-    for i, attributes in enumerate((("transpose_a", "adj_x"), ("transpose_b", "adj_y"))):
-        if any(node.get_attr_value(attribute) for attribute in attributes):
-            swapped = {"input_index": i, "equation": "...ij->...ji"}
-            graph.insert_new_node_on_input(node, "Einsum", node.input[i], **swapped)
 
 
 def _graphs(graph):

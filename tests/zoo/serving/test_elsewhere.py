@@ -59,6 +59,20 @@ def test_noise_has_the_bits_of_samplers(seed, tmp_path):
         np.testing.assert_array_equal(value, expected[name])
 
 
+def test_products_of_unknown_rank(tmp_path):
+    """Whose transposition tf2onnx forgets."""
+    weights = tf.constant(np.arange(6, dtype="float32").reshape(2, 3))
+
+    def multiply(x):
+        unknown = tf.reshape(x, tf.boolean_mask(tf.shape(x), tf.shape(x) > 0))
+        assert unknown.shape.rank is None
+        return {"product": tf.matmul(unknown, weights, transpose_a=True)}
+
+    inputs = {"x": np.linspace(0, 1, 24, dtype="float32").reshape(4, 2, 3)}
+    found, expected = asked(Endpoint(multiply, PIXELS), tmp_path / "product.onnx", inputs)
+    np.testing.assert_allclose(found["product"], expected["product"], rtol=1e-6)
+
+
 def test_a_chain_goes(tmp_path):
     """With its loops, its gradients and the noise that it draws in them."""
 
