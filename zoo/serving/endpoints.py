@@ -27,7 +27,7 @@ class CannotGoError(Exception):
 def write_endpoints(
     model: GenerativeModel,
     folder: pathlib.Path,
-    write: Callable[[Endpoint, pathlib.Path], None],
+    write: Callable[[Endpoint, pathlib.Path], list[str]],
     ending: str,
 ) -> dict[str, str]:
     """Writes a file for every endpoint that can go, and `INDEX`.
@@ -35,7 +35,7 @@ def write_endpoints(
     Args:
       model: a built model.
       folder: a new one.
-      write: writes an endpoint to a path, or raises `CannotGoError`.
+      write: writes an endpoint to a path and returns its outputs, or raises `CannotGoError`.
       ending: of the files.
 
     Returns:
@@ -45,7 +45,7 @@ def write_endpoints(
     files, left_out = {}, {}
     for name, endpoint in all_endpoints(model).items():
         try:
-            write(endpoint, folder / f"{name}{ending}")
+            outputs = write(endpoint, folder / f"{name}{ending}")
         except CannotGoError as reason:
             left_out[name] = str(reason)
         else:
@@ -53,6 +53,7 @@ def write_endpoints(
             files[name] = {
                 "file": f"{name}{ending}",
                 "inputs": {k: [s.dtype.name, s.shape.as_list()] for k, s in specs.items()},
+                "outputs": outputs,
             }
     told = {"zoo_version": VERSION, "model": type(model).__name__}
     index = told | {"endpoints": files, "left_out": left_out}

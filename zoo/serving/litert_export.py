@@ -10,12 +10,15 @@ from zoo.core.generative import Endpoint
 from zoo.serving.endpoints import CannotGoError, check_answer, plain_function, silent
 
 
-def write(endpoint: Endpoint, path: pathlib.Path) -> None:
+def write(endpoint: Endpoint, path: pathlib.Path) -> list[str]:
     """Writes an endpoint that answers in LiteRT as it does here.
 
     Args:
       endpoint: of a model that is prepared for scores.
       path: of the file.
+
+    Returns:
+      The names of its outputs, in their order.
 
     Raises:
       CannotGoError: if it draws random numbers, LiteRT lacks an operator, or the answer is another.
@@ -26,6 +29,7 @@ def write(endpoint: Endpoint, path: pathlib.Path) -> None:
     content = _translated(function)
     check_answer(function, endpoint, lambda asked: _answer(content, asked))
     path.write_bytes(content)
+    return sorted(function.structured_outputs)
 
 
 def _translated(function):

@@ -47,12 +47,15 @@ def libraries():
     return onnx, onnxruntime, tf2onnx
 
 
-def write(endpoint: Endpoint, path: pathlib.Path) -> None:
+def write(endpoint: Endpoint, path: pathlib.Path) -> list[str]:
     """Writes an endpoint that answers in ONNX as it does here.
 
     Args:
       endpoint: of a model that is prepared for scores.
       path: of the file.
+
+    Returns:
+      The names of its outputs, in their order.
 
     Raises:
       CannotGoError: if an operator has no translation, or the answer is another.
@@ -61,6 +64,7 @@ def write(endpoint: Endpoint, path: pathlib.Path) -> None:
     content = _translated(function, list(endpoint.inputs)).SerializeToString()
     check_answer(function, endpoint, lambda asked: session(content).run(None, asked))
     path.write_bytes(content)
+    return sorted(function.structured_outputs)
 
 
 def _translated(function, names):

@@ -148,6 +148,7 @@ def test_what_cannot_go_says_why(form, tmp_path):
     assert index["left_out"] == left_out and index["zoo_version"] == zoo.__version__
     file = index["endpoints"]["double"]["file"]
     assert index["endpoints"]["double"]["inputs"] == {"x": ["float32", [None, 2, 3]]}
+    assert index["endpoints"]["double"]["outputs"] == ["x_out"]
     assert {p.name for p in (tmp_path / "export").iterdir()} == {file, endpoints.INDEX}
     zoo.export(Model(), tmp_path / "export", form)  # which replaces it
     with pytest.raises(zoo.UsageError, match="path must be new or hold an older export"):
