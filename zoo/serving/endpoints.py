@@ -149,13 +149,18 @@ def check_answer(
     try:
         found = ask(asked)
     except Exception as error:  # of several kinds without a base of their own
-        raise CannotGoError(f"is refused by its runtime: {str(error).splitlines()[0]}") from None
+        raise CannotGoError(f"is refused by its runtime: {first_line(error)}") from None
     for name, value in zip(sorted(expected), found, strict=True):
         wanted = np.asarray(expected[name], "float64")
         errors = np.nan_to_num(np.abs(value - wanted) / (1 + np.abs(wanted)))
         of_most = np.median(errors.reshape(len(errors) if errors.ndim else 1, -1).max(-1))
         if of_most > TOLERANCE:
             raise CannotGoError(f"answers otherwise: {name} differs by {of_most:.1g}")
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, in a line; its kind if it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from zoo.core.generative import Endpoint
-from zoo.serving.endpoints import CannotGoError, check_answer, plain_function, silent
+from zoo.serving.endpoints import CannotGoError, check_answer, first_line, plain_function, silent
 
 
 def write(endpoint: Endpoint, path: pathlib.Path) -> list[str]:
@@ -50,7 +50,7 @@ def _translated(function):
             return converter.convert()
         except Exception as error:
             lacking = [line for line in str(error).splitlines() if line.startswith("TF Select ops")]
-            reason = lacking[0].split(": ")[1] if lacking else str(error).splitlines()[0]
+            reason = lacking[0].split(": ")[1] if lacking else first_line(error)
             raise CannotGoError(f"has operators that LiteRT lacks: {reason}") from None
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from zoo.core.checks import UsageError
 from zoo.core.generative import Endpoint
-from zoo.serving.endpoints import CannotGoError, check_answer, plain_function, silent
+from zoo.serving.endpoints import CannotGoError, check_answer, first_line, plain_function, silent
 
 OPSET = 18  # the first with bitwise operators
 DOMAIN = "zoo"
@@ -61,7 +61,12 @@ def write(endpoint: Endpoint, path: pathlib.Path) -> list[str]:
       CannotGoError: if an operator has no translation, or the answer is another.
     """
     function = plain_function(endpoint)
-    content = _translated(function, list(endpoint.inputs)).SerializeToString()
+    try:
+        content = _translated(function, list(endpoint.inputs)).SerializeToString()
+    except CannotGoError:
+        raise
+    except Exception as error:  # of TensorFlow, tf2onnx or onnx, and of any kind
+        raise CannotGoError(f"is not translated: {first_line(error)}") from None
     check_answer(function, endpoint, lambda asked: session(content).run(None, asked))
     path.write_bytes(content)
     return sorted(function.structured_outputs)
@@ -76,10 +81,7 @@ def _translated(function, names):
     known_functions = {each.name for each in functions}
     handlers = {name: (_handler, []) for name in known_functions}
     handlers |= dict.fromkeys(_TRANSPOSED, (_matmul, []))
-    try:
-        frozen = tf2onnx.tf_loader.from_function(function, inputs, outputs)
-    except ValueError as error:  # a loop that was differentiated asks its variables for shapes
-        raise CannotGoError(f"cannot be frozen: {error}") from None
+    frozen = tf2onnx.tf_loader.from_function(function, inputs, outputs)
     with silent("tf2onnx"), tf.Graph().as_default() as graph:
         tf.import_graph_def(frozen, name="")
         translated = tf2onnx.tfonnx.process_tf_graph(
@@ -105,12 +107,7 @@ def _translated(function, names):
             if not known:
                 raise CannotGoError(f"has an operator without a translation, {node.op_type}")
     model.functions.extend(functions)
-    try:
-        return onnx.inliner.inline_local_functions(model)
-    except RuntimeError:  # where an operator has other inputs than its function
-        raise CannotGoError(
-            "has an operator with inputs that its translation does not take"
-        ) from None
+    return onnx.inliner.inline_local_functions(model)
 
 
 def _functions():

@@ -173,6 +173,17 @@ def test_other_answers_are_refused():
             endpoints.check_answer(function, endpoint, ask)
 
 
+@pytest.mark.parametrize("error", [RuntimeError(""), ValueError("no\nway")])
+def test_translations_that_fail(error, tmp_path, monkeypatch):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(onnx_export, "_translated", fail)
+    left_out = zoo.export(Model(), tmp_path / "export", "onnx")
+    told = "no" if str(error) else "RuntimeError"
+    assert left_out == dict.fromkeys(("double", "invert"), f"is not translated: {told}")
+
+
 def test_packages_that_are_missing(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
     with pytest.raises(zoo.UsageError, match=r"needs tf2onnx; pip install 'mcmc-zoo\[onnx\]'"):
