@@ -6,7 +6,7 @@ with the gradient's last operation, which need not be one that runs in vectors.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -58,7 +58,7 @@ def hamiltonian_transition(
     jitter: float = 0.0,
     log_density: Callable = lambda point: point.log_density,
     gradient: Callable = lambda point: point.gradient,
-) -> tuple[NamedTuple, TransitionInfo]:
+) -> tuple[Any, TransitionInfo]:
     """Takes one transition: a trajectory from the momentum p ~ N(0, I), accepted chain by chain.
 
     It costs `num_leapfrog_steps` gradients, and one log density, at the trajectory's end.

@@ -61,7 +61,8 @@ def short_run(
     Raises:
       ValueError: if `log_det` is another string.
     """
-    estimate = {"exact": exact_log_det, "lanczos": lanczos_log_det()}.get(log_det, log_det)
+    named: dict = {"exact": exact_log_det, "lanczos": lanczos_log_det()}
+    estimate = named.get(log_det, log_det)
     if isinstance(estimate, str):
         raise ValueError(f"log_det must be 'exact', 'lanczos' or a callable; it was {log_det!r}.")
     state = tf.convert_to_tensor(state)

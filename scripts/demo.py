@@ -15,7 +15,7 @@ from absl import flags
 from zoo.runs import cli
 from zoo.runs.served_models import define_server
 
-MAKE_SERVER = define_server(8765, ("hmc_dlgm_mnist", "vae_mnist"))
+MAKE_SERVER = define_server(8765, ("hmc_dlgm_mnist", "m1_m2_mnist", "vae_mnist"))
 BROWSER = flags.DEFINE_boolean("browser", True, "Whether the page is opened in a browser.")
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@
     python scripts/generate.py --check
 
 The first writes the tables in README.md, the references in CITATION.cff, docs/configs.md,
-docs/presets.md and docs/scores.md, from the registries of methods and of scores, scripts/configs
-and the cards in zoo/presets; nothing else writes them. The second writes nothing, and names the
-files that are stale. Methods from outside the zoo are left out.
+docs/presets.md, docs/scores.md and zoo/__init__.pyi, from the registries of methods and of scores,
+scripts/configs and the cards in zoo/presets; nothing else writes them. The second writes nothing,
+and names the files that are stale. Methods from outside the zoo are left out.
 """
 
 from absl import flags
@@ -24,6 +24,7 @@ import pathlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import zoo
 from zoo import scores
 from zoo.core import registry
 from zoo.core.checks import UsageError
@@ -120,6 +121,7 @@ def generated(root: pathlib.Path) -> dict[pathlib.Path, str]:
         root / "docs" / "configs.md": page_of_configs(configs),
         root / "docs" / "presets.md": page_of_presets(cards),
         root / "docs" / "scores.md": page_of_scores(scores.registered_scores()),
+        root / "zoo" / "__init__.pyi": stub(methods),
     }
 
 
@@ -149,6 +151,15 @@ def table_of_methods(methods: dict[str, registry.Registered], configs: list[Conf
         named = ", ".join(f"`{config.name}`" for config in configs if config.method == name)
         lines.append(f"| `zoo.{name}` | {method.summary} | {papers} | {named} |")
     return lines
+
+
+def stub(methods: dict[str, registry.Registered]) -> str:
+    """The text of zoo/__init__.pyi: where the names are that `zoo` imports when asked for them."""
+    places = zoo._LIGHT | zoo._PLACES | {n: m.cls.__module__ for n, m in methods.items()}
+    places |= dict.fromkeys(zoo._ROOMS, "zoo")
+    lines = sorted(f"from {module} import {name} as {name}" for name, module in places.items())
+    head = "# Written by scripts/generate.py, for type checkers and editors."
+    return "\n".join([head, *lines]) + "\n"
 
 
 def short_citation(paper: registry.Paper) -> str:

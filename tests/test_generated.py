@@ -23,7 +23,15 @@ class Method(NamedTuple):
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "CITATION.cff", "docs/configs.md", "docs/presets.md", "docs/scores.md"]
+    "name",
+    [
+        "README.md",
+        "CITATION.cff",
+        "docs/configs.md",
+        "docs/presets.md",
+        "docs/scores.md",
+        "zoo/__init__.pyi",
+    ],
 )
 def test_is_fresh(name):
     path = generate.ROOT / name

@@ -5,11 +5,14 @@ import configparser
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import venv
 
 import pytest
+
+from zoo.core.version import VERSION
 
 ROOT = pathlib.Path(__file__).parents[1]
 # From the top down: a room imports those that stand after it, and itself.
@@ -100,22 +103,61 @@ def test_every_package_is_named():
     assert sorted(named) == sorted(name.replace("scripts", "zoo.scripts") for name in found)
 
 
+def test_the_version_is_the_same_everywhere():
+    """In the package, the citation, the changelog, and the tags of this commit, if it has any."""
+    assert f"\nversion: {VERSION}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(r"^## (\S+)", changes, re.MULTILINE)[1] == VERSION
+    if (ROOT / ".git").exists() and shutil.which("git"):
+        tagged = ["git", "tag", "--points-at", "HEAD", "--list", "v*"]
+        tags = subprocess.run(tagged, cwd=ROOT, capture_output=True, text=True).stdout.split()
+        assert set(tags) <= {f"v{VERSION}"}
+
+
 @pytest.mark.slow
-def test_the_wheel_runs_the_main_job(tmp_path):
-    """Built, installed into an empty environment, and used there through its command."""
-    build = [sys.executable, "-m", "build", "--wheel", f"--outdir={tmp_path}", ROOT]
+def test_types_of_public_names():
+    mypy = [sys.executable, "-m", "mypy"]
+    result = subprocess.run(mypy, cwd=ROOT, capture_output=True, text=True)
+    if "No module named mypy" in result.stderr:
+        pytest.skip("needs pip install 'mcmc-zoo[types]'")
+    assert result.returncode == 0, result.stdout
+
+
+def installed(kind, tmp_path):
+    """The command of a build that was installed into an empty environment."""
+    build = [sys.executable, "-m", "build", f"--{kind}", f"--outdir={tmp_path}", ROOT]
     subprocess.run(build, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
+    (built,) = tmp_path.glob("mcmc_zoo-*")
     venv.create(tmp_path / "venv", with_pip=True)
     programs = tmp_path / "venv" / "bin"
     empty = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    subprocess.run([programs / "pip", "install", "--quiet", wheel], check=True, env=empty)
+    subprocess.run([programs / "pip", "install", "--quiet", built], check=True, env=empty)
 
     def command(*arguments):
         zoo = [programs / "mcmc-zoo", *arguments]
         options = {"check": True, "capture_output": True, "text": True, "cwd": tmp_path}
         return subprocess.run(zoo, **options, env=empty).stdout
 
+    return command
+
+
+@pytest.mark.slow
+def test_the_sdist_answers(tmp_path):
+    command = installed("sdist", tmp_path)
+    assert "inpaint" in command("--help")
+    command("sample", "--preset=vae_digits")
+    command("export", "--preset=vae_digits", "--format=litert")
+    run = tmp_path / "runs" / "presets" / "vae_digits"
+    assert (run / "samples.png").is_file() and (run / "litert" / "decode.tflite").is_file()
+    (package,) = tmp_path.glob("venv/lib/python*/site-packages")
+    for name in ("zoo/py.typed", "zoo/__init__.pyi", "samplers/py.typed", "layers/py.typed"):
+        assert (package / name).is_file(), name
+    assert (package / "zoo" / "serving" / "operators.onnxtxt").is_file()
+
+
+@pytest.mark.slow
+def test_the_wheel_runs_the_main_job(tmp_path):
+    command = installed("wheel", tmp_path)
     assert "inpaint" in command("--help")
     assert "nats per example" in command("train")
     workdir = "--workdir=runs/hmc_dlgm_digits"

@@ -31,6 +31,8 @@ _PLACES = {
     "load": "zoo.runs.workdir",
     "method_names": "zoo.core.registry",
     "register": "zoo.core.registry",
+    "to_arviz": "zoo.analysis.traces",
+    "trace": "zoo.analysis.traces",
 }
 _SHOWN = ("data", "models", "parts", "scores", *_LIGHT, *_PLACES)
 

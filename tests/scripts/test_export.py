@@ -79,6 +79,20 @@ def test_mistakes(flags, message, exported):
     assert result.returncode == 2 and message in result.stderr
 
 
+@pytest.mark.slow
+def test_onnx(exported):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs pip install 'mcmc-zoo[onnx]'")
+    result = run_here("export", f"--workdir={exported}", "--format=onnx")
+    assert result.returncode == 0, result.stderr
+    first, *left_out = result.stdout.splitlines()
+    assert first == f"{exported / 'onnx'}: sample, reconstruct, inpaint, encode, decode"
+    assert [line.split()[:3] for line in left_out] == [["left", "out:", "log_likelihood"]]
+    assert "onnx" in manifest.names(exported)
+    session = onnxruntime.InferenceSession(str(exported / "onnx" / "decode.onnx"))
+    [mean] = session.run(None, {"z": np.zeros((3, session.get_inputs()[0].shape[1]), "float32")})
+    assert mean.shape == (3, 8, 8, 1) and (mean >= 0).all() and (mean <= 1).all()
+
+
 def test_what_somebody_put_into_an_export_stays(exported):
     path = exported / "export" / "notes.txt"
     path.write_text("mine")

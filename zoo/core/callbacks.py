@@ -1,6 +1,7 @@
 """The callbacks that every `fit` of the zoo runs."""
 
 import math
+import pathlib
 
 import keras
 from absl import logging
@@ -32,7 +33,7 @@ class RecoveryPoint(keras.callbacks.Callback):
         return {}
 
     @property
-    def last(self) -> str | None:
+    def last(self) -> str | pathlib.Path | None:
         """The newest of what it has written, if there is any."""
         raise NotImplementedError
 

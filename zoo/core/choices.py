@@ -4,6 +4,7 @@ The modules that do what is named have tables of the same names.
 """
 
 BLOCKS = ("dense", "convolution")
+EXPORT_FORMATS = ("saved_model", "onnx", "litert")
 LATENTS = ("prior", "fitted")
 MASKS = ("left", "right", "top", "bottom", "box", "random", "pattern")
 SEQUENCE_MASKS = ("rest",)

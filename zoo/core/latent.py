@@ -79,6 +79,7 @@ class LatentVariableModel(EstimatesLogLikelihood, DecodingModel):
         log_prob = tf.where(mask, self.likelihood(z).distribution.log_prob(batch["x"]), 0.0)
         return tf.reduce_sum(log_prob, tf.range(-len(self.fields["x"].shape), 0))
 
+    @follows_from("likelihood")
     def expected(self, z: tf.Tensor) -> tf.Tensor:
         return self.likelihood(z).mean()
 
@@ -245,7 +246,7 @@ def chain_diagnostics(result: samplers.HMCResult) -> dict[str, tf.Tensor]:
     }
 
 
-def agreement(halves: samplers.Halves | tuple, num_steps: int) -> dict[str, tf.Tensor]:
+def agreement(halves: samplers.Halves | tuple[()], num_steps: int) -> dict[str, tf.Tensor]:
     """How well the chains of each example agree, `r_hat` [B]; nothing where nothing was shown."""
     return {"r_hat": samplers.split_r_hat(halves, num_steps)} if halves else {}
 

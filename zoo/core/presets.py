@@ -45,7 +45,7 @@ def preset_names() -> list[str]:
     return sorted(path.parent.name for path in PACKAGED.glob(f"*/{CARD}"))
 
 
-def check_preset(name: str) -> None:
+def check_preset(name: str | pathlib.Path) -> None:
     """Refuses what no preset can lie at, without a look into it and without the network.
 
     Raises:
@@ -54,7 +54,7 @@ def check_preset(name: str) -> None:
     """
     if not str(name).startswith(HUB):
         _folder(name)
-    elif not _ON_THE_HUB.fullmatch(name):
+    elif not _ON_THE_HUB.fullmatch(str(name)):
         raise UsageError(
             f"preset must be {HUB}OWNER/NAME or {HUB}OWNER/NAME@REVISION; it was {name!r}."
         )

@@ -48,7 +48,7 @@ class Registered(NamedTuple):
     @property
     def summary(self) -> str:
         """What the method is, the first line of the docstring of its class."""
-        return self.cls.__doc__.strip().splitlines()[0].rstrip(".")
+        return str(self.cls.__doc__).strip().splitlines()[0].rstrip(".")
 
 
 _METHODS: dict[str, Registered] = {}

@@ -1,5 +1,6 @@
 """Names of earlier versions: each answers with one sentence that tells the new one."""
 
+import warnings
 from collections.abc import Iterable
 
 from zoo.core import version
@@ -74,6 +75,24 @@ class OldFile:
     @classmethod
     def from_config(cls, config):
         version.check(config.get("zoo_version"), f"model {config.get('name')!r}")
+
+
+def deprecate(old: str, new: str, removed_in: str) -> None:
+    """Warns of what a later version removes; from that version on it is refused.
+
+    Args:
+      old: what a user wrote, the subject of the sentence.
+      new: what is to be written instead.
+      removed_in: the version that removes it, such as "0.4.0".
+
+    Raises:
+      UsageError: if this is that version, or a later one.
+    """
+    if version.is_before(removed_in):
+        told = f"{old} is deprecated, and version {removed_in} removes it; use {new}."
+        warnings.warn(told, FutureWarning, stacklevel=3)
+    else:
+        raise UsageError(f"{old} was removed in version {removed_in}; use {new}.")
 
 
 def check_method(name: str) -> None:

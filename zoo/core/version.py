@@ -44,5 +44,10 @@ def check_not_newer(version: str | None, what: str) -> None:
         )
 
 
+def is_before(version: str) -> bool:
+    """Returns whether this version of the zoo is older than another one."""
+    return _numbers(VERSION) < _numbers(version)
+
+
 def _numbers(version):
     return [int(number) for number in version.split(".")]

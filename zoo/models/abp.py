@@ -1,5 +1,7 @@
 """Alternating back-propagation: a chain for every example, which goes on (Han et al. 2017)."""
 
+from typing import Self
+
 import keras
 
 import samplers
@@ -53,7 +55,7 @@ class ABP(ShortRun):
         return super().fields | {"index": self.chains.field}
 
     @classmethod
-    def for_data(cls, data, **kwargs):
+    def for_data(cls, data, **kwargs) -> Self:
         """Makes the model of `ShortRun.for_data`, whose chains are for the training data.
 
         Args:

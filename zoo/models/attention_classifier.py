@@ -1,5 +1,7 @@
 """Classification by glimpses (Gregor et al. 2015)."""
 
+from typing import Self
+
 import keras
 import tensorflow as tf
 
@@ -40,7 +42,7 @@ class RecurrentAttentionClassifier(Classifier):
         dtype: str | None = None,
         seed: int = 0,
         **kwargs,
-    ):
+    ) -> Self:
         """Makes the model with the network of the paper for `data`.
 
         Args:

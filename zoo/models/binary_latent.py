@@ -1,6 +1,7 @@
 """The base of models of binary latents, whose posterior is a part that can be exchanged."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import keras
 import tensorflow as tf
@@ -100,7 +101,7 @@ class BinaryLatentModel(DeepLatentModel):
         dtype: str | None = None,
         seed: int = 0,
         **kwargs,
-    ):
+    ) -> Self:
         """Makes the model with fully connected networks for `data`, unless others are given.
 
         As in the authors' code the encoder sees images less their mean, and the decoder starts at

@@ -1,6 +1,7 @@
 """Classification by a convolutional network, the baseline of classification by glimpses."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import keras
 
@@ -44,7 +45,7 @@ class ConvolutionalClassifier(Classifier):
         dtype: str | None = None,
         seed: int = 0,
         **kwargs,
-    ):
+    ) -> Self:
         """Makes the model with a network for `data`.
 
         Args:

@@ -1,5 +1,7 @@
 """DRAW, deep recurrent attentive writers (Gregor et al. 2015)."""
 
+from typing import Self
+
 import keras
 import tensorflow as tf
 
@@ -104,7 +106,7 @@ class DRAW(VAE):
         dtype: str | None = None,
         seed: int = 0,
         **kwargs,
-    ):
+    ) -> Self:
         """Makes the model with the networks of the paper for `data`.
 
         Args:

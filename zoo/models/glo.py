@@ -1,6 +1,7 @@
 """Generative latent optimisation: a generator and free latents (Bojanowski et al. 2018)."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import keras
 import tensorflow as tf
@@ -140,7 +141,7 @@ class GLO(DecodingModel):
         dtype: str | None = None,
         seed: int = 0,
         **kwargs,
-    ):
+    ) -> Self:
         """Makes the model with a generator for `data`, unless a decoder is given.
 
         Latents start at the principal components of their images, projected to the ball; at draws

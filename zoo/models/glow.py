@@ -1,5 +1,7 @@
 """Glow, a flow-based model of images (Kingma and Dhariwal 2018)."""
 
+from typing import Self
+
 import keras
 
 import layers
@@ -71,7 +73,7 @@ class Glow(ExactDensityModel):
         dtype: str | None = None,
         seed: int = 0,
         **kwargs,
-    ):
+    ) -> Self:
         """Makes the model for `data`.
 
         Args:

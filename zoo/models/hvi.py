@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Self
 
 import keras
 import numpy as np
@@ -137,7 +138,7 @@ class HVI(RecordedChain):
         dtype: str | None = None,
         seed: int = 0,
         **kwargs,
-    ):
+    ) -> Self:
         """Makes the model of `VAE.for_data`.
 
         Args:

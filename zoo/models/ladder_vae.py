@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Self
 
 import keras
 import tensorflow as tf
@@ -94,7 +95,7 @@ class LadderVAE(VAE):
         dtype: str | None = None,
         seed: int = 0,
         **kwargs,
-    ):
+    ) -> Self:
         """Makes the model with `ShortRun.for_data`'s generator and an encoder that mirrors it.
 
         Args:

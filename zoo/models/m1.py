@@ -1,6 +1,7 @@
 """M1: a VAE, and a classifier of the latents that it infers (Kingma et al. 2014)."""
 
 from collections.abc import Iterator
+from typing import Self
 
 import keras
 import numpy as np
@@ -81,7 +82,7 @@ class M1(VAE):
     @classmethod
     def for_data(
         cls, data, *, num_labels: int | None = None, num_classes: int | None = None, **kwargs
-    ):
+    ) -> Self:
         """Makes the model as `VAE.for_data`.
 
         Args:

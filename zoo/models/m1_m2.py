@@ -1,6 +1,7 @@
 """M1+M2: a model of classes and styles of the features that a VAE infers (Kingma et al. 2014)."""
 
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 import keras
 import numpy as np
@@ -100,7 +101,7 @@ class M1M2(ClassifyingModel):
         dtype: str | None = None,
         seed: int = 0,
         **kwargs,
-    ):
+    ) -> Self:
         """Makes M2, with fully connected networks, on M1.
 
         Args:

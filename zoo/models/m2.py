@@ -1,6 +1,7 @@
 """Semi-supervised variational autoencoders whose images have a class (Kingma et al. 2014)."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import keras
 import numpy as np
@@ -116,7 +117,7 @@ class M2(ClassConditionalModel):
         dtype: str | None = None,
         seed: int = 0,
         **kwargs,
-    ):
+    ) -> Self:
         """Makes the model with fully connected networks for `data`, unless others are given.
 
         The encoder has the first hidden layer, the posterior network the others, so that an image

@@ -1,7 +1,7 @@
 """Monte Carlo EM: a decoder and nothing else, which learns from chains over the whole data set."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import keras
 import tensorflow as tf
@@ -147,7 +147,7 @@ class MCEM(DeepLatentGaussianModel):
         dtype: str | None = None,
         seed: int = 0,
         **kwargs,
-    ):
+    ) -> Self:
         """Makes the model with the decoder of `VAE.for_data`, and chains for the training data.
 
         Args:

@@ -1,6 +1,7 @@
 """Recurrent neural networks without latents, the baselines of the VRNN."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import keras
 
@@ -47,7 +48,7 @@ class RNN(RecurrentModel):
         dtype: str | None = None,
         seed: int = 0,
         **kwargs,
-    ):
+    ) -> Self:
         """Makes the model with networks for `data`; arguments are those of `VRNN.for_data`.
 
         Returns:

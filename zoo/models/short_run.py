@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Self
 
 import keras
 import numpy as np
@@ -124,7 +125,7 @@ class ShortRun(DeepLatentGaussianModel):
         dtype: str | None = None,
         seed: int = 0,
         **kwargs,
-    ):
+    ) -> Self:
         """Makes the model with a top-down generator for `data`, unless a decoder is given.
 
         Args:

@@ -1,6 +1,7 @@
 """The variational autoencoder, whose networks and bound other methods build on."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import keras
 import tensorflow as tf
@@ -130,7 +131,7 @@ class VAE(DeepLatentGaussianModel):
         dtype: str | None = None,
         seed: int = 0,
         **kwargs,
-    ):
+    ) -> Self:
         """Makes the model with networks for `data`, unless others are given.
 
         The encoder starts at small sigma(x), exp(-2): from sigma near 1, or with the mean image

@@ -1,6 +1,7 @@
 """The variational recurrent neural network (Chung et al. 2015)."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import keras
 import numpy as np
@@ -114,7 +115,7 @@ class VRNN(RecurrentModel):
         dtype: str | None = None,
         seed: int = 0,
         **kwargs,
-    ):
+    ) -> Self:
         """Makes the model with networks for `data`.
 
         Args:

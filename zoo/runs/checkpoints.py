@@ -56,8 +56,8 @@ class Checkpoints(RecoveryPoint):
         self.save_freq = save_freq
         self.directory = pathlib.Path(directory)
         self._begun = False  # whether what is in the directory belongs to this run
-        self._place = {}  # where a fit goes on
-        self._at_first = {}  # what other callbacks held as it began
+        self._place: dict = {}  # where a fit goes on
+        self._at_first: dict = {}  # what other callbacks held as it began
 
     def restore(self, model: keras.Model) -> int:
         """Sets a compiled model to where its training was when the last file was written.

@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Sequence
 
 import keras
 import ml_collections
@@ -75,7 +76,7 @@ def start_run(
     path: str | pathlib.Path,
     config: ml_collections.ConfigDict,
     *,
-    files: list[str] = (),
+    files: Sequence[str] = (),
     overwrite: bool = False,
 ) -> None:
     """Makes the work directory of a new run, or leaves an unfinished one of the same config.

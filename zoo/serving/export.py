@@ -1,52 +1,98 @@
-"""SavedModels: a model's endpoints as pure functions of their inputs, for TensorFlow alone."""
+"""Exports: a model's endpoints as pure functions of their inputs, for programs without the zoo."""
 
 import pathlib
 import tempfile
 
 import tensorflow as tf
 
-from zoo.core.checks import UsageError
+from zoo.core.checks import UsageError, check_choice
+from zoo.core.choices import EXPORT_FORMATS
 from zoo.core.generative import Endpoint, GenerativeModel
+from zoo.serving.endpoints import write_endpoints
 
-EXPORTED = ("*.pb", "variables.*", "tf_serving_warmup_requests")  # names of its files
+# By format, names of its files; the first is there in every export.
+EXPORTED = {
+    "saved_model": ("saved_model.pb", "*.pb", "variables.*", "tf_serving_warmup_requests"),
+    "onnx": ("endpoints.json", "*.onnx"),
+    "litert": ("endpoints.json", "*.tflite"),
+}
 
 
-def export(model: GenerativeModel, path: str | pathlib.Path) -> None:
-    """Writes the model's `signatures` as a SavedModel; an older export is replaced.
+def export(
+    model: GenerativeModel, path: str | pathlib.Path, format: str = "saved_model"
+) -> dict[str, str]:
+    """Writes what a model answers for other programs; an older export is replaced.
 
-    Loading it needs nothing but TensorFlow. Its functions are those of `concrete_functions`, of
-    which the first is `serving_default`, too. A request for each lies in `assets.extra`, with which
-    TensorFlow Serving warms up.
+    A SavedModel holds the model's `signatures`, and loading it needs nothing but TensorFlow. Its
+    functions are those of `concrete_functions`, of which the first is `serving_default`, too. A
+    request for each lies in `assets.extra`, with which TensorFlow Serving warms up.
+
+    The other formats have a file for each endpoint that can go and `endpoints.json`, which tells
+    of them; `decode` is added, E[x given z]. Each file has been asked, and answers as the model
+    does: the noise of ONNX files is drawn in them from their input `seed`.
 
     Args:
       model: a built model.
-      path: the directory to write: a new one, or an older export.
+      path: the directory to write: a new one, or an older export of this format.
+      format: "saved_model", "onnx" (with the extra `onnx`) or "litert".
+
+    Returns:
+      Why endpoints were left out, by name: what ends a sentence. A SavedModel has all.
 
     Raises:
-      UsageError: if something else is at `path`, or a file of somebody's own in it.
+      UsageError: if something else is at `path`, or a file of somebody's own in it, for another
+        format, or one whose packages are not installed.
     """
+    check_choice("format", format, EXPORT_FORMATS)
     path = pathlib.Path(path)
-    if path.exists() and not (path / "saved_model.pb").is_file():
+    _check_older(path, EXPORTED[format])
+    write = _WRITERS[format]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".partial-") as partial:
+        written = pathlib.Path(partial) / "export"
+        left_out = write(model, written)
+        if path.exists():
+            path.rename(f"{partial}/older")
+        written.rename(path)
+    return left_out
+
+
+def _check_older(path, patterns):
+    if path.exists() and not (path / patterns[0]).is_file():
         raise UsageError(f"path must be new or hold an older export; {str(path)!r} is neither.")
     for file in path.rglob("*"):
-        if not file.is_dir() and not any(file.match(pattern) for pattern in EXPORTED):
+        if not file.is_dir() and not any(file.match(pattern) for pattern in patterns):
             raise UsageError(
                 f"path must hold an older export alone, which is replaced; {str(path)!r} holds "
                 f"{str(file.relative_to(path))!r}, which no export wrote."
             )
+
+
+def _write_saved_model(model, folder):
     # Not by Keras's ExportArchive, which would trace each endpoint twice.
     functions = concrete_functions(model)
     archive = tf.Module()
     archive.used = [variable for function in functions.values() for variable in function.variables]
     default = next(iter(functions.values()))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".partial-") as partial:
-        written = pathlib.Path(partial) / "export"
-        tf.saved_model.save(archive, str(written), functions | {"serving_default": default})
-        _write_warmup(written, model.signatures())
-        if path.exists():
-            path.rename(f"{partial}/older")
-        written.rename(path)
+    tf.saved_model.save(archive, str(folder), functions | {"serving_default": default})
+    _write_warmup(folder, model.signatures())
+    return {}
+
+
+def _write_onnx(model, folder):
+    from zoo.serving import onnx_export  # which asks for packages of an extra
+
+    onnx_export.libraries()
+    return write_endpoints(model, folder, onnx_export.write, ".onnx")
+
+
+def _write_litert(model, folder):
+    from zoo.serving import litert_export  # whose converter is slow to import
+
+    return write_endpoints(model, folder, litert_export.write, ".tflite")
+
+
+_WRITERS = {"saved_model": _write_saved_model, "onnx": _write_onnx, "litert": _write_litert}
 
 
 def concrete_functions(model: GenerativeModel) -> dict[str, tf.types.experimental.ConcreteFunction]:

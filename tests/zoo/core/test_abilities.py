@@ -1,5 +1,6 @@
 """A model has an ability exactly when its class defines the method, or what it follows from."""
 
+import zoo
 from zoo.core.abilities import ability, defines, follows_from
 
 
@@ -44,3 +45,9 @@ def test_abilities():
     ):
         assert tuple(defines(cls, name) for name in names) == expected, cls
         assert tuple(defines(cls(), name) for name in names) == expected, cls
+
+
+def test_an_expectation_follows_from_a_likelihood():
+    """Sequences have none of z alone: their pixels are given step by step."""
+    assert defines(zoo.VAE, "expected") and defines(zoo.GLO, "expected")
+    assert not defines(zoo.VRNN, "expected")

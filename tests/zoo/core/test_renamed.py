@@ -80,3 +80,11 @@ def test_arguments_of_models():
         Model(num_groups=2)
     with pytest.raises(ValueError, match="Unrecognized keyword arguments"):
         Model(unheard_of=2)
+
+
+def test_a_deprecation_warns_until_the_version_that_removes():
+    with pytest.warns(FutureWarning, match="^old is deprecated, and version 99.0.0 removes"):
+        renamed.deprecate("old", "new", "99.0.0")
+    for past in ("0.1.0", zoo.__version__):
+        with pytest.raises(zoo.UsageError, match=f"^old was removed in version {past}; use new"):
+            renamed.deprecate("old", "new", past)

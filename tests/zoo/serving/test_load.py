@@ -111,7 +111,8 @@ def test_memory_does_not_grow(tmp_path, x, capsys):
 
 
 def test_it_finishes_what_it_has_begun(tmp_path, x):
-    with serving(tmp_path, f"--preset={PRESET}") as (process, address):
+    flags = f"--preset={PRESET}", "--max_steps=10000"
+    with serving(tmp_path, *flags) as (process, address):
         ask_json(address, PREDICT, inpaint(x, 0, 2))
         answers = []
         body = inpaint(x, 0, 10_000)
