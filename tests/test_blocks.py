@@ -79,12 +79,22 @@ data = zoo.data.load("digits")
 model = zoo.VAE.for_data(data, latent_dim=2, hidden=(8,))
 model.compile()
 """,
+    "docs/elsewhere.md": """
+import zoo
+for name in ("onnx", "litert"):  # which the commands of the page write
+    model = zoo.from_preset("hmc_dlgm_digits")
+    zoo.export(model, f"runs/presets/hmc_dlgm_digits/{name}", format=name)
+""",
 }
 BEFORE_SHELL = {"docs/serving.md": "mcmc-zoo train"}
 # Blocks that are run elsewhere: by test_adding_a_method.py, by zoo/serving/test_serving.py, which
 # asks a server, and by scripts/test_workers.py, which has two machines.
 APART = ("mymethods", "LangevinVAE", "import grpc", "multi_worker")
-NEEDS = {"docs/howto/optuna.md": ("optuna",), "docs/howto/tracking.md": ("mlflow", "wandb")}
+NEEDS = {
+    "docs/elsewhere.md": ("ai_edge_litert", "arviz", "onnxruntime"),
+    "docs/howto/optuna.md": ("optuna",),
+    "docs/howto/tracking.md": ("mlflow", "wandb"),
+}
 TO_RUN = [
     block
     for block in PYTHON
