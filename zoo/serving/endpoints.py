@@ -61,6 +61,38 @@ def write_endpoints(
     return left_out
 
 
+def write_checked(
+    endpoint: Endpoint,
+    path: pathlib.Path,
+    translate: Callable[[tf.types.experimental.ConcreteFunction], bytes],
+    answer: Callable[[bytes, dict[str, np.ndarray]], list[np.ndarray]],
+) -> list[str]:
+    """Writes an endpoint that answers in another runtime as it does here.
+
+    Args:
+      endpoint: of a model that is prepared for scores.
+      path: of the file.
+      translate: makes the content of the file.
+      answer: asks a content by inputs by name; outputs are in the order of their names.
+
+    Returns:
+      The names of its outputs, in their order.
+
+    Raises:
+      CannotGoError: if it has no translation, or the answer is another.
+    """
+    function = plain_function(endpoint)
+    try:
+        content = translate(function)
+    except CannotGoError:
+        raise
+    except Exception as error:  # of converters, and of any kind
+        raise CannotGoError(f"is not translated: {first_line(error)}") from None
+    check_answer(function, endpoint, lambda asked: answer(content, asked))
+    path.write_bytes(content)
+    return sorted(function.structured_outputs)
+
+
 def all_endpoints(model: GenerativeModel) -> dict[str, Endpoint]:
     """Collects the signatures of a model and, of one with latents, `decode`: E[x given z].
 

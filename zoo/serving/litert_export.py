@@ -7,29 +7,14 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from zoo.core.generative import Endpoint
-from zoo.serving.endpoints import CannotGoError, check_answer, first_line, plain_function, silent
+from zoo.serving.endpoints import CannotGoError, first_line, silent, write_checked
 
 
 def write(endpoint: Endpoint, path: pathlib.Path) -> list[str]:
-    """Writes an endpoint that answers in LiteRT as it does here.
-
-    Args:
-      endpoint: of a model that is prepared for scores.
-      path: of the file.
-
-    Returns:
-      The names of its outputs, in their order.
-
-    Raises:
-      CannotGoError: if it draws random numbers, LiteRT lacks an operator, or the answer is another.
-    """
+    """Writes an endpoint to LiteRT, as `write_checked`; none that draws random numbers can go."""
     if "seed" in endpoint.inputs:
         raise CannotGoError("draws random numbers, by a generator that LiteRT does not have")
-    function = plain_function(endpoint)
-    content = _translated(function)
-    check_answer(function, endpoint, lambda asked: _answer(content, asked))
-    path.write_bytes(content)
-    return sorted(function.structured_outputs)
+    return write_checked(endpoint, path, _translated, _answer)
 
 
 def _translated(function):

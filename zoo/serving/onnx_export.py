@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from zoo.core.checks import UsageError
 from zoo.core.generative import Endpoint
-from zoo.serving.endpoints import CannotGoError, check_answer, first_line, plain_function, silent
+from zoo.serving.endpoints import CannotGoError, silent, write_checked
 
 OPSET = 18  # the first with bitwise operators
 DOMAIN = "zoo"
@@ -48,28 +48,14 @@ def libraries():
 
 
 def write(endpoint: Endpoint, path: pathlib.Path) -> list[str]:
-    """Writes an endpoint that answers in ONNX as it does here.
-
-    Args:
-      endpoint: of a model that is prepared for scores.
-      path: of the file.
-
-    Returns:
-      The names of its outputs, in their order.
-
-    Raises:
-      CannotGoError: if an operator has no translation, or the answer is another.
-    """
-    function = plain_function(endpoint)
-    try:
-        content = _translated(function, list(endpoint.inputs)).SerializeToString()
-    except CannotGoError:
-        raise
-    except Exception as error:  # of TensorFlow, tf2onnx or onnx, and of any kind
-        raise CannotGoError(f"is not translated: {first_line(error)}") from None
-    check_answer(function, endpoint, lambda asked: session(content).run(None, asked))
-    path.write_bytes(content)
-    return sorted(function.structured_outputs)
+    """Writes an endpoint to ONNX, as `write_checked`."""
+    names = list(endpoint.inputs)
+    return write_checked(
+        endpoint,
+        path,
+        lambda function: _translated(function, names).SerializeToString(),
+        lambda content, asked: session(content).run(None, asked),
+    )
 
 
 def _translated(function, names):
