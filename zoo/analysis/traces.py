@@ -10,7 +10,7 @@ from samplers.random import Seed
 from zoo.core.batches import checked_batch
 from zoo.core.checks import UsageError, check_count
 from zoo.core.compiled import compiled_method
-from zoo.core.latent import LatentVariableModel
+from zoo.core.latent import FIRST_STEP_SIZE, TRAJECTORIES, LatentVariableModel
 from zoo.core.seeds import resolved
 
 
@@ -79,7 +79,6 @@ def _trace(model, batch, visible, num_chains, num_steps, num_warmup, seed):
     """The parts of a `Trace`, the steps first."""
     batch = model.preprocess(batch, samplers.fold_in(seed, "observe"))
     start = model.start_from_the_prior(batch, num_chains, seed, visible).state
-    settings = {"num_leapfrog_steps": 10, "jitter": 0.5}
 
     def log_joint(z):
         return model.log_joint(batch, z, visible)
@@ -88,16 +87,16 @@ def _trace(model, batch, visible, num_chains, num_steps, num_warmup, seed):
         log_joint,
         start,
         num_steps=num_warmup,
-        step_size=0.1,
+        step_size=FIRST_STEP_SIZE,
         num_adaptation_steps=num_warmup,
         seed=samplers.fold_in(seed, "warmup"),
-        **settings,
+        **TRAJECTORIES,
     )
-    step_size = 0.1 * warm.step_scale[..., None]
+    step_size = FIRST_STEP_SIZE * warm.step_scale[..., None]
 
     def transition(now, i):
         key = samplers.fold_in(seed, "transition", i)
-        return samplers.hmc_kernel(log_joint, now[0], step_size=step_size, seed=key, **settings)
+        return samplers.hmc_kernel(log_joint, now[0], step_size=step_size, seed=key, **TRAJECTORIES)
 
     first = samplers.point_at(log_joint, warm.state)
     nothing = tf.zeros_like(first.log_density)

@@ -17,6 +17,10 @@ from zoo.core.log_likelihood import EstimatesLogLikelihood
 
 tfd = tfp.distributions
 
+# Of chains that only infer, on any model.
+FIRST_STEP_SIZE = 0.1
+TRAJECTORIES = {"num_leapfrog_steps": 10, "jitter": 0.5}
+
 
 class Proposal(NamedTuple):
     """Draws of latents with their log density.
@@ -225,9 +229,8 @@ def tuned_hmc(
         log_density,
         state,
         num_steps=num_steps,
-        step_size=0.1,
-        num_leapfrog_steps=10,
-        jitter=0.5,
+        step_size=FIRST_STEP_SIZE,
+        **TRAJECTORIES,
         num_adaptation_steps=num_steps // 2,
         show=show,
         seed=seed,
