@@ -111,8 +111,11 @@ class AnswersRequests(GenerativeModel):
                 check_steps_tell(num_steps, num_chains)
                 counts["num_chains"] = num_chains
         else:
-            left_out = {"num_steps": (num_steps, None), "num_chains": (num_chains, 1)}
-            left_out["on_transition"] = on_transition, None
+            left_out = {
+                "num_steps": (num_steps, None),
+                "num_chains": (num_chains, 1),
+                "on_transition": (on_transition, None),
+            }
             for name, (value, default) in left_out.items():
                 if value != default:
                     raise UsageError(

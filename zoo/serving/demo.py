@@ -285,8 +285,7 @@ def _completes_images(served):
 
 def _ask(served, signature, given):
     """A signature's answer, whose inputs that are not given say nothing of classes."""
-    check_choice("signature_name", signature, served.signatures)
-    specs = served.inputs[signature]
+    specs = served.specs(signature)
     inputs = {name: value for name, value in given.items() if name in specs}
     for name in {"y", "as_label"} & (specs.keys() - inputs.keys()):
         inputs[name] = np.full(len(given["x"]), -1, np.int32)

@@ -85,13 +85,13 @@ class Guard:
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        start, told = time.perf_counter(), {"status": 499, "sent": 0, "begun": False}
+        start, told = time.perf_counter(), {"status": None, "sent": 0}
         headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
         origin = headers.get("origin")
 
         async def counted(message):
             if message["type"] == "http.response.start":
-                told["status"], told["begun"] = message["status"], True
+                told["status"] = message["status"]
                 if origin in self.origins:
                     allowed = ("access-control-allow-origin", origin), ("vary", "Origin")
                     pairs = [(k.encode(), v.encode()) for k, v in allowed]
@@ -109,18 +109,19 @@ class Guard:
             else:
                 await self._pass(scope, receive, counted)
         except asyncio.CancelledError:  # of a server that ends
-            if not told["begun"]:
+            if told["status"] is None:
                 await _refuse(counted, 503, "the server ends; ask again.")
         finally:
             self.counters.open.dec()
             seconds = time.perf_counter() - start
             route = getattr(scope.get("route"), "path", "none")
-            self.counters.requests.labels(route, told["status"]).inc()
+            status = told["status"] or 499  # of who has gone before an answer
+            self.counters.requests.labels(route, status).inc()
             self.counters.seconds.labels(route).observe(seconds)
             line = {
                 "method": scope["method"],
                 "path": scope["path"],
-                "status": told["status"],
+                "status": status,
                 "ms": round(seconds * 1e3, 2),
                 "bytes": told["sent"],
             }

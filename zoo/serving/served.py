@@ -35,9 +35,22 @@ class Served:
         model: GenerativeModel | None = None,
         code: str = "",
     ):
-        self.name, self.inputs, self.signatures = name, inputs, tuple(inputs)
-        self.model, self.code = model, code
+        self.name, self.inputs, self.model, self.code = name, inputs, model, code
         self._make, self._made, self._lock = make, {}, threading.Lock()
+
+    @property
+    def signatures(self) -> tuple[str, ...]:
+        """Their names, the default first."""
+        return tuple(self.inputs)
+
+    def specs(self, signature: str) -> dict[str, tf.TensorSpec]:
+        """What a signature takes, by name.
+
+        Raises:
+          UsageError: for an unknown signature.
+        """
+        check_choice("signature_name", signature, self.signatures)
+        return self.inputs[signature]
 
     def function(self, signature: str) -> tf.types.experimental.ConcreteFunction:
         """One of `signatures`, which is traced when it is first asked for."""
@@ -59,8 +72,7 @@ class Served:
         Raises:
           UsageError: for an input that is missing, unknown, or that its field refuses.
         """
-        check_choice("signature_name", signature, self.signatures)
-        specs = self.inputs[signature]
+        specs = self.specs(signature)
         check_names(inputs, specs)
         tensors = {name: _as_tensor(spec, inputs[name], name) for name, spec in specs.items()}
         try:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import json
 import logging
 import threading
@@ -15,7 +14,7 @@ import fastapi
 import uvicorn
 from starlette.exceptions import HTTPException
 
-from zoo.core.checks import UsageError, check_choice
+from zoo.core.checks import UsageError
 from zoo.serving import rest
 from zoo.serving.guard import Counters, Guard, Limits
 from zoo.serving.served import Served
@@ -118,12 +117,11 @@ def make_app(
     workers = Workers(limits)
     app.state.models, app.state.limits, app.state.workers = by_name, limits, workers
     _tell_errors(app)
-    text = functools.partial(fastapi.Response, media_type="text/plain; version=0.0.4")
 
     @app.get("/metrics")
     @app.get("/monitoring/prometheus/metrics")  # where TensorFlow Serving has it
     def metrics():
-        return text(counters.text())
+        return fastapi.Response(counters.text(), media_type="text/plain; version=0.0.4")
 
     @app.api_route("/health", methods=["GET", "HEAD"])
     def health():
@@ -182,11 +180,11 @@ def predicted(served: Served, body: bytes, limits: Limits) -> tuple[str, int, by
     signature = request.signature
     if signature in (None, "serving_default"):
         signature = served.signatures[0]
-    check_choice("signature_name", signature, served.signatures)
+    specs = served.specs(signature)
     if request.num_rows > limits.max_batch:
         most = f"at most {limits.max_batch} rows in a request; they were {request.num_rows}."
         raise UsageError(f"instances must be {most}")
-    inputs = rest.columns(request, served.inputs[signature])
+    inputs = rest.columns(request, specs)
     check_limits(inputs, limits)
     outputs = served.ask(signature, inputs)
     size = len(next(iter(outputs.values())))
@@ -286,7 +284,7 @@ def _server(app, host, port):
     return uvicorn.Server(config), socket, f"http://{name}:{socket.getsockname()[1]}"
 
 
-def log_lines(level: int = logging.INFO) -> None:
+def log_lines() -> None:
     """Sends a line of JSON for each request to standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(
@@ -294,7 +292,7 @@ def log_lines(level: int = logging.INFO) -> None:
     )
     logger = logging.getLogger("zoo.serving")
     logger.handlers, logger.propagate = [handler], False
-    logger.setLevel(level)
+    logger.setLevel(logging.INFO)
 
 
 def _tell_errors(app):

@@ -126,7 +126,7 @@ def drag(driver, tool, *points):
     actions.release().perform()
 
 
-def test_the_first_completion_is_there_without_a_click(page, models):
+def test_the_first_completion_is_there_without_a_click(page):
     assert len(levels(page, "#completions canvas")) == 8
     assert at(page, "told").text.startswith("transition 100 of 100")
 
