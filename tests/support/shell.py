@@ -26,7 +26,7 @@ SHORT = {
 PROGRAM = """#!/bin/bash
 program=$1; shift
 case "$program $*" in
-  *mnist*) exit 0 ;;
+  *:mnist*) exit 0 ;;
   serve\\ *|demo\\ *|benchmark*|compare_*) set -- --help ;;
   {short}
 esac
