@@ -61,16 +61,18 @@ def pipeline(
         decoded = {name: field.decode(batch[name]) for name, field in (fields or {}).items()}
         return {"index": index} | batch | decoded
 
-    # Every worker takes its part of each batch.
     options = tf.data.Options()
+    # Every worker takes its part of each batch.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    # It has nothing to tune here, and every epoch would wait for its thread to end.
+    options.autotune.enabled = False
     return (
         tf.data.Dataset.range(1)
         .flat_map(order)
         .batch(batch_size, drop_remainder=drop_remainder)
         .map(gather)
         .apply(tf.data.experimental.assert_cardinality(num_batches))
-        .prefetch(tf.data.AUTOTUNE)
+        .prefetch(2)
         .with_options(options)
     )
 

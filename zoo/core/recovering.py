@@ -3,7 +3,6 @@
 import contextlib
 
 import keras
-import tensorflow as tf
 
 from zoo.core import signals
 from zoo.core.callbacks import RecoveryPoint
@@ -11,12 +10,11 @@ from zoo.core.checks import UsageError
 
 
 @contextlib.contextmanager
-def fit(model: keras.Model, train: tf.data.Dataset, arguments: dict):
+def fit(model: keras.Model, arguments: dict):
     """A context in which a fit leaves signals to its `RecoveryPoint`, where it has one.
 
     Args:
       model: that is fitted.
-      train: its pipeline.
       arguments: of `fit`, by name, with all callbacks.
 
     Yields:
@@ -38,7 +36,6 @@ def fit(model: keras.Model, train: tf.data.Dataset, arguments: dict):
             f"of an epoch; it was {model.steps_per_execution}."
         )
     if recovery.batches_done:
-        steps = arguments.get("steps_per_epoch") or int(train.cardinality())
         verbose = arguments.get("verbose", "auto")
         callbacks = _GoingOn(
             callbacks,
@@ -48,7 +45,7 @@ def fit(model: keras.Model, train: tf.data.Dataset, arguments: dict):
             model=model,
             epochs=arguments.get("epochs", 1),
             verbose=verbose,
-            steps=steps if steps > 0 else None,
+            steps=arguments.get("steps_per_epoch"),
         )
     with signals.deferred():
         yield arguments | {"callbacks": callbacks}
