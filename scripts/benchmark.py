@@ -72,6 +72,7 @@ MEMORY_OF = flags.DEFINE_integer("memory_of", None, "Train with this M, T or K, 
 if __name__ == "__main__":
     cli.parse()
 
+import functools
 import importlib
 import math
 import subprocess
@@ -85,7 +86,6 @@ import tensorflow as tf
 import samplers
 import zoo
 from zoo.core.checks import UsageError, check_count
-from zoo.core.fields import PixelField
 from zoo.scripts import timing
 
 
@@ -164,12 +164,16 @@ def report_hmc_dlgm(model, batch, sizes):
     compare("chain / floor", chain, floor)
     vae_step = timing.train_step(dense(zoo.VAE, sizes), batch)
     step = timing.train_step(model, batch)
-    compare("fit step / (chain + VAE step)", step, lambda: (chain(), vae_step()))
+    compare("fit step / (chain + VAE step)", step, [chain, vae_step])
+    steps = timing.train_steps(model, batch)
+    compare("10 steps in a call / in 10 calls", steps, 10 * [step])
+    compare("fit of 100 steps / 10 such calls", timing.fit_of(model, batch), 10 * [steps], pairs=5)
     if RIVALS.value:
         jax, x = rivals(RIVALS_OF["hmc_dlgm"]), batch["x"].numpy()
         for name, lean in (("plain", False), ("lean", True)):
-            rival = jax.HMCDLGM(model, lean=lean)
-            compare(f"fit step / {name} JAX step", step, lambda rival=rival: rival.train_step(x))
+            rival = functools.partial(jax.HMCDLGM(model, lean=lean).train_step, x)
+            compare(f"fit step / {name} JAX step", step, rival)
+            compare(f"10 in a call / 10 {name} JAX steps", steps, 10 * [rival])
         print(f"  {jax.VERSION}")
 
 
@@ -190,7 +194,7 @@ def report_ais(model, batch, sizes):
     floor = timing.floor_of(model, batch, z, num_gradients(sizes))
     passes, step = timing.passes_of(model, batch, z), timing.train_step(model, batch)
     compare("chains / floor", timing.chain_of(model, batch, context), floor)
-    compare("fit step / (floor + passes)", step, lambda: (floor(), passes()))
+    compare("fit step / (floor + passes)", step, [floor, passes])
     if RIVALS.value:
         torch = rivals(RIVALS_OF["ais"])
         rival = torch.AnnealedVAE(model)
@@ -208,7 +212,7 @@ def report_short_run(model, batch, sizes):
     floor = timing.floor_of(model, batch, z, sizes.num_steps)
     passes, step = timing.passes_of(model, batch, z), timing.train_step(model, batch)
     compare_cpu("chain / floor", chain, floor)
-    compare_cpu("fit step / (floor + pass)", step, lambda: (floor(), passes()))
+    compare_cpu("fit step / (floor + pass)", step, [floor, passes])
     ladder_step = timing.train_step(top_down(zoo.LadderVAE, sizes), batch)
     compare_cpu("fit step / that of a ladder VAE", step, ladder_step)
     exact = timing.update_of(model, batch, method="gradient", log_det="exact")
@@ -220,12 +224,6 @@ def report_short_run(model, batch, sizes):
         compare_cpu("Lanczos / exact gradient", lanczos, exact)
         if sizes.pixels == 64:
             report_lanczos(model)
-
-
-def grey(sizes, shape):
-    """Data of one grey image, in which models are built."""
-    train = tf.data.Dataset.from_tensors({"x": tf.fill([1, *shape], 0.5)})
-    return zoo.data.Data(train, None, None, {"x": PixelField(shape)}, {"train": sizes.batch_size})
 
 
 def undirected(sizes):
@@ -254,7 +252,7 @@ def report_undirected(model, batch, sizes):
         compare_cpu(
             f"{name} / (products + numbers)",
             sweeps,
-            lambda products=products, numbers=numbers: (products(), numbers()),
+            [products, numbers],
         )
     step = timing.train_step(model, batch)
     directed = dense(zoo.DVAE, sizes, latent_dims=[sizes.latent_dim] * 2)
@@ -289,14 +287,14 @@ def dense(method, sizes, **kwargs):
     if "latent_dims" not in kwargs:
         kwargs["latent_dim"] = sizes.latent_dim
     hidden = (sizes.units, sizes.units)
-    return built(method, grey(sizes, (sizes.pixels,)), hidden=hidden, **kwargs)
+    return built(method, timing.grey((sizes.pixels,), sizes.batch_size), hidden=hidden, **kwargs)
 
 
 def top_down(method, sizes, **kwargs):
     """A model with a top-down generator."""
     return built(
         method,
-        grey(sizes, event_shape("short_run", sizes)),
+        timing.grey(event_shape("short_run", sizes), sizes.batch_size),
         latent_dims=[sizes.latent_dim] * 3,
         width=sizes.units,
         blocks=sizes.blocks,
@@ -307,7 +305,7 @@ def top_down(method, sizes, **kwargs):
 
 def built(method, facts, **kwargs):
     model = method.for_data(facts, **kwargs)
-    model.compile(jit_compile=JIT.value)
+    model.compile(jit_compile=JIT.value, steps_per_execution=10)
     return model
 
 
@@ -324,8 +322,8 @@ def num_gradients(sizes):
     return sizes.num_steps * sizes.num_leapfrog_steps + 1
 
 
-def compare(title, first, second, **kwargs):
-    timing.compare(title, first, second, PAIRS.value, **kwargs)
+def compare(title, first, second, *, pairs=None, **kwargs):
+    timing.compare(title, first, second, pairs or PAIRS.value, **kwargs)
 
 
 def compare_cpu(title, first, second):

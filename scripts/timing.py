@@ -9,8 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 import samplers
+import zoo
 from samplers.density import value_and_gradient
 from zoo.core.checks import UsageError
+from zoo.core.fields import PixelField
 from zoo.parts.step_size_search import StepSizeSearch
 
 
@@ -31,10 +33,36 @@ def compiled_as(model):
     return functools.partial(tf.function, jit_compile=model.compile_chains, autograph=False)
 
 
+def grey(shape, batch_size):
+    """Data of one grey image, in which models are built."""
+    train = tf.data.Dataset.from_tensors({"x": tf.fill([1, *shape], 0.5)})
+    return zoo.data.Data(train, None, None, {"x": PixelField(shape)}, {"train": batch_size})
+
+
 def train_step(model, batch):
     """What one batch costs in `fit`."""
     step = compiled_as(model)(model.train_step)
     return lambda: step(batch)
+
+
+def train_steps(model, batch, num_steps=10):
+    """So many training steps in one call, as `fit` makes them with `steps_per_execution`."""
+    step = compiled_as(model)(model.train_step)
+
+    @tf.function(autograph=False)
+    def steps():
+        def body(i, _):
+            return i + 1, step(batch)
+
+        return tf.while_loop(lambda i, _: i < num_steps, body, (1, step(batch)))[1]
+
+    return steps
+
+
+def fit_of(model, batch, epochs=4, batches=25):
+    """A `fit`, its pipeline included."""
+    x = np.tile(batch["x"], [batches, *[1] * (len(batch["x"].shape) - 1)])
+    return lambda: model.fit(x, batch_size=len(batch["x"]), epochs=epochs, verbose=0).history
 
 
 def chain_of(model, batch, context):
@@ -146,8 +174,13 @@ def numbers_of(model, rbm, z1, num_sweeps):
 
 
 def compare(title, first, second, num_pairs, clock=time.perf_counter):
-    """Prints the quotient of both times, turn and turn about, after one call of each to compile."""
-    first(), second()
+    """Prints the quotient of both times, turn and turn about, after one call of each to compile.
+
+    Each is a function, or a list of functions that are called one after the other.
+    """
+    first, second = ([f] if callable(f) else f for f in (first, second))
+    for function in dict.fromkeys([*first, *second]):
+        function()
     times = np.array([[seconds(f, clock) for f in (first, second)] for _ in range(num_pairs)])
     low, median, high = np.quantile(times[:, 0] / times[:, 1], [0.25, 0.5, 0.75])
     milliseconds = 1e3 * np.median(times, axis=0)
@@ -158,9 +191,10 @@ def compare(title, first, second, num_pairs, clock=time.perf_counter):
     )
 
 
-def seconds(function, clock):
+def seconds(functions, clock):
     start = clock()
-    tf.nest.map_structure(np.asarray, function())
+    for function in functions:
+        tf.nest.map_structure(np.asarray, function())
     return clock() - start
 
 
