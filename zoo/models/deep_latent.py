@@ -99,7 +99,11 @@ class DeepLatentModel(LatentVariableModel):
 
     def likelihood(self, z: tf.Tensor) -> tfd.Independent:
         """As the base, for z [..., K]."""
-        pixels = self.observation_model.distribution(self.decode(z))
+        return self.likelihood_of(self.decode(z))
+
+    def likelihood_of(self, outputs: tf.Tensor) -> tfd.Independent:
+        """The law of x, given outputs of the decoder, [..., ...event]."""
+        pixels = self.observation_model.distribution(outputs)
         return tfd.Independent(pixels, len(self.fields["x"].shape))
 
     def preprocess(self, batch, seed):

@@ -168,7 +168,7 @@ class DRAW(VAE):
           Nats, [T, B], whose sum over glimpses is the KL of the bound, in expectation.
         """
         features = self.features(batch["x"])
-        _, drawn_from = self.posterior_part.propose_with_layers(features, 1, seed)
+        _, drawn_from, _ = self.posterior_part.propose_with_layers(features, 1, seed)
         glimpses = layers.in_glimpses(self.decoder)
         return tf.reduce_sum(layers.by_glimpse(glimpses, kl_to_standard_normal(drawn_from)), -1)
 
@@ -191,13 +191,16 @@ class DRAW(VAE):
 
     def amortise(self, batch, seed):
         features = self.features(batch["x"])
-        proposal, drawn_from = self.posterior_part.propose_with_layers(features, 1, seed)
+        proposal, drawn_from, canvas = self.posterior_part.propose_with_layers(features, 1, seed)
         kl = tf.reduce_sum(kl_to_standard_normal(drawn_from), -1)
-        return {"features": features, "proposal": proposal, "kl": kl}
+        return {"features": features, "proposal": proposal, "kl": kl, "canvas": canvas}
 
     def objectives(self, batch, context, latents, seed):
-        """As the base: minus the bound, with the KL in closed form by glimpses."""
-        log_likelihood = self.likelihood(context["proposal"].z).log_prob(batch["x"])
+        """As the base: minus the bound, with the KL in closed form by glimpses.
+
+        The posterior has drawn the image along, so that nothing is decoded here.
+        """
+        log_likelihood = self.likelihood_of(context["canvas"]).log_prob(batch["x"])
         kl, log_likelihood = tf.reduce_mean(context["kl"]), tf.reduce_mean(log_likelihood)
         bound = log_likelihood - kl
         return {"elbo": -bound}, {"bound": bound, "kl": kl}

@@ -18,7 +18,8 @@ class GlimpsePosterior(StepwisePosterior):
     Before each glimpse it reads the image x and the error x - sigmoid(c_{t-1}) of the canvas, all
     of them or through a window that the generator's state h^dec_{t-1} says; h^enc_t =
     LSTM([read, h^dec_{t-1}], h^enc_{t-1}) says mu_t and log sigma_t (Gregor et al. 2015, eqs. 3 to
-    6). Given z_1 to z_{t-1} all this is known, so that it scores any z. The features are x.
+    6). Given z_1 to z_{t-1} all this is known, so that it scores any z. The features are x. What
+    `propose_with_layers` tells of draws beside is the last canvas, c_T [S, B, ...event].
 
     Args:
       decoder: the generator, such as `layers.RecurrentCanvas`; a part of the model, not of this.
@@ -90,8 +91,10 @@ class GlimpsePosterior(StepwisePosterior):
                 return (generator.step(drawn, z), seen), (z, mean, stddev)
 
             start = generator.start(num, x.dtype), self.recurrent.start(num, x.dtype)
-            _, told = layers.scan(glimpse, start, parts, (parts[0],) * 3)
-            return [tf.reshape(tf.transpose(t, [1, 0, 2]), tf.shape(vector)) for t in told]
+            (drawn, _), told = layers.scan(glimpse, start, parts, (parts[0],) * 3)
+            told = [tf.reshape(tf.transpose(t, [1, 0, 2]), tf.shape(vector)) for t in told]
+            of_event = tf.constant(self._event_shape)
+            return *told, tf.reshape(drawn.canvas, tf.concat([tf.shape(vector)[:-1], of_event], 0))
 
         return StepwiseGaussian(walk, generator.num_glimpses * generator.latent_dims[0], features)
 

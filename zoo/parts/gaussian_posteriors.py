@@ -57,9 +57,7 @@ class StepwisePosterior(GaussianPosterior):
     def propose(self, features, num_samples, seed):
         return self.propose_with_layers(features, num_samples, seed)[0]
 
-    def propose_with_layers(
-        self, features: tf.Tensor, num_samples: int, seed: Seed
-    ) -> tuple[Proposal, tfd.Distribution]:
+    def propose_with_layers(self, features: tf.Tensor, num_samples: int, seed: Seed) -> tuple:
         """As `propose`, with the Gaussians that were drawn from, each given those before.
 
         Args:
@@ -68,11 +66,12 @@ class StepwisePosterior(GaussianPosterior):
           seed: int or int32[2].
 
         Returns:
-          The draws, and the Gaussians [S, B, K] as one, whose KL is known in closed form.
+          The `Proposal` of the draws, the Gaussians [S, B, K] as one, whose KL is known in closed
+          form, and what else there is to know of the draws.
         """
         q = self.distribution(features)
-        z, drawn_from = q.drawn(self.noise(q, features, num_samples, seed))
-        return Proposal(z, drawn_from.log_prob(z), q), drawn_from
+        z, drawn_from, *more = q.drawn(self.noise(q, features, num_samples, seed))
+        return Proposal(z, drawn_from.log_prob(z), q), drawn_from, *more
 
 
 @keras.saving.register_keras_serializable("zoo")

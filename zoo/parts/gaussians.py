@@ -51,7 +51,7 @@ class StepwiseGaussian(tfd.Distribution):
       walk: takes a function and a vector [..., K], and calls the function for each Gaussian, in the
         order in which they are drawn, with its mean, its standard deviation and its part of the
         vector; what that returns are its latents. Gives the latents, the means and the deviations
-        of all, [..., K] each.
+        of all, [..., K] each, and what else there is to know at its end.
       size: K.
       like: a tensor [..., n] that has the batch shape and the type of the distribution.
     """
@@ -68,17 +68,18 @@ class StepwiseGaussian(tfd.Distribution):
             name="stepwise_gaussian",
         )
 
-    def drawn(self, noise: tf.Tensor) -> tuple[tf.Tensor, tfd.Distribution]:
+    def drawn(self, noise: tf.Tensor) -> tuple:
         """Makes a draw of noise, in one walk.
 
         Args:
           noise: standard normal numbers, [..., K].
 
         Returns:
-          The draw, [..., K], through which a gradient flows, and `given` of it.
+          The draw, [..., K], through which a gradient flows, `given` of it, and what else the walk
+          gives.
         """
-        z, mean, stddev = self._walk(lambda mean, stddev, part: mean + stddev * part, noise)
-        return z, diagonal_gaussian(mean, stddev)
+        z, mean, stddev, *more = self._walk(lambda mean, stddev, part: mean + stddev * part, noise)
+        return z, diagonal_gaussian(mean, stddev), *more
 
     def given(self, z: tf.Tensor) -> tfd.Distribution:
         """Makes the Gaussians of latents that those before them are given.
@@ -90,7 +91,7 @@ class StepwiseGaussian(tfd.Distribution):
           All of them as one, whose log density at z is that of the whole.
         """
         z = tf.convert_to_tensor(z, self.dtype)
-        _, mean, stddev = self._walk(lambda mean, stddev, part: part, z)
+        _, mean, stddev, *_ = self._walk(lambda mean, stddev, part: part, z)
         return diagonal_gaussian(mean, stddev)
 
     def transform(self, noise: tf.Tensor) -> tf.Tensor:
