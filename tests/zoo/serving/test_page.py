@@ -15,7 +15,7 @@ import zoo
 from zoo.serving.served import serve_model
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-MODELS = ("hmc_dlgm_digits", "vae_digits")
+MODELS = ("hmc_dlgm_digits", "vae_digits", "m1_m2_mnist")
 WIDTHS = {"phone": 360, "desk": 1280}
 
 pytestmark = pytest.mark.slow
@@ -103,6 +103,20 @@ def levels(driver, selector):
     return np.stack(shown)
 
 
+def run_code(driver):
+    """What names mean after the Python that the page shows."""
+    names = {}
+    exec(at(driver, "code").get_attribute("textContent"), names)
+    return names
+
+
+def choose(driver, name):
+    driver.execute_script("document.getElementById('run').dataset.state = ''")
+    change = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'))"
+    driver.execute_script(change, at(driver, "model"), name)
+    wait(driver)
+
+
 def complete(driver):
     driver.execute_script("document.getElementById('run').dataset.state = ''")
     click(driver, at(driver, "run"))
@@ -136,8 +150,7 @@ def test_what_is_drawn_and_rubbed_out_is_completed_as_by_the_model(page, models)
     drag(page, "draw", (0.44, 0.1), (0.44, 0.9))
     drag(page, "hide", (0.1, 0.8), (0.9, 0.8))
     complete(page)
-    names = {}
-    exec(at(page, "code").get_attribute("textContent"), names)
+    names = run_code(page)
     x, visible, completed = names["x"][0], names["visible"][0], names["completed"]
     assert x[1:7, 3].min() > 0.5  # the line
     assert x[:, 6:].max() == 0
@@ -185,12 +198,7 @@ def test_keys_draw_and_another_model_answers(page):
     assert changed[4, 3] and changed.sum() < 10
     editor.send_keys("r", Keys.SPACE)
     assert page.find_element("css selector", "input[value=hide]").is_selected()
-    model = at(page, "model")
-    page.execute_script("document.getElementById('run').dataset.state = ''")
-    page.execute_script(
-        "arguments[0].value = 'vae_digits'; arguments[0].dispatchEvent(new Event('change'))", model
-    )
-    wait(page)
+    choose(page, "vae_digits")
     assert "zoo.from_preset('vae_digits')" in at(page, "code").get_attribute("textContent")
 
 
@@ -206,6 +214,24 @@ def test_samples_and_a_walk(page):
     click(page, at(page, "keep-second"))
     click(page, at(page, "walk"))
     wait(page, lambda driver: len(elements(driver, "#walked canvas")) == 12)
+    walked = run_code(page)["walked"]
+    np.testing.assert_array_equal(
+        levels(page, "#walked canvas")[..., 0], np.rint(walked * 255)[..., 0]
+    )
+
+
+def test_classes_and_styles(page):
+    choose(page, "m1_m2_mnist")
+    click(page, at(page, "classify"))
+    wait(page, lambda driver: len(elements(driver, "#probabilities li")) == 10)
+    told = [float(item.text.split()[0]) for item in elements(page, "#probabilities li")]
+    np.testing.assert_allclose(100 * run_code(page)["probabilities"], told, atol=0.051)
+    click(page, at(page, "styles"))
+    wait(page, lambda driver: len(elements(driver, "#styled canvas")) == 10)
+    styled = run_code(page)["styled"]
+    np.testing.assert_array_equal(
+        levels(page, "#styled canvas")[..., 0], np.rint(styled * 255)[..., 0]
+    )
 
 
 def test_a_picture_is_uploaded(page, tmp_path):

@@ -11,8 +11,28 @@ function image(name, base64, shape, end) {
     + `${name} = np.frombuffer(${name}, np.uint8).reshape(${shape.join(", ")})${end}\n`;
 }
 
+function images(model, run) {
+  const told = run.x.map((one, k) => image(`x${k + 1}`, one, model.shape, " / np.float32(255)"));
+  const names = run.x.map((_, k) => `x${k + 1}`).join(", ");
+  return `import base64\n\nimport numpy as np\n${loaded(model)}\n\n${told.join("")}x = np.stack([${names}])\n`;
+}
+
+// What only models answer, and no export.
+const OTHERS = {
+  walk: (model, run) => images(model, run)
+    + `z = model.encode(x, seed=${run.seed})["z"]\n`
+    + `share = np.linspace(0, 1, ${run.number}, dtype=z.dtype)[:, None]\n`
+    + "walked = model.expected(((1 - share) * z[:1] + share * z[1:])[None])[0].numpy()\n",
+  classify: (model, run) => images(model, run)
+    + `probabilities = model.classify(x, seed=${run.seed})["probabilities"][0]\n`,
+  styles: (model, run) => images(model, run)
+    + `x = np.repeat(x, ${model.num_classes}, axis=0)\n`
+    + `styled = model.reconstruct(x, seed=${run.seed}, as_label=np.arange(${model.num_classes}))["mean"]\n`,
+};
+
 export function python(model, run) {
   const isExport = model.code.startsWith("tf.");
+  if (run.kind in OTHERS) return OTHERS[run.kind](model, run);
   if (run.kind === "sample") {
     const label = run.label >= 0 ? `, y=${run.label}` : "";
     const y = model.takes_label ? `, y=tf.constant(${run.label})` : "";

@@ -7,7 +7,7 @@ const at = (id) => document.getElementById(id);
 const told = at("told");
 // Another model was chosen while an answer was on its way: it is nobody's.
 class Left extends Error {}
-let models = [], model = null, editor = null, running = null, kept = {}, shownRun = null;
+let models = [], model = null, editor = null, running = null, kept = {};
 
 // What changes with every frame is not read aloud; where it starts and ends is.
 function tell(sentence, isError = false, isAloud = true) {
@@ -92,8 +92,7 @@ async function complete() {
     number: Math.min(whole("number"), 16),
   });
   if (model.num_steps) body.num_steps = whole("steps");
-  shownRun = { ...body, kind: "inpaint" };
-  showCode();
+  showCode({ ...body, kind: "inpaint" });
   tell("preparing");
   at("run").dataset.state = "running";
   at("stop").disabled = false;
@@ -131,8 +130,7 @@ async function sample() {
   const body = request({ number: 16, label: Number(at("label").value) });
   const { images } = await ask("sample", body);
   show("samples", images, "sample");
-  shownRun = { ...body, kind: "sample" };
-  showCode();
+  showCode({ ...body, kind: "sample" });
 }
 
 async function example() {
@@ -147,6 +145,7 @@ async function walk() {
   const body = request({ number: 12, x: [toBase64(first), toBase64(second)] });
   const { images } = await ask("walk", body);
   show("walked", images, "step");
+  showCode({ ...body, kind: "walk" });
 }
 
 async function classify() {
@@ -158,12 +157,14 @@ async function classify() {
     item.append(meter, ` ${(100 * p).toFixed(1)} %`);
     return item;
   }));
+  showCode({ ...body, kind: "classify" });
 }
 
 async function styles() {
   const body = request({ x: [toBase64(editor.pixels)] });
   const { images } = await ask("styles", body);
   show("styled", images, "class");
+  showCode({ ...body, kind: "styles" });
 }
 
 function keep(which) {
@@ -171,8 +172,8 @@ function keep(which) {
   paint(at(which), kept[which], model.shape);
 }
 
-function showCode() {
-  at("code").textContent = shownRun ? python(model, shownRun) : "";
+function showCode(run) {
+  at("code").textContent = run ? python(model, run) : "";
 }
 
 // The model.
@@ -182,7 +183,6 @@ async function choose(name) {
   const mine = model = models.find((one) => one.name === name);
   const [height, width, channels] = model.shape;
   kept = {};
-  shownRun = null;
   at("method").textContent = `${model.method}, ${width} by ${height} pixels`;
   at("steps-label").hidden = !model.num_steps;
   if (model.num_steps) at("steps").value = model.num_steps;
@@ -203,7 +203,7 @@ async function choose(name) {
     tool: document.querySelector("input[name=tool]:checked").value, colour: at("colour").value,
   }));
   editor.resize(model.shape, model.mask && fromBase64(model.mask));
-  showCode();
+  showCode(null);
   tell("preparing");
   if (model.samples) await example();
   editor.hide("bottom");
