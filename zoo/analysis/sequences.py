@@ -31,7 +31,7 @@ def kl_by_step(runs: Sequence[Run], *, num_sequences: int = 3, seed: int = 0) ->
       The picture, and a table with a row for each step of each sequence and run.
 
     Raises:
-      UsageError: for other models, or an argument out of its range.
+      UsageError: for other models, runs on other data, or an argument out of its range.
     """
     check_count(num_sequences=num_sequences)
     for run in runs:
@@ -39,9 +39,15 @@ def kl_by_step(runs: Sequence[Run], *, num_sequences: int = 3, seed: int = 0) ->
             raise UsageError(f"model must be of sequences, with latents; {run.label} is not.")
     figure = Figure(figsize=(4 * num_sequences, 4.5), layout="constrained")
     panels = figure.subplots(2, num_sequences, squeeze=False)
-    rows = []
+    rows, first = [], None
     for run in runs:
         batch = collect_batch(run.model, run.data.test, num_sequences)
+        first = batch["x"] if first is None else first
+        if not np.array_equal(batch["x"], first):
+            raise UsageError(
+                f"workdir: all runs must have the same test sequences; {run.label} has others than "
+                f"{runs[0].label}."
+            )
         observed = {k: tf.constant(v) for k, v in preprocessed(run.model, batch, seed).items()}
         path = run.model.unroll(observed, 1, seed)
         kl = run.model.kl_by_step(path)[:, 0].numpy()

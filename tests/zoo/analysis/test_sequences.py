@@ -1,5 +1,7 @@
 """Figures of models of sequences, and the scores of their filters."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -34,6 +36,9 @@ def test_kl_by_step(runs):
     np.testing.assert_allclose(kl.T, model.kl_by_step(path)[:, 0], rtol=1e-4)
     with pytest.raises(zoo.UsageError, match="model must be of sequences, with latents; RNN"):
         analysis.draw("kl_by_step", runs)
+    other = dataclasses.replace(data, test=data.test.map(lambda b: b | {"x": 1 - b["x"]}))
+    with pytest.raises(zoo.UsageError, match="same test sequences; other has others than VRNN"):
+        analysis.draw("kl_by_step", [runs[0], FakeRun("other", model, other)])
 
 
 def test_draws_beside_data(runs):
