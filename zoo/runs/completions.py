@@ -127,8 +127,6 @@ def write_inpainting(
         )
         write_arrays(run, f"inpainting_{of}{name}.npz", arrays)
         picture, names = pictures.inpainting(field, x, visible, drawn)
-        if len(x) == 1:  # a column of its own would be long and thin
-            picture, names = pictures.square(picture[:, 0]), ()
         write_picture(run, f"inpainting_{of}{name}.png", picture, names)
         if images:
             write_picture(run, f"completed_{of}{name}.png", drawn["mean"].mean(0)[None])
