@@ -122,8 +122,8 @@ def write_inpainting(
         arrays |= {name: drawn[name] for name in ("r_hat",) if name in drawn}
         print(
             f"{name}: {1 - counted[there].mean():.1%} hidden; mean squared error there{unit}: "
-            f"{arrays['hidden_mse_of_mean'].mean():#.3g} of the completions' mean, "
-            f"{arrays['hidden_mse'].mean():#.3g} of a single one"
+            f"{arrays['hidden_mse_of_mean'].mean():#.4g} of the completions' mean, "
+            f"{arrays['hidden_mse'].mean():#.4g} of a single one"
         )
         write_arrays(run, f"inpainting_{of}{name}.npz", arrays)
         picture, names = pictures.inpainting(field, x, visible, drawn)
