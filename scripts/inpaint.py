@@ -21,8 +21,8 @@ With --num_chains=2 and more each completion is the first of so many chains, who
 `r_hat` in the npz file, tells whether they have mixed; of images above 1.05 a warning tells.
 
 Writes inpainting_MASK.png, with rows of images, what is seen of them, their completions and, of two
-and more, the standard deviation of these (black is 0, white 0.5); with --num_images=1 these fill a
-square, line by line. Of own pictures completed_MASK.png shows the completions' mean alone; of one
+and more, the standard deviation of these (black is 0, white 0.5); of one image these fill a square,
+each with its name. Of own pictures completed_MASK.png shows the completions' mean alone; of one
 --image all names begin with its own, as in completed_IMAGE_MASK.png. Writes inpainting_MASK.npz,
 with the images `x`, the mask `visible`, per completion the draw `completions` and its expectation
 `means`, [num_completions, num_images, height, width, channels], pixels in [0, 1], and the errors

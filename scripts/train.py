@@ -29,7 +29,8 @@ STRATEGY = cli.define_strategy()
 WORKDIR = flags.DEFINE_string(
     "workdir",
     None,
-    "Where the run is written; runs/METHOD_DATA or runs/METHOD_DATA_PRESET by default.",
+    "Where the run is written; runs/METHOD_DATA or runs/METHOD_DATA_PRESET by default, where DATA "
+    "is the name of the folder or file of --config.data.source.",
 )
 INIT = cli.define_preset("init", "A trained model whose weights the training starts from")
 OVERWRITE = flags.DEFINE_boolean(

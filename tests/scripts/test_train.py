@@ -36,6 +36,21 @@ def test_it_leaves_a_work_directory(trained):
         assert picture.std() > (5 if name == "samples.png" else 50), name
 
 
+@pytest.mark.parametrize(
+    ("flags", "name"),
+    [
+        (["--config=vae"], "vae_digits"),
+        (["--config=vae:mnist:small"], "vae_mnist_small"),
+        (["--config=vae", "--config.data.source=images:my photos"], "vae_my_photos"),
+        (["--config=vae:mnist:small", "--config.data.source=npz:a.npz"], "vae_a.npz_small"),
+    ],
+)
+def test_a_run_is_called_by_its_data(flags, name, monkeypatch):
+    """So that pictures of one's own neither replace nor meet the config's."""
+    monkeypatch.setattr(workdirs, "is_finished", lambda *_: True)
+    assert run_here("train", *flags).stdout.startswith(f"'runs/{name}' holds this run")
+
+
 def test_the_config_says_everything(trained):
     saved = json.loads((trained[0] / "config.json").read_text())
     config = resolve(get_config("hmc_dlgm"))

@@ -22,7 +22,8 @@ def image_grid(rows: np.ndarray, smallest: int = 400, names: Sequence[str] = ())
     Args:
       rows: [R, C, height, width, channels], pixels in [0, 1].
       smallest: the shorter side of the picture has at least so many pixels.
-      names: what is written left of each row; nothing if there are none.
+      names: what is written left of each row, or, if there are so many, of each image; nothing if
+        there are none.
 
     Returns:
       [height, width, channels] of the picture.
@@ -33,18 +34,32 @@ def image_grid(rows: np.ndarray, smallest: int = 400, names: Sequence[str] = ())
     rows = rows.repeat(factor, axis=2).repeat(factor, axis=3)
     line = max(1, factor // 8)
     rows = np.pad(rows, [(0, 0), (0, 0), (0, line), (0, line), (0, 0)], constant_values=0.5)
-    picture = rows.swapaxes(1, 2).reshape(rows.shape[0] * rows.shape[2], -1, rows.shape[-1])
-    return np.concatenate([_margin(names, *rows.shape[2::2]), picture], 1) if names else picture
+    height, channels = rows.shape[2::2]
+    if names:
+        of_each = len(names) == num_rows * num_columns
+        parts = rows if of_each else _in_a_line(rows)[:, None]
+        margins = _margin(names, height, channels)
+        margins = margins.reshape(num_rows, -1, *margins.shape[1:])
+        rows = np.concatenate([margins, parts], 3)
+    return _in_a_line(rows).reshape(num_rows * height, -1, channels)
+
+
+def _in_a_line(rows):
+    """Images beside each other, [R, height, C * width, channels]."""
+    num_rows, _, height, _, channels = rows.shape
+    return rows.swapaxes(1, 2).reshape(num_rows, height, -1, channels)
 
 
 def _margin(names, height, channels):
-    """Names below each other, black on white, so many pixels apart: [height, width, channels]."""
+    """A picture of each name, black on white, all as wide: [names, height, width, channels]."""
     font = ImageFont.load_default(size=min(24, height // 2))
     width = math.ceil(max(map(font.getlength, names))) + 8
-    margin = Image.new("L", (width, height * len(names)), 255)
-    for k, name in enumerate(names):
-        ImageDraw.Draw(margin).text((width - 4, (k + 0.5) * height), name, 0, font, anchor="rm")
-    return np.asarray(margin)[..., None].repeat(channels, -1) / np.float32(255)
+    margins = []
+    for name in names:
+        margin = Image.new("L", (width, height), 255)
+        ImageDraw.Draw(margin).text((width - 4, height / 2), name, 0, font, anchor="rm")
+        margins.append(np.asarray(margin)[..., None].repeat(channels, -1) / np.float32(255))
+    return np.stack(margins)
 
 
 def picture(rows: Sequence[np.ndarray], names: Sequence[str] = ()) -> Image.Image:
@@ -52,7 +67,7 @@ def picture(rows: Sequence[np.ndarray], names: Sequence[str] = ()) -> Image.Imag
 
     Args:
       rows: equally many images each, [C, height, width, channels], pixels in [0, 1].
-      names: what is written left of each row; nothing if there are none.
+      names: as `image_grid`.
 
     Returns:
       An `image_grid`, as a picture.
@@ -234,7 +249,7 @@ def inpainting(
     Returns:
       Rows of images, [2 + n, B, height, width, channels], and what they are. Of two and more
       completions of images there is one row more: their standard deviation pixel by pixel, black
-      for 0 and white for 0.5.
+      for 0 and white for 0.5. Of one example they fill a square, and each has its name.
     """
     pictured = answers[field.pictured]
     rows = [np.stack([x, np.where(visible, x, field.hidden)]), pictured]
@@ -242,5 +257,9 @@ def inpainting(
     if len(pictured) > 1 and field.pictured == "mean":
         # Doubled: numbers in [0, 1] have no larger standard deviation than 0.5.
         rows.append(2 * pictured.std(0, keepdims=True))
-        names.append("deviation")
-    return field.picture(np.concatenate(rows)), names
+        names.append("deviation, 0 to 0.5")
+    picture = field.picture(np.concatenate(rows))
+    if len(x) > 1:
+        return picture, names
+    picture = square(picture[:, 0])  # a column of its own would be long and thin
+    return picture, names + [""] * (math.prod(picture.shape[:2]) - len(names))

@@ -273,14 +273,7 @@ class FittedModel(KeptModel):
         x = given.batches(x, None, batch_size, steps=steps)
         with given.errors():
             predicted = super().predict(x, verbose=verbose, steps=steps, **kwargs)
-        broken = sum(not np.isfinite(one).all() for one in predicted)
-        if broken:
-            warnings.warn(
-                f"predict: {broken} of {len(predicted)} examples have predictions that are NaN or "
-                "infinite.",
-                stacklevel=2,
-            )
-        return predicted
+        return _told("predict", predicted)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """As `keras.Model.train_on_batch`, on a batch that is checked as `fit` checks it."""
@@ -298,7 +291,7 @@ class FittedModel(KeptModel):
         """As `keras.Model.predict_on_batch`, on a batch that is checked as `predict` checks it."""
         batch = checked_batch(x, self.inference_fields)
         # Of several replicas each was given the whole batch.
-        return super().predict_on_batch(batch)[: len(batch["x"])]
+        return _told("predict_on_batch", super().predict_on_batch(batch)[: len(batch["x"])])
 
     @property
     def inference_fields(self) -> dict[str, Field]:
@@ -335,6 +328,18 @@ class FittedModel(KeptModel):
         owned = [v.path for group in self.parameter_groups.values() for v in group]
         if sorted(owned) != sorted(v.path for v in self.trainable_variables):
             raise ValueError("parameter_groups must hold every trainable variable exactly once.")
+
+
+def _told(what, predicted):
+    """The predictions, of which the caller's caller is warned where they are not finite."""
+    broken = sum(not np.isfinite(one).all() for one in predicted)
+    if broken:
+        warnings.warn(
+            f"{what}: {broken} of {len(predicted)} examples have predictions that are NaN or "
+            "infinite.",
+            stacklevel=3,
+        )
+    return predicted
 
 
 def _check_steps(**steps):

@@ -1,5 +1,6 @@
 """The base of models that can be sampled, and the endpoints of their exports."""
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import NamedTuple
@@ -99,12 +100,27 @@ def uncompiled(model, name: str) -> Callable:
     return getattr(type(model), name).method.__get__(model)
 
 
-def flagged(outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Adds `finite` to outputs [B, ...]: whether all numbers of an example are finite, bool [B]."""
+def flagged(
+    outputs: dict[str, tf.Tensor], diagnostics: dict[str, tf.Tensor] | None = None
+) -> dict[str, tf.Tensor]:
+    """Adds `finite` to outputs [B, ...]: whether all numbers of an example are finite, bool [B].
+
+    Args:
+      outputs: tensors by name, maybe flagged before.
+      diagnostics: of chains that they come from, [B] each. Where one is `stuck`, since log p(x, z)
+        is not finite, its latents are, and tell nothing: the example is flagged, too.
+
+    Returns:
+      The outputs with the flag.
+    """
     finite = [
-        tf.reduce_all(tf.math.is_finite(value), tf.range(1, tf.rank(value)))
-        for value in outputs.values()
+        value
+        if name == "finite"
+        else tf.reduce_all(tf.math.is_finite(value), tf.range(1, tf.rank(value)))
+        for name, value in outputs.items()
     ]
+    if diagnostics and "stuck" in diagnostics:
+        finite.append(diagnostics["stuck"] == 0)
     return outputs | {"finite": tf.reduce_all(finite, 0)}
 
 
@@ -119,11 +135,31 @@ def to_numpy(what: str, outputs: dict[str, tf.Tensor]) -> dict[str, np.ndarray]:
       Arrays by name.
     """
     answer = {name: value.numpy() for name, value in outputs.items()}
-    finite = answer["finite"]
+    _warn(what, answer["finite"], "; `finite` tells which", stacklevel=4)
+    return answer
+
+
+def telling(method: Callable) -> Callable:
+    """Makes a method that infers latents [S, B, ...], and returns diagnostics [B], warn of examples
+    that `flagged` would flag; within a program it is as it was.
+    """
+
+    @functools.wraps(method)
+    def answer(*args, **kwargs):
+        latents, diagnostics = method(*args, **kwargs)
+        if tf.executing_eagerly():  # a user has asked; sums of what is not finite are not, either
+            sums = [tf.reduce_sum(part, 0) for part in tf.nest.flatten(latents)]
+            named = {str(k): value for k, value in enumerate(sums)}
+            _warn(method.__name__, flagged(named, diagnostics)["finite"].numpy(), stacklevel=3)
+        return latents, diagnostics
+
+    return answer
+
+
+def _warn(what, finite, hint="", *, stacklevel):
     if not finite.all():
         warnings.warn(
-            f"{what}: {(~finite).sum()} of {len(finite)} images hold numbers that are NaN or "
-            "infinite; `finite` tells which.",
-            stacklevel=3,
+            f"{what}: {(~finite).sum()} of {len(finite)} images hold or come of numbers that are "
+            f"NaN or infinite{hint}.",
+            stacklevel=stacklevel,
         )
-    return answer

@@ -13,7 +13,7 @@ from zoo.core.batches import checked_batch
 from zoo.core.checks import UsageError, check_count
 from zoo.core.compiled import compiled_method
 from zoo.core.fields import Field
-from zoo.core.generative import Endpoint, GenerativeModel, flagged, to_numpy, uncompiled
+from zoo.core.generative import Endpoint, GenerativeModel, flagged, telling, to_numpy, uncompiled
 from zoo.core.mixing import check_steps_tell, warn_of_chains
 from zoo.core.request_fields import CountField, MaskField, SeedField
 from zoo.core.seeds import resolved, with_optional_seed
@@ -31,9 +31,10 @@ class AnswersRequests(GenerativeModel):
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        # Those of every method, whatever it is derived from: they need not look at the seed.
+        # Those of every method, whatever it is derived from: they need not look at the seed, nor
+        # at what is not finite.
         for name in {"infer", "complete"} & vars(cls).keys():
-            setattr(cls, name, with_optional_seed(vars(cls)[name]))
+            setattr(cls, name, telling(with_optional_seed(vars(cls)[name])))
 
     @property
     def visible_field(self) -> MaskField:
@@ -60,7 +61,8 @@ class AnswersRequests(GenerativeModel):
 
         Returns:
           `x`, a draw of p(x given z), and `mean`, its expectation, [B, ...event]; and `finite`,
-          whether all their pixels are finite numbers, [B], of which a warning tells, too.
+          whether all their pixels are finite numbers, and log p(x, z) is where a chain inferred
+          z, [B], of which a warning tells, too.
 
         Raises:
           UsageError: for what the fields' checks refuse.
@@ -201,8 +203,8 @@ class AnswersRequests(GenerativeModel):
     @compiled_method
     def _reconstruct(self, batch, seed):
         observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
-        z, _ = self.infer(observed, 1, samplers.fold_in(seed, "infer"))
-        return self._decoded(z, seed, seen=(observed, None))
+        z, told = self.infer(observed, 1, samplers.fold_in(seed, "infer"))
+        return flagged(self._decoded(z, seed, seen=(observed, None)), told)
 
     @compiled_method
     def _inpaint(self, batch, visible, seed, num_chains=1, **steps):
@@ -213,8 +215,8 @@ class AnswersRequests(GenerativeModel):
         z, told = self.complete(observed, visible, num_samples=num_chains, seed=key, **steps)
         first = tf.nest.map_structure(lambda part: part[:1], z)
         completed = self._decoded(first, seed, seen=(observed, visible))
-        told = {name: told[name] for name in ("r_hat",) if name in told}
-        return self._merged(visible, batch["x"], completed) | told
+        agreement = {name: told[name] for name in ("r_hat",) if name in told}
+        return flagged(self._merged(visible, batch["x"], completed), told) | agreement
 
     @tf.function(autograph=False, reduce_retracing=True)
     def _watched_inpaint(self, key, *arguments, num_chains=1, **steps):
@@ -225,12 +227,12 @@ class AnswersRequests(GenerativeModel):
     @compiled_method
     def _encode(self, batch, seed):
         observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
-        z, _ = self.infer(observed, 1, samplers.fold_in(seed, "infer"))
+        z, told = self.infer(observed, 1, samplers.fold_in(seed, "infer"))
         if not defines(self, "posterior_distribution"):
-            return flagged({"z": z[0]})
+            return flagged({"z": z[0]}, told)
         q = self.posterior_distribution(observed)
         # With two layers, those of z_2 are at the mean of z_1.
-        return flagged({"z": z[0], "q_mean": q.mean(), "q_stddev": q.stddev()})
+        return flagged({"z": z[0], "q_mean": q.mean(), "q_stddev": q.stddev()}, told)
 
     def _decoded(self, z, seed, sample_axis=0, seen=None):
         """New pixels given z; `seen`, the batch and what of it is visible, for those who ask."""

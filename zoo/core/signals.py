@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _received: list[int] = []
@@ -61,11 +62,14 @@ def end(told: str) -> None:
 
 
 @contextlib.contextmanager
-def deferred():
+def deferred(step: Callable[[], str] = lambda: "this step is done"):
     """A context in which a first signal is noted for `asked_to_end`, and a second ends at once.
 
     A signal that nobody has asked for is sent once more when the context is left. Signals that the
     process ignores stay ignored, and in another thread than the main one nothing changes.
+
+    Args:
+      step: tells when a first signal ends the program, as a user then reads.
     """
     global _watched
     if _watched or threading.current_thread() is not threading.main_thread():
@@ -74,7 +78,7 @@ def deferred():
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     # Python calls handlers when it runs again, which may be long after; a thread hears at once.
-    thread = threading.Thread(target=_listen, args=(reader,), daemon=True)
+    thread = threading.Thread(target=_listen, args=(reader, step), daemon=True)
     watched = [s for s in _SIGNALS if signal.getsignal(s) not in (signal.SIG_IGN, None)]
     handlers = {signum: signal.signal(signum, lambda *_: None) for signum in watched}
     descriptor = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
@@ -95,7 +99,7 @@ def deferred():
         signal.raise_signal(signum)
 
 
-def _listen(reader):
+def _listen(reader, step):
     while received := reader.recv(1):
         if received[0] not in _SIGNALS:
             continue
@@ -103,4 +107,4 @@ def _listen(reader):
             os._exit(128 + received[0])
         _received.append(received[0])
         name = signal.Signals(received[0]).name
-        print(f"{name}: ends when this step is done; once more ends at once.", file=sys.stderr)
+        print(f"{name}: ends when {step()}; once more ends at once.", file=sys.stderr)

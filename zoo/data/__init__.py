@@ -10,7 +10,7 @@ from zoo.data.labels import taught_by
 from zoo.data.loading import Data, load
 from zoo.data.masks import MASKS, completion_masks, hidden_mse, mask
 from zoo.data.own_data import as_data, as_images
-from zoo.data.registry import absolute_source, reader_of, register_source, sources
+from zoo.data.registry import absolute_source, reader_of, register_source, source_name, sources
 from zoo.data.splits import image_fields
 
 for _module in pkgutil.iter_modules(__path__):
@@ -29,6 +29,7 @@ __all__ = [
     "mask",
     "reader_of",
     "register_source",
+    "source_name",
     "sources",
     "taught_by",
 ]

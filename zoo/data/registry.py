@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import pathlib
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -80,6 +81,17 @@ def absolute_source(source: str) -> str:
     if kind in _SOURCES and _SOURCES[kind].name == "SOURCE" and place:  # of another source
         return f"{kind}:{absolute_source(place)}"
     return f"{kind}:{place.resolve()}" if isinstance(place, pathlib.Path) else source
+
+
+def source_name(source: str) -> str:
+    """Returns what a source is called in the name of a folder: as its own folder or file is."""
+    kind, place = _parts(str(source))
+    if kind in _SOURCES and _SOURCES[kind].name == "SOURCE" and place:
+        return f"{kind}_{source_name(place)}"
+    if isinstance(place, pathlib.Path):
+        place = place.resolve()
+        source = (place.stem if place.is_file() else place.name) or kind
+    return re.sub(r"[^\w.-]+", "_", str(source))
 
 
 def read_source(source: str, verbose: bool, options: dict) -> tuple[Splits, dict[str, Field]]:

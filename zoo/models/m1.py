@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from zoo.core.batches import as_batch
 from zoo.core.checks import UsageError, check_choice, check_count, check_flag
+from zoo.core.failures import check_figures
+from zoo.core.generative import flagged, to_numpy
 from zoo.core.given import Given, split_arrays
 from zoo.core.labels import LabelField, check_classes, label_counts
 from zoo.core.registry import register
@@ -165,6 +167,7 @@ class M1(VAE):
         pieces = np.array_split(images, -(-len(images) // 500))
         features = [self.means({"x": tf.constant(x)}).numpy() for x in pieces]
         features = np.concatenate(features)
+        check_figures("the mean of q(z given x)", features.mean(1), skip_failed=None)
         order = np.lexsort([*features.T, found])  # whatever the order of the examples
         # A pipeline of full batches may leave some out.
         missing = self.rule["num_labels"] - len(found)
@@ -178,12 +181,14 @@ class M1(VAE):
           x: [B, ...event], pixels in [0, 1]; or a dictionary of the model's fields.
 
         Returns:
-          `probabilities` [B, C], and `y`, the most probable class, [B].
+          `probabilities` [B, C]; `y`, the most probable class, [B]; and `finite`, [B].
 
         Raises:
           UsageError: for what the fields' checks refuse, or before `fit`.
         """
         asked = self.means(self._batch(x)).numpy()
+        whole = np.isfinite(asked).all(1)
+        asked = asked[whole]  # scikit-learn takes no others
         found = self.kept_labels.numpy()
         features, found = self.kept_features.numpy()[found >= 0], found[found >= 0]
         if not np.ptp(found):
@@ -192,8 +197,12 @@ class M1(VAE):
             features = np.concatenate([features, asked])
             found = np.concatenate([found, np.full(len(asked), -1)])
         classifier = _classifier(self.rule["classifier"], self.rule["self_training"])
-        probabilities = classifier.fit(features, found).predict_proba(asked).astype(self.dtype)
-        return {"probabilities": probabilities, "y": probabilities.argmax(1).astype(np.int32)}
+        classifier.fit(features, found)
+        probabilities = np.full([len(whole), self.rule["num_classes"]], np.nan, self.dtype)
+        if whole.any():
+            probabilities[whole] = classifier.predict_proba(asked)
+        found = flagged({"probabilities": tf.constant(probabilities)})
+        return to_numpy("classify", found | {"y": tf.argmax(probabilities, -1, tf.int32)})
 
     def means(self, batch: dict) -> tf.Tensor:
         """The means of q(z given x) of grey levels, [B, K]."""

@@ -48,9 +48,18 @@ def define_config(folder: pathlib.Path, default: str) -> flags.FlagHolder:
 
 
 def config_name() -> str:
-    """What the config that was asked for is called in the names of files: method_data_preset."""
-    path, _, choice = flags.FLAGS["config"].config_filename.partition(":")
-    return "_".join([pathlib.Path(path).stem, *filter(None, choice.split(":"))])
+    """What the config that was asked for is called in the names of files: method_data_preset.
+
+    Where `--config.data.source` gives other data than the config's, they are called by that.
+    """
+    flag = flags.FLAGS["config"]
+    path, _, choice = flag.config_filename.partition(":")
+    data, *preset = choice.split(":")
+    if source := flag.override_values.get("data.source"):
+        from zoo.data import source_name  # with TensorFlow
+
+        data = source_name(source)
+    return "_".join([pathlib.Path(path).stem, *filter(None, [data, *preset])])
 
 
 def config_table() -> str:

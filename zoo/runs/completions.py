@@ -122,13 +122,11 @@ def write_inpainting(
         arrays |= {name: drawn[name] for name in ("r_hat",) if name in drawn}
         print(
             f"{name}: {1 - counted[there].mean():.1%} hidden; mean squared error there{unit}: "
-            f"{arrays['hidden_mse_of_mean'].mean():.4f} of the completions' mean, "
-            f"{arrays['hidden_mse'].mean():.4f} of a single one"
+            f"{arrays['hidden_mse_of_mean'].mean():#.4g} of the completions' mean, "
+            f"{arrays['hidden_mse'].mean():#.4g} of a single one"
         )
         write_arrays(run, f"inpainting_{of}{name}.npz", arrays)
         picture, names = pictures.inpainting(field, x, visible, drawn)
-        if len(x) == 1:  # a column of its own would be long and thin
-            picture, names = pictures.square(picture[:, 0]), ()
         write_picture(run, f"inpainting_{of}{name}.png", picture, names)
         if images:
             write_picture(run, f"completed_{of}{name}.png", drawn["mean"].mean(0)[None])

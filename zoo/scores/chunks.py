@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import pathlib
+import time
 import zipfile
 from collections.abc import Callable
 
@@ -117,7 +118,7 @@ def kept_in(folder: pathlib.Path):
     global _kept
     before, _kept = _kept, _Kept(folder)
     try:
-        with signals.deferred():
+        with signals.deferred(_kept.step):
             yield
     finally:
         _kept = before
@@ -151,9 +152,12 @@ def in_chunks(run: Callable, arrays, chunk_size: int, title: str, verbose: bool)
         chunk = tf.nest.map_structure(lambda a, i=index: tf.constant(a[i]), arrays)
         found = _read(path)
         if found is None:
+            began = time.monotonic()
             outputs = run(*chunk)
             found = [tensor.numpy() for tensor in tf.nest.flatten(outputs)]
             _write(path, found)
+            if _kept:
+                _kept.seconds = time.monotonic() - began
         results.append(found)
         bar.update(k + 1)
         if path and signals.asked_to_end():
@@ -166,10 +170,16 @@ def in_chunks(run: Callable, arrays, chunk_size: int, title: str, verbose: bool)
 
 
 class _Kept:
-    """Files for the chunks of each call of `in_chunks`."""
+    """Files for the chunks of each call of `in_chunks`, and how long the last one took."""
 
     def __init__(self, folder):
         self._folder, self._calls = folder, itertools.count()
+        self.seconds = None
+
+    def step(self):
+        """When a program ends that is asked to: no chunk can be left in its middle and be kept."""
+        last = "" if self.seconds is None else f", of which the last took {self.seconds:.0f} s"
+        return f"this chunk of images is done{last}"
 
     def paths(self):
         call = next(self._calls)

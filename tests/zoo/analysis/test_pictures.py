@@ -42,6 +42,19 @@ def test_rows_have_names(channels):
     assert (margins[:, :, 0] == 1).all() and (margins[:, 0] == 1).all()  # none is cut off
 
 
+def test_each_image_has_a_name_where_there_are_so_many():
+    rows = RNG.random((2, 3, 4, 5, 1), dtype=np.float32)
+    names = ["a", "b", "c", "d", "e", ""]
+    named = pictures.image_grid(rows, names=names)
+    height, width = named.shape[0] // 2, named.shape[1] // 3
+    for k, name in enumerate(names):
+        row, column = divmod(k, 3)
+        plain = pictures.image_grid(rows[row : row + 1, column : column + 1], smallest=200)
+        there = named[row * height : (row + 1) * height, column * width : (column + 1) * width]
+        np.testing.assert_array_equal(there[:, -plain.shape[1] :], plain)
+        assert (there[:, : -plain.shape[1]].min() < 0.2) == bool(name)
+
+
 def test_files_have_the_pixels_as_they_are(tmp_path):
     """Neither stretched to black and white nor wrapped around where they leave [0, 1]."""
     pictures.save_grid(tmp_path / "grid.png", np.array([0.2, 0.6, 1.4]).reshape(1, 3, 1, 1, 1))
@@ -116,7 +129,8 @@ def test_picture_of_completions():
     completions = np.where(visible, X, RNG.random((5, 2, 8, 8, 1), dtype=np.float32))
     rows, names = pictures.inpainting(IMAGES, X, visible, {"mean": completions})
     assert rows.shape == (8, 2, 8, 8, 1)
-    assert names == ["image", "seen", *(f"completion {k}" for k in range(1, 6)), "deviation"]
+    completed = [f"completion {k}" for k in range(1, 6)]
+    assert names == ["image", "seen", *completed, "deviation, 0 to 0.5"]
     np.testing.assert_array_equal(rows[0], X)
     np.testing.assert_array_equal(rows[1], np.where(visible, X, 0.5))
     np.testing.assert_array_equal(rows[2:7], completions)
@@ -126,6 +140,12 @@ def test_picture_of_completions():
     assert (pictures.inpainting(IMAGES, X, visible, {"mean": apart})[0][-1] == 1).all()
     rows, names = pictures.inpainting(IMAGES, X, visible, {"mean": completions[:1]})
     assert rows.shape == (3, 2, 8, 8, 1) and names == ["image", "seen", "completion 1"]
+    # Of one image they are beside each other, too, and each is named.
+    (first, others), named = pictures.inpainting(
+        IMAGES, X[:1], visible, {"mean": completions[:1, :1]}
+    )
+    assert named == [*names, ""] and (others[1] == 1).all()
+    np.testing.assert_array_equal([*first, others[0]], rows[:, 0])
 
 
 def test_picture_of_completed_sequences():
@@ -136,7 +156,8 @@ def test_picture_of_completed_sequences():
     draws = np.stack([x, np.where(visible, x, -x)])
     rows, names = pictures.inpainting(field, x, visible, {"x": draws, "mean": 7 * draws})
     assert names == ["image", "seen", "completion 1", "completion 2"]
-    assert rows.shape == (4, 1, 64, 64, 1)
+    assert rows.shape == (2, 2, 64, 64, 1)
+    rows = rows.reshape(4, 1, 64, 64, 1)
     np.testing.assert_array_equal(rows[0], field.picture(x))
     np.testing.assert_array_equal(rows[1], field.picture(x * [1, 1, 0] * visible))
     np.testing.assert_array_equal(rows[3], field.picture(draws[1]))

@@ -100,8 +100,11 @@ def test_predictions_that_are_not_finite_are_told():
         def predict_step(self, data):
             return super().predict_step(data) + [[np.nan, 0.0]]
 
-    with pytest.warns(UserWarning, match="predict: 12 of 12 examples have predictions that are N"):
+    told = " 12 of 12 examples have predictions that are NaN"
+    with pytest.warns(UserWarning, match=f"predict:{told}"):
         Broken().predict(X, verbose=0)
+    with pytest.warns(UserWarning, match=f"predict_on_batch:{told}"):
+        Broken().predict_on_batch(X)
 
 
 def test_compile_takes_no_loss_for_an_answer():

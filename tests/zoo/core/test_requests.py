@@ -85,7 +85,7 @@ def test_every_methods_own_inference_takes_no_seed():
 
     class Stranger(LatentVariableModel):
         def infer(self, batch, num_samples, seed):
-            return seed, {}
+            return tf.cast(seed, tf.float64)[None], {}
 
         def complete(self, batch, visible, num_samples, seed):
             return self.infer(batch, num_samples, seed=seed)
@@ -97,10 +97,10 @@ def test_every_methods_own_inference_takes_no_seed():
     for stranger in (Stranger, Heir):
         model = object.__new__(stranger)
         seeds = [stranger.infer(model, {}, 1)[0].numpy() for _ in range(2)]
-        assert seeds[0].shape == (2,) and not np.array_equal(*seeds)
-        np.testing.assert_array_equal(stranger.infer(model, {}, 1, seed=4)[0], [4, 0])
-        np.testing.assert_array_equal(stranger.infer(model, {}, 1, 4)[0], [4, 0])
-        np.testing.assert_array_equal(stranger.complete(model, {}, None, 1, 4)[0], [4, 0])
+        assert seeds[0].shape == (1, 2) and not np.array_equal(*seeds)
+        np.testing.assert_array_equal(stranger.infer(model, {}, 1, seed=4)[0], [[4, 0]])
+        np.testing.assert_array_equal(stranger.infer(model, {}, 1, 4)[0], [[4, 0]])
+        np.testing.assert_array_equal(stranger.complete(model, {}, None, 1, 4)[0], [[4, 0]])
 
 
 # What is not finite.
@@ -126,13 +126,36 @@ def test_pixels_that_are_not_finite_are_flagged(question):
         "reconstruct": lambda: model.reconstruct(x, 0),
         "inpaint": lambda: model.inpaint(x, VISIBLE, 0, num_steps=1),
     }
-    told = rf"{question}: (\d+) of 15 images hold numbers that are NaN or infinite"
+    told = rf"{question}: (\d+) of 15 images hold or come of numbers that are NaN or infinite"
     with pytest.warns(UserWarning, match=told) as warned:
         answer = asked[question]()
     bad = ~np.isfinite(answer["mean"]).all(1)
     np.testing.assert_array_equal(answer["finite"], ~bad)
     assert 0 < bad.sum() < 15 and warned[0].filename == __file__
     assert f" {bad.sum()} of 15 " in str(warned[0].message)
+
+
+@pytest.mark.parametrize("question", ["encode", "reconstruct", "infer"])
+def test_chains_that_are_stuck_are_flagged(question):
+    """Their latents are where they were drawn: finite, whatever the image."""
+    model = linear_model(zoo.HMCDLGM, LAW, num_steps=1)
+    regular = model.log_joint
+    hole = tf.constant([0.0, np.nan, 0.0])
+    model.log_joint = lambda batch, z, visible=None: regular(batch, z, visible) + hole
+    asked = {
+        "encode": lambda: model.encode(X),
+        "reconstruct": lambda: model.reconstruct(X, 0),
+        "infer": lambda: model.infer({"x": tf.constant(X)}, 2, 0),
+    }
+    told = f"{question}: 1 of 3 images hold or come of numbers that are NaN or infinite"
+    with pytest.warns(UserWarning, match=told) as warned:
+        answer = asked[question]()
+    assert warned[0].filename == __file__
+    if question == "infer":
+        assert np.isfinite(answer[0]).all()
+    else:
+        assert all(np.isfinite(value).all() for value in answer.values())
+        np.testing.assert_array_equal(answer["finite"], [True, False, True])
 
 
 # Whether weights tell.

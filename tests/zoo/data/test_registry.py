@@ -110,3 +110,20 @@ def test_how_sources_are_written(tmp_path, monkeypatch):
         "images:~": f"images:{pathlib.Path.home().resolve()}",
     }.items():
         assert zoo.data.absolute_source(source) == absolute
+
+
+def test_what_a_source_is_called_in_names_of_folders(monkeypatch, tmp_path):
+    (tmp_path / "My photos (2)").mkdir()
+    (tmp_path / "a.b.npz").touch()
+    monkeypatch.chdir(tmp_path / "My photos (2)")
+    for source, name in {
+        "digits": "digits",
+        "mnist:3.0.1": "mnist_3.0.1",
+        "imagenet_resized/8x8": "imagenet_resized_8x8",
+        "images:.": "My_photos_2_",
+        "images:../My photos (2)/": "My_photos_2_",
+        "images:/": "images",
+        "npz:../a.b.npz": "a.b",
+        "cluttered:npz:../a.b.npz": "cluttered_a.b",
+    }.items():
+        assert zoo.data.source_name(source) == name

@@ -239,7 +239,7 @@ def test_answers_by_weights_that_are_nan_are_told(label, monkeypatch):
             marked = kept.copy()
             marked.flat[0] = np.nan
             variable.assign(marked)
-            told = f"{name}: 3 of 3 images hold numbers that are NaN"
+            told = f"{name}: 3 of 3 images hold or come of numbers that are NaN"
             with eagerly(), pytest.warns(UserWarning, match=told):
                 assert not ask()["finite"].any()
             variable.assign(kept)

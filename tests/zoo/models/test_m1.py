@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import zoo
 from zoo.parts.likelihoods import Gaussian
@@ -45,6 +46,30 @@ def test_classes_are_learned_from_few_labels(classifier, self_training, tmp_path
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.classify(X)["probabilities"], told["probabilities"])
+
+
+@pytest.mark.parametrize("self_training", [False, True])
+def test_features_that_are_not_finite_are_told(self_training, monkeypatch):
+    """Of which scikit-learn raises errors of its own; the other images have their classes."""
+    model = model_of(self_training=self_training)
+    model.fit({"x": X, "y": FEW}, batch_size=50, verbose=0)
+    expected, regular, some = model.classify(X[2:]), model.means, np.arange(len(X)) < 2
+
+    def means(batch):
+        features = regular(batch).numpy()
+        features[some[: len(features)]] = np.nan
+        return tf.constant(features)
+
+    monkeypatch.setattr(model, "means", means)
+    with pytest.warns(UserWarning, match="classify: 2 of 200 images hold or come of numbers that"):
+        told = model.classify(X)
+    np.testing.assert_array_equal(told["finite"], ~some)
+    np.testing.assert_array_equal(told["y"][2:], expected["y"])
+    some[:] = True
+    with pytest.warns(UserWarning, match="classify: 3 of 3 images"):
+        assert np.isnan(model.classify(X[:3])["probabilities"]).all()
+    with pytest.raises(FloatingPointError, match=r"^the mean of q.*: it is NaN for 30 of 30 image"):
+        model.keep_labelled(X, FEW)
 
 
 def test_what_is_kept_are_the_means_of_labelled_examples():

@@ -89,7 +89,7 @@ def test_a_training_leaves_pictures(run):
     np.testing.assert_array_equal(given["length"], LENGTH)
     assert visible.shape == x.shape and visible[2, 0].all() and not visible[2, 1:].any()
     names = ["image", "seen", *(f"completion {k}" for k in range(1, 5))]
-    names += ["deviation"] * is_mean
+    names += ["deviation, 0 to 0.5"] * is_mean
     assert_is_grid(run, "inpainting.png", np.repeat(rows[:1], len(names), 0), names)
 
 

@@ -163,3 +163,18 @@ def test_a_signal_ends_after_the_chunk(signum, tmp_path):
             in_chunks(tf.function(run), (X,), 2, "", False)
             in_chunks(tf.function(run), (X,), 5, "", False)
         assert end.value.signum == signum and len(list(tmp_path.iterdir())) == num_kept
+
+
+@pytest.mark.parametrize(("chunk", "last"), [(0, ""), (1, ", of which the last took 0 s")])
+def test_a_signal_tells_how_long_a_chunk_takes(chunk, last, tmp_path, capsys):
+    """Whoever cannot wait for so long is told, too, what to do."""
+
+    def run(x):
+        if len(list(tmp_path.iterdir())) == chunk:
+            press(signal.SIGTERM)
+        return tf.reduce_sum(x, [1, 2])
+
+    with eagerly(), pytest.raises(signals.Interrupted), kept_in(tmp_path):
+        in_chunks(tf.function(run), (X,), 2, "", False)
+    line = f"SIGTERM: ends when this chunk of images is done{last}; once more ends at once.\n"
+    assert capsys.readouterr().err == line
