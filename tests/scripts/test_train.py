@@ -100,8 +100,8 @@ def begun(monkeypatch):
     [
         ([], "runs/hmc_dlgm_digits"),
         (["--config=vae:digits"], "runs/vae_digits"),
-        (["--config=vae:mnist", "--config.data.source=digits"], "runs/vae_mnist"),
-        (["--config", "vae:mnist:small", "--config.data.source=digits"], "runs/vae_mnist_small"),
+        (["--config=vae:mnist", "--config.data.source=digits"], "runs/vae_digits"),
+        (["--config", "vae:mnist:small", "--config.data.source=digits"], "runs/vae_digits_small"),
     ],
 )
 def test_presets_have_work_directories_of_their_own(config, path, begun, tmp_path):

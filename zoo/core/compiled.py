@@ -1,7 +1,9 @@
 """Methods and functions of a model that run as one compiled program."""
 
+import contextlib
 import functools
 
+import keras
 import tensorflow as tf
 
 
@@ -30,3 +32,17 @@ class compiled_method:  # noqa: N801 (a decorator)
 
     def __call__(self, model, *args, **kwargs):
         return self.__get__(model)(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def without_xla(model: keras.Model):
+    """A context in which XLA compiles no chain of a model: of few images that takes longer.
+
+    Args:
+      model: whose programs run as TensorFlow's graphs here, with other random numbers.
+    """
+    kept, model.compile_chains = model.compile_chains, False
+    try:
+        yield
+    finally:
+        model.compile_chains = kept

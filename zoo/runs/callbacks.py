@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.analysis import pictures
+from zoo.core.compiled import without_xla
 
 
 class MetricsTable(keras.callbacks.CSVLogger):
@@ -56,8 +57,10 @@ class PictureLogger(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every and epoch + 1 != self.params["epochs"]:
             return
-        samples = pictures.drawn(self.model, pictures.samples(self.model, self.x, seed=self.seed))
-        reconstructions = pictures.reconstructions(self.model, self.x, self.seed)
+        with without_xla(self.model):
+            samples = pictures.samples(self.model, self.x, seed=self.seed)
+            reconstructions = pictures.reconstructions(self.model, self.x, self.seed)
+        samples = pictures.drawn(self.model, samples)
         drawn = {
             "samples": (pictures.square(samples), ()),
             "reconstructions": (reconstructions, pictures.RECONSTRUCTION_NAMES),

@@ -14,6 +14,7 @@ import scipy.io.wavfile
 from zoo import data, scores
 from zoo.analysis import pictures
 from zoo.core.abilities import defines
+from zoo.core.compiled import without_xla
 from zoo.core.files import atomic_write, write_json
 from zoo.runs.manifest import claim
 from zoo.runs.run import EVALUATION, EVALUATIONS, LOG_LIKELIHOOD, Run
@@ -137,14 +138,16 @@ def _digest(run, settings):
 @register_writer("samples.png", needs=("sample",))
 def write_sample_picture(run: Run) -> None:
     """Draws a square of samples; of a conditional model they complete the first test image."""
-    answer = pictures.samples(run.model, _test_examples(run), seed=run.config.seed)
+    with without_xla(run.model):
+        answer = pictures.samples(run.model, _test_examples(run), seed=run.config.seed)
     write_picture(run, "samples.png", pictures.square(pictures.drawn(run.model, answer)))
 
 
 @register_writer("reconstructions.png", needs=("reconstruct",))
 def write_reconstruction_picture(run: Run) -> None:
     """Draws test examples above their reconstructions."""
-    rows = pictures.reconstructions(run.model, _test_examples(run), run.config.seed)
+    with without_xla(run.model):
+        rows = pictures.reconstructions(run.model, _test_examples(run), run.config.seed)
     write_picture(run, "reconstructions.png", rows, pictures.RECONSTRUCTION_NAMES)
 
 
@@ -154,7 +157,8 @@ def write_inpainting_picture(run: Run) -> None:
     batch, model = _test_examples(run), run.model
     length = batch.get("length")
     (visible,) = data.completion_masks(model, default="bottom", length=length).values()
-    answers = pictures.completions(model, batch, visible, run.config.seed)
+    with without_xla(model):
+        answers = pictures.completions(model, batch, visible, run.config.seed)
     rows, names = pictures.inpainting(model.fields["x"], batch["x"], visible, answers)
     write_picture(run, "inpainting.png", rows, names)
 
