@@ -1,5 +1,7 @@
 """Chains and images that failed: they are told, and left out only where that was asked for."""
 
+import warnings
+
 import numpy as np
 
 
@@ -48,6 +50,23 @@ def check_figures(what: str, values: np.ndarray, *, skip_failed: bool | None) ->
     hint = "; skip_failed=True (--skip_failed) leaves such images out"
     told = f"{what}: it is NaN for {_images(failed, len(values))}"
     raise FloatingPointError(f"{told}{'' if skip_failed is None else hint}.")
+
+
+def warned_of_failed(what: str, predicted: np.ndarray) -> np.ndarray:
+    """Returns predictions, and warns the caller's caller of those that are not finite.
+
+    Args:
+      what: has predicted, the subject of the sentence.
+      predicted: [N, ...].
+    """
+    failed = sum(not np.isfinite(one).all() for one in predicted)
+    if failed:
+        warnings.warn(
+            f"{what}: {failed} of {len(predicted)} examples have predictions that are NaN or "
+            "infinite.",
+            stacklevel=3,
+        )
+    return predicted
 
 
 _MOST_NAMED = 5

@@ -1,10 +1,8 @@
 """What users of Keras call of every model: `fit` and its kind, checked by the model's fields."""
 
 import contextlib
-import warnings
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from zoo.core import recovering
@@ -18,6 +16,7 @@ from zoo.core.callbacks import (
     as_callbacks,
 )
 from zoo.core.checks import UsageError, check_count, check_count_or_0
+from zoo.core.failures import warned_of_failed
 from zoo.core.fields import Field, inference_fields
 from zoo.core.given import Given, first_of, split_arrays
 from zoo.core.kept import KeptModel
@@ -273,7 +272,7 @@ class FittedModel(KeptModel):
         x = given.batches(x, None, batch_size, steps=steps)
         with given.errors():
             predicted = super().predict(x, verbose=verbose, steps=steps, **kwargs)
-        return _told("predict", predicted)
+        return warned_of_failed("predict", predicted)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """As `keras.Model.train_on_batch`, on a batch that is checked as `fit` checks it."""
@@ -291,7 +290,9 @@ class FittedModel(KeptModel):
         """As `keras.Model.predict_on_batch`, on a batch that is checked as `predict` checks it."""
         batch = checked_batch(x, self.inference_fields)
         # Of several replicas each was given the whole batch.
-        return _told("predict_on_batch", super().predict_on_batch(batch)[: len(batch["x"])])
+        return warned_of_failed(
+            "predict_on_batch", super().predict_on_batch(batch)[: len(batch["x"])]
+        )
 
     @property
     def inference_fields(self) -> dict[str, Field]:
@@ -328,18 +329,6 @@ class FittedModel(KeptModel):
         owned = [v.path for group in self.parameter_groups.values() for v in group]
         if sorted(owned) != sorted(v.path for v in self.trainable_variables):
             raise ValueError("parameter_groups must hold every trainable variable exactly once.")
-
-
-def _told(what, predicted):
-    """The predictions, of which the caller's caller is warned where they are not finite."""
-    broken = sum(not np.isfinite(one).all() for one in predicted)
-    if broken:
-        warnings.warn(
-            f"{what}: {broken} of {len(predicted)} examples have predictions that are NaN or "
-            "infinite.",
-            stacklevel=3,
-        )
-    return predicted
 
 
 def _check_steps(**steps):
