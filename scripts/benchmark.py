@@ -166,14 +166,15 @@ def report_hmc_dlgm(model, batch, sizes):
     step = timing.train_step(model, batch)
     compare("fit step / (chain + VAE step)", step, [chain, vae_step])
     steps = timing.train_steps(model, batch)
-    compare("10 steps in a call / in 10 calls", steps, 10 * [step])
+    n, single = timing.STEPS, timing.STEPS * [step]
+    compare(f"{n} steps in a call / in {n} calls", steps, single)
     compare("fit of 100 steps / 10 such calls", timing.fit_of(model, batch), 10 * [steps], pairs=5)
     if RIVALS.value:
         jax, x = rivals(RIVALS_OF["hmc_dlgm"]), batch["x"].numpy()
         for name, lean in (("plain", False), ("lean", True)):
             rival = functools.partial(jax.HMCDLGM(model, lean=lean).train_step, x)
             compare(f"fit step / {name} JAX step", step, rival)
-            compare(f"10 in a call / 10 {name} JAX steps", steps, 10 * [rival])
+            compare(f"{n} in a call / {n} {name} JAX steps", steps, n * [rival])
         print(f"  {jax.VERSION}")
 
 

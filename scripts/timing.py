@@ -45,7 +45,10 @@ def train_step(model, batch):
     return lambda: step(batch)
 
 
-def train_steps(model, batch, num_steps=10):
+STEPS = 10  # of one call
+
+
+def train_steps(model, batch):
     """So many training steps in one call, as `fit` makes them with `steps_per_execution`."""
     step = compiled_as(model)(model.train_step)
 
@@ -54,7 +57,7 @@ def train_steps(model, batch, num_steps=10):
         def body(i, _):
             return i + 1, step(batch)
 
-        return tf.while_loop(lambda i, _: i < num_steps, body, (1, step(batch)))[1]
+        return tf.while_loop(lambda i, _: i < STEPS, body, (1, step(batch)))[1]
 
     return steps
 
