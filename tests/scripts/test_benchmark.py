@@ -93,8 +93,7 @@ def test_benchmark_of_all_methods(monkeypatch):
 
     monkeypatch.setattr(timing, "update_of", update_of)
     monkeypatch.setattr(timing, "STEPS", 1)
-    for name in ("train_steps", "fit_of"):
-        monkeypatch.setattr(timing, name, lambda *_: lambda: tf.constant(0))
+    monkeypatch.setattr(timing, "fit_of", lambda *_: lambda: tf.constant(0))
     with eagerly():
         for name, rows in benchmark_of_all_methods("--pairs=1"):
             assert_told(TOLD[name], rows)
