@@ -52,6 +52,7 @@ def test_log_determinants_and_inverses(kind):
     np.testing.assert_allclose(one[1], log_det[1], rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"),
     [

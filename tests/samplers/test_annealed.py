@@ -69,7 +69,7 @@ def test_mean_weight_is_one():
     @tf.function(jit_compile=True, autograph=False)
     def run(schedule, step_size, tuning_rate, seed):
         return anneal(
-            samplers.normal([2048, 1, 20], samplers.fold_in(seed, "start")),
+            samplers.normal([1024, 1, 20], samplers.fold_in(seed, "start")),
             schedule,
             step_size=step_size,
             move=annealed.hamiltonian_move(5, jitter=0.5),
@@ -83,7 +83,7 @@ def test_mean_weight_is_one():
         result = run(schedule, pilot.step_size, tf.constant(0.0), samplers.as_seed(1))
         np.testing.assert_array_equal(result.step_size, pilot.step_size)
         assert weight_deviation(result) < 1
-        assert np.exp(result.log_weights).std() / 2048**0.5 < 0.08
+        assert np.exp(result.log_weights).std() / 1024**0.5 < 0.12
         assert 0.5 < np.mean(result.accept_prob) < 0.9
         np.testing.assert_array_equal(result.num_divergences, np.zeros([50, 1, 1]))
 
@@ -95,6 +95,7 @@ def test_few_temperatures_and_their_reverse():
     assert weight_deviation(anneal(1 + start() * 0.5**0.5, schedule[::-1])) < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
 def test_wrong_annealing_is_rejected(change):
     name, *change = change

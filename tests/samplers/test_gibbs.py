@@ -71,6 +71,7 @@ def test_chains_reach_their_law_and_keep_it(sample):
     assert chain_deviation(samplers, sample) < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHAINS.values(), ids=CHAINS)
 def test_wrong_sweeps_are_rejected(change):
     assert not chain_deviation(mutant("samplers.rbm", *change), gibbs) < 1
@@ -86,6 +87,7 @@ RELAXED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", RELAXED.values(), ids=RELAXED)
 def test_wrong_relaxed_sweeps_are_rejected(change):
     module = mutant("samplers.rbm", *change)

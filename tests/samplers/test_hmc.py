@@ -89,6 +89,7 @@ def test_right_kernels_pass(kernel):
     assert max(deviations.values()) < 1, deviations
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
 def test_wrong_kernels_are_rejected(change):
     name, old, new = change

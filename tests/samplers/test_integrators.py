@@ -94,6 +94,7 @@ def test_leapfrog():
     assert max(found.values()) < 1, found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_leapfrogs_are_rejected(name):
     old, new, check = WRONG[name]

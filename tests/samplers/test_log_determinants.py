@@ -44,6 +44,7 @@ def test_lanczos_and_its_gradient_are_right_on_average():
     assert lanczos_deviation(samplers) < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", PROBES.values(), ids=PROBES)
 def test_wrong_lanczos_is_rejected(change):
     assert not lanczos_deviation(mutant("samplers.log_determinants", *change)) < 1

@@ -93,6 +93,7 @@ def test_the_mean_weight_is_the_normaliser(settings):
     assert error(**settings) < 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"),
     [

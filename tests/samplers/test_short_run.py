@@ -225,6 +225,7 @@ def test_bounds_are_below_the_evidence_by_their_gaps(entropy):
     assert bound_deviation(samplers, entropy) < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOUNDS)
 def test_wrong_bounds_are_rejected(name):
     entropy = "conditional" if name.startswith(("log-det", "density")) else "marginal"

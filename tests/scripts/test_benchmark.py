@@ -16,15 +16,8 @@ from zoo import data
 from zoo.core.fields import PixelField
 from zoo.scripts import timing
 
-TINY = [
-    "--pairs=2",
-    "--batch_size=4",
-    "--latent_dim=2",
-    "--units=4",
-    "--pixels=9",
-    "--num_steps=2",
-    "--num_leapfrog_steps=2",
-]
+TINY = ["--batch_size=4", "--latent_dim=2", "--units=4", "--pixels=9"]
+TINY += ["--pairs=2", "--num_steps=2", "--num_leapfrog_steps=2"]
 RATIO = r"\d+\.\d{3}  \(quartiles .*; medians .* ms\)"
 
 SHORT_RUN = [
@@ -67,23 +60,29 @@ TOLD = {
         "fit step / that of one group",
     ],
 }
+LONGER = ("hmc_dlgm", "short_run")
 
 
-def benchmark_of_all_methods(*arguments):
-    """The rows of each method, at tiny sizes, under its header."""
+def benchmark(*arguments):
+    """By method, the rows under its header, at tiny sizes."""
     result = run_here(
         "benchmark", *TINY, "--num_samples=3", "--memory=", "--nojit_compile", *arguments
     )
     assert result.returncode == 0, result.stderr
     parts = re.split(f"^({'|'.join(HEADERS)}): ", result.stdout, flags=re.M)[1:]
-    assert parts[::2] == list(HEADERS)
-    for (name, header), text in zip(HEADERS.items(), parts[1::2], strict=True):
+    told = {}
+    for name, text in zip(parts[::2], parts[1::2], strict=True):
         first, *rows = text.splitlines()
-        assert first.startswith(header)
-        yield name, rows
+        assert first.startswith(HEADERS[name])
+        told[name] = rows
+    return told
 
 
-def test_benchmark_of_all_methods(monkeypatch):
+@pytest.mark.parametrize(
+    "method",
+    ["ais", "undirected", *(pytest.param(n, marks=pytest.mark.slow) for n in LONGER)],
+)
+def test_benchmark(method, monkeypatch):
     """Op by op, and without searches for step sizes and many steps, which take longest."""
     searches = []
 
@@ -95,14 +94,11 @@ def test_benchmark_of_all_methods(monkeypatch):
     monkeypatch.setattr(timing, "STEPS", 1)
     monkeypatch.setattr(timing, "fit_of", lambda *_: lambda: tf.constant(0))
     with eagerly():
-        for name, rows in benchmark_of_all_methods("--pairs=1"):
-            assert_told(TOLD[name], rows)
-    gradient = {"method": "gradient"}
-    assert searches == [
-        gradient | {"log_det": "exact"},
-        gradient | {"log_det": "lanczos"},
-        {"method": "grid"},
-    ]
+        told = benchmark("--pairs=1", f"--method={method}")
+    assert_told(TOLD[method], told.pop(method))
+    assert not told
+    asked = [{"method": "gradient", "log_det": how} for how in ("exact", "lanczos")]
+    assert searches == (method == "short_run") * [*asked, {"method": "grid"}]
 
 
 def test_benchmark_of_flows():
@@ -137,7 +133,8 @@ def test_benchmark_of_chains():
 @pytest.mark.slow
 def test_benchmark_of_digits():
     """With searches; and of 64 pixels the error of Lanczos' log-determinants is told."""
-    told = dict(benchmark_of_all_methods("--pixels=64", "--epochs=1"))
+    told = benchmark("--pixels=64", "--epochs=1")
+    assert list(told) == list(HEADERS)
     *told["short_run"], told_error, told_sizes = told["short_run"]
     for name, rows in told.items():
         assert_told(TOLD[name], rows)

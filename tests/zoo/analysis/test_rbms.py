@@ -41,6 +41,7 @@ def test_divergence_by_annealing(monkeypatch):
     assert 0 < two.stderr < 0.02 and (abs(two.kl - 0.6932) < 4 * two.stderr).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -89,6 +90,7 @@ def test_log_normalizer_estimates(start, jit_compile):
 PAD, ESTIMATE = "[(length - size, 0)]", "samplers.log_mean_weight(log_weights).log_mean"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"),
     [(PAD, "[(0, length - size)]"), (ESTIMATE, "tf.reduce_mean(log_weights, 0)")],

@@ -103,7 +103,8 @@ def no_host(*arguments, **options):
 
 
 def a_slow_one(*arguments, **options):
-    threading.Event().wait(60)
+    threading.Event().wait(20)
+    raise TimeoutError
 
 
 @pytest.mark.parametrize("connect", [no_host, a_slow_one])

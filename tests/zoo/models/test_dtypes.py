@@ -20,7 +20,7 @@ SPECIMENS = {
 
 
 # The others have the same parts.
-DEFAULT = ("VAE, two layers", "HMCDLGM", "DVAE, undirected")
+DEFAULT = ("HMCDLGM", "DVAE, undirected")
 CASES = [
     pytest.param(name, "float64", marks=[pytest.mark.slow] * (name not in DEFAULT))
     for name in SPECIMENS

@@ -94,6 +94,7 @@ def test_completions_are_of_the_conditional_law(kind):
     assert completion_error(kind) < 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"),
     [

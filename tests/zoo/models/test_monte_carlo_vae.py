@@ -117,6 +117,7 @@ def test_the_adjusted_gradient_is_that_of_the_expectation(num_steps):
     assert np.abs(z_scores(found, enumerated(num_steps))).max() < 4
 
 
+@pytest.mark.slow
 def test_a_missing_score_term_is_noticed():
     old, new = 'objectives["elbo"] - score', 'objectives["elbo"]'
     draws = estimated(1, wrong("zoo.models.monte_carlo_vae", old, new))

@@ -117,6 +117,7 @@ def test_the_mean_weight_is_p_of_x_for_any_kernels(name, kwargs):
     assert (bounds < 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -257,6 +258,7 @@ def test_gradients_are_those_of_the_bound(name):
     assert gradient_error(name, recompute=True) < 1e-5
 
 
+@pytest.mark.slow
 def test_a_gradient_that_stops_in_the_leapfrog_is_noticed():
     stopped = "p + fraction * s * tf.stop_gradient(g)"
     with patched_leapfrog("p + fraction * s * g", stopped):

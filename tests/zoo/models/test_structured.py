@@ -73,6 +73,7 @@ SQUARED = "tf.reduce_sum(tf.stop_gradient(tf.nn.softmax(log_likelihood, 0)) ** 2
 BOUND = "tf.reduce_mean(samplers.log_mean_exp(log_likelihood))"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [

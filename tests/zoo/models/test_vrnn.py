@@ -75,6 +75,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
 def test_wrong_weights_are_rejected(change, monkeypatch):
     module = mutant("zoo.models.recurrent", *change)

@@ -43,6 +43,7 @@ def test_the_encoder_learns_from_dreams():
     assert np.abs(z_scores(sleeping(), expected_gradient())).max() < 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"),
     [

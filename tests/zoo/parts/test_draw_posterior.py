@@ -81,6 +81,7 @@ def test_draws_and_densities(read_size):
     assert score < 4.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -202,13 +202,18 @@ def bound_gap(posterior, num_steps=1500):
     return LAW.log_likelihood(x)[0] - found.mean(), found.std() / np.sqrt(len(found))
 
 
+SLOWER = (
+    {"name": "planar", "num_flows": 12},
+    {"name": "nice", "num_flows": 6, "mixing": "orthogonal", "hidden": (16,)},
+)
+
+
 @pytest.mark.parametrize(
     "posterior",
     [
         "mean_field",
-        {"name": "planar", "num_flows": 12},
-        {"name": "nice", "num_flows": 6, "mixing": "orthogonal", "hidden": (16,)},
         {"name": "iaf", "num_flows": 1, "hidden": (16,), "context_dim": 0},
+        *(pytest.param(value, marks=pytest.mark.slow) for value in SLOWER),
     ],
     ids=lambda value: value if isinstance(value, str) else value["name"],
 )

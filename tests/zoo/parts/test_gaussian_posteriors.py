@@ -114,6 +114,7 @@ def test_draws_and_densities(kind):
     assert score < 4.5  # of hundreds of moments
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "old", "new"),
     [

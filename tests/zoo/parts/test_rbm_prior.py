@@ -108,6 +108,7 @@ def test_population_follows_the_log_normalizer():
     assert tracking_error(rbm_prior) < 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -152,6 +153,7 @@ def test_distribution():
     assert draws_error(rbm_prior) < 4
 
 
+@pytest.mark.slow
 def test_wrong_distributions_are_rejected():
     density = "log_density(*sides) - self._log_normalizer"
     for new in ("log_density(*sides)", "log_density(*sides) + self._log_normalizer"):

@@ -108,6 +108,7 @@ def test_kl_of_overlapping_groups():
 SEEN = "tf.sigmoid(self._posterior_logits(zeta, logits))"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", ["zeta", "tf.sigmoid(logits)", f"1 - {SEEN}"])
 def test_wrong_bits_seen_are_rejected(wrong):
     assert chain_errors(mutant(relaxations.__name__, SEEN, wrong))[0] > 8

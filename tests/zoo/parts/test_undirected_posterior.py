@@ -59,6 +59,7 @@ def test_weighted_draws(num_increments):
     assert sum_error(undirected_posterior, num_increments) < 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

@@ -69,6 +69,7 @@ def test_noise_does_not_add_to_the_variance(few):
     assert z_scores(few.hmc_variance, LAW, 2, 4).max() < 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 from asking import ask, ask_json
 from google.protobuf import json_format
+from serving import with_signatures
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
 import zoo
@@ -29,7 +30,8 @@ SEED = [3, -7]
 @pytest.fixture(scope="module")
 def model(digits):
     method = registry.methods()["HMCDLGM"]
-    return method.cls.for_data(digits, **method.tiny)
+    model = method.cls.for_data(digits, **method.tiny)
+    return with_signatures(model, "sample", "reconstruct", "inpaint")
 
 
 @pytest.fixture(scope="module")

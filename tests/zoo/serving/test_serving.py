@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from checking import z_scores
-from serving import run_alone
+from serving import run_alone, with_signatures
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
@@ -42,6 +42,7 @@ def exported(digits, images, tmp_path_factory):
             path = tmp_path_factory.mktemp(name) / "export"
             method = registry.methods()[name]
             model = method.cls.for_data(digits, **method.tiny)
+            model = with_signatures(model, "sample", "inpaint")
             model.compile(jit_compile=False)
             zoo.export(model, path)
             made[name] = model, path, requests(model, images[:4])
