@@ -26,13 +26,14 @@ def two_replicas():
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
-def train_images(data, num_batches=4):
-    batches = [element["x"].numpy() for element in data.train.take(num_batches)]
-    return np.concatenate(batches)
+def train_examples(data, num_batches=4):
+    """The first batches of the training set as one dict, labels and lengths among them."""
+    batches = list(data.train.take(num_batches).as_numpy_iterator())
+    return {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
 
 
 def fit(model, data, epochs=1, **kwargs):
-    return model.fit(train_images(data), batch_size=BATCH, epochs=epochs, verbose=0, **kwargs)
+    return model.fit(train_examples(data), batch_size=BATCH, epochs=epochs, verbose=0, **kwargs)
 
 
 def variables(model):
