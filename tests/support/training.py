@@ -26,7 +26,7 @@ def two_replicas():
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
-def train_examples(data, num_batches=4):
+def train_examples(data, num_batches=3):
     """The first batches of the training set as one dict, labels and lengths among them."""
     batches = list(data.train.take(num_batches).as_numpy_iterator())
     return {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}

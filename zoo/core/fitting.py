@@ -27,7 +27,7 @@ from zoo.core.optimizers import (
     plain_optimizers,
     with_scaled_loss,
 )
-from zoo.core.pipeline import epoch_variable
+from zoo.core.pipeline import epoch_variable, num_batches
 from zoo.core.replicas import Share, is_multi_worker, share_of, takes_several_steps
 
 
@@ -217,7 +217,7 @@ class FittedModel(KeptModel):
             "verbose": verbose,
             "callbacks": [*ours, *callbacks],
             "initial_epoch": initial_epoch,
-            "steps_per_epoch": steps_per_epoch or self._num_batches(train),
+            "steps_per_epoch": steps_per_epoch or self._steps_to_tell(train),
         }
         if self.needs_start and epochs > initial_epoch:
             with given.errors():
@@ -225,7 +225,7 @@ class FittedModel(KeptModel):
                 self.start_on(first)
         try:
             self._is_in_fit = True
-            with given.errors(), recovering.fit(self, arguments) as arguments:
+            with given.errors(), recovering.fit(self, train, arguments) as arguments:
                 return super().fit(
                     train,
                     validation_data=validation_data,
@@ -316,14 +316,13 @@ class FittedModel(KeptModel):
         layers = (layer for layer in self._flatten_layers() if layer._trainable_variables)
         return any(layer.compute_dtype == "float16" for layer in layers)
 
-    def _num_batches(self, train):
-        """Of an epoch, where Keras, told it, makes one iterator and not two.
+    def _steps_to_tell(self, train):
+        """Those of an epoch, where Keras, told them, makes one iterator and not two.
 
         Those of several replicas may read ahead, before the next epoch and its order are known.
         """
-        known = isinstance(train, tf.data.Dataset) and train.cardinality() > 0
         is_alone = self.distribute_strategy.num_replicas_in_sync == 1
-        return int(train.cardinality()) if known and is_alone else None
+        return num_batches(train) if is_alone else None
 
     def _check_parameter_groups(self):
         owned = [v.path for group in self.parameter_groups.values() for v in group]

@@ -77,6 +77,12 @@ def pipeline(
     )
 
 
+def num_batches(data) -> int | None:
+    """Those of an epoch; None where it is not known, as of a generator."""
+    known = isinstance(data, tf.data.Dataset) and data.cardinality() > 0
+    return int(data.cardinality()) if known else None
+
+
 def _interleaved(index, labelled, kept):
     """The same order of either kind, each spread evenly; the labelled ones over what is kept."""
     positions = tf.zeros_like(index, tf.float64)

@@ -7,14 +7,16 @@ import keras
 from zoo.core import signals
 from zoo.core.callbacks import RecoveryPoint
 from zoo.core.checks import UsageError
+from zoo.core.pipeline import num_batches
 
 
 @contextlib.contextmanager
-def fit(model: keras.Model, arguments: dict):
+def fit(model: keras.Model, train, arguments: dict):
     """A context in which a fit leaves signals to its `RecoveryPoint`, where it has one.
 
     Args:
       model: that is fitted.
+      train: its data.
       arguments: of `fit`, by name, with all callbacks.
 
     Yields:
@@ -45,7 +47,7 @@ def fit(model: keras.Model, arguments: dict):
             model=model,
             epochs=arguments.get("epochs", 1),
             verbose=verbose,
-            steps=arguments.get("steps_per_epoch"),
+            steps=arguments["steps_per_epoch"] or num_batches(train),
         )
     with signals.deferred():
         yield arguments | {"callbacks": callbacks}
