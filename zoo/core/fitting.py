@@ -1,6 +1,7 @@
 """What users of Keras call of every model: `fit` and its kind, checked by the model's fields."""
 
 import contextlib
+from collections.abc import Iterable
 
 import keras
 import tensorflow as tf
@@ -16,6 +17,7 @@ from zoo.core.callbacks import (
     as_callbacks,
 )
 from zoo.core.checks import UsageError, check_count, check_count_or_0
+from zoo.core.executions import steps_of_program
 from zoo.core.failures import warned_of_failed
 from zoo.core.fields import Field, inference_fields
 from zoo.core.given import Given, first_of, split_arrays
@@ -46,6 +48,7 @@ class FittedModel(KeptModel):
     # What a step reports that selects models, and by which factor it becomes a loss.
     selected_by = ("bound", -1.0)
     _is_in_fit = False
+    _steps_of_program = _steps_made = 1  # what a fit asks for, and what its function is made for
 
     def compile(self, optimizer="adam", jit_compile="auto", **kwargs):
         """As `keras.Model.compile`, without a loss: the method brings its own objectives.
@@ -148,8 +151,12 @@ class FittedModel(KeptModel):
         if name in reported:
             reported = {"loss": factor * reported[name]} | reported
         self._means.update_state(reported, num_examples)
+        return self.means_so_far(reported)
+
+    def means_so_far(self, names: Iterable[str]) -> dict[str, tf.Tensor]:
+        """The means of what was reported by these names, as `track` returns them."""
         results = self._means.result_of_all()
-        results = {name: results[name] for name in reported}
+        results = {name: results[name] for name in names}
         if is_multi_worker(self.distribute_strategy):
             # Keras takes the mean over an axis that a number has not.
             return {name: tf.reshape(value, [1]) for name, value in results.items()}
@@ -225,6 +232,7 @@ class FittedModel(KeptModel):
                 self.start_on(first)
         try:
             self._is_in_fit = True
+            self._steps_of_program = steps_of_program(self, train, steps_per_epoch)
             with given.errors(), recovering.fit(self, train, arguments) as arguments:
                 return super().fit(
                     train,

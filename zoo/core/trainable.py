@@ -10,6 +10,7 @@ from samplers.random import Seed
 from zoo.core import renamed, version
 from zoo.core.checks import check_seed
 from zoo.core.dtypes import density_dtype
+from zoo.core.executions import train_function
 from zoo.core.fields import Field, check_batch
 from zoo.core.fitting import FittedModel
 from zoo.core.optimizers import scale_losses
@@ -114,6 +115,17 @@ class TrainableModel(PreparesForScores, FittedModel):
         return []
 
     # The training step.
+
+    def make_train_function(self, force: bool = False) -> None:
+        """As Keras, but that several steps of an execution may be one program (`executions`)."""
+        num_steps = self._steps_of_program
+        if type(self).train_step is not TrainableModel.train_step:
+            num_steps = 1  # which may tell anything
+        if force or self.train_function is None or num_steps != self._steps_made:
+            super().make_train_function(force=True)
+            self._steps_made = num_steps
+            if num_steps > 1:
+                self.train_function = train_function(self, num_steps, self.train_function)
 
     def train_step(self, data):
         """One step on a batch: draw latents, and let each parameter group descend its objective."""
