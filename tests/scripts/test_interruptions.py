@@ -269,5 +269,33 @@ def test_evaluation_ended_at_random_moments(signum, tmp_path):
     print(f"evaluate, {signum.name}: {times} times, {num_ended + 1} ended the same")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_an_evaluation_within_its_chunk(signum, tmp_path):
+    """Which takes minutes; nothing half-written stays."""
+
+    def files():
+        found = {path for path in tmp_path.rglob("*") if path.is_file()}
+        return {p: p.read_bytes() for p in found if p.name not in (".lock", "manifest.json")}
+
+    finish(program("train", "--config=hmc_dlgm", *TINY, f"--workdir={tmp_path}"))
+    left = files()
+    many = [f"--workdir={tmp_path}", "--num_increments=200000"]
+    process = start(program("evaluate", *many))
+    time.sleep(30)
+    assert process.poll() is None
+    process.send_signal(signum)
+    while f"{signum.name}: ends when" not in process.stderr.readline():
+        pass
+    begun = time.monotonic()
+    process.send_signal(signum)
+    _, told = process.communicate()
+    seconds = time.monotonic() - begun
+    print(f"a second {signum.name}: ended {seconds:.2f} s later")
+    assert process.returncode == STATUS[signum] and "Traceback" not in told and seconds < 5
+    assert left == files()
+    finish(program("evaluate", f"--workdir={tmp_path}"))
+
+
 def _newest(workdir):
     return max((p.name for p in (workdir / "checkpoints").glob("epoch-*")), default="")
