@@ -47,8 +47,8 @@ class FittedModel(KeptModel):
 
     # What a step reports that selects models, and by which factor it becomes a loss.
     selected_by = ("bound", -1.0)
-    _is_in_fit = False
-    _steps_of_program = _steps_made = 1  # what a fit asks for, and what its function is made for
+    is_in_fit = False
+    _steps_of_program, _made = 1, (0, None)  # asked for by a fit, and made, with the function
 
     def compile(self, optimizer="adam", jit_compile="auto", **kwargs):
         """As `keras.Model.compile`, without a loss: the method brings its own objectives.
@@ -231,7 +231,7 @@ class FittedModel(KeptModel):
                 first, train = first_of(train)
                 self.start_on(first)
         try:
-            self._is_in_fit = True
+            self.is_in_fit = True
             self._steps_of_program = steps_of_program(self, train, steps_per_epoch)
             with given.errors(), recovering.fit(self, train, arguments) as arguments:
                 return super().fit(
@@ -244,7 +244,7 @@ class FittedModel(KeptModel):
                     **kwargs,
                 )
         finally:
-            self._is_in_fit = False
+            self.is_in_fit = False
             # Outside a fit every pipeline runs in the order of epoch 0.
             epoch_variable().assign(0)
 
@@ -268,7 +268,7 @@ class FittedModel(KeptModel):
         if not kwargs.get("_use_cached_eval_dataset"):  # as Keras does in every epoch of a fit
             x = given.batches(x, y, batch_size, steps=steps)
             self.prepare_for_scores(self.score_seed)
-            if self._is_in_fit:
+            if self.is_in_fit:
                 kept = self._means.kept()
         with given.errors(), kept:
             return super().evaluate(x, verbose=verbose, steps=steps, **kwargs)

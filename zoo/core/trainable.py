@@ -119,13 +119,15 @@ class TrainableModel(PreparesForScores, FittedModel):
     def make_train_function(self, force: bool = False) -> None:
         """As Keras, but that several steps of an execution may be one program (`executions`)."""
         num_steps = self._steps_of_program
-        if type(self).train_step is not TrainableModel.train_step:
-            num_steps = 1  # which may tell anything
-        if force or self.train_function is None or num_steps != self._steps_made:
+        for name, own in (("train_step", TrainableModel), ("track", FittedModel)):
+            if getattr(getattr(self, name), "__func__", None) is not getattr(own, name):
+                num_steps = 1  # a user's may tell anything
+        is_ours = self.train_function is self._made[1]
+        if self.train_function is None or force or (is_ours and num_steps != self._made[0]):
             super().make_train_function(force=True)
-            self._steps_made = num_steps
             if num_steps > 1:
                 self.train_function = train_function(self, num_steps, self.train_function)
+            self._made = num_steps, self.train_function
 
     def train_step(self, data):
         """One step on a batch: draw latents, and let each parameter group descend its objective."""

@@ -51,20 +51,60 @@ def test_the_same_weights_of_every_method(name):
         model = specimen.build(jit_compile=True)
         model.steps_per_execution = num_steps
         specimen.fit(model, epochs=2)
-        assert model._steps_made == num_steps
         found.append(weights(model))
     for one, three in zip(*found, strict=True):
         np.testing.assert_allclose(three, one, rtol=1e-4, atol=1e-6)
 
 
-def test_steps_that_tell_anything_are_left_to_keras():
-    class Own(zoo.VAE):
-        def train_step(self, data):
-            return super().train_step(data) | {"mine": tf.constant(3.0)}
+@pytest.fixture
+def asked(monkeypatch):
+    """How many steps were asked to be one program, without XLA; and Keras makes them."""
+    numbers = []
 
-    model = Own.for_data(X, latent_dim=2, hidden=(3,))
-    model.compile("adam", steps_per_execution=5)
+    def made(model, num_steps, otherwise):
+        numbers.append(num_steps)
+        return otherwise
+
+    monkeypatch.setattr("zoo.core.trainable.train_function", made)
+    monkeypatch.setattr("zoo.core.fitting.steps_of_program", lambda *_: 5)
+    return numbers
+
+
+def own_steps(model):
+    inner = model.train_step
+    model.train_step = lambda batch: inner(batch) | {"mine": tf.constant(3.0)}
+
+
+def own_track(model):
+    inner = model.track
+    model.track = lambda *arguments: inner(*arguments) | {"mine": tf.constant(3.0)}
+
+
+@pytest.mark.parametrize("change", [own_steps, own_track])
+def test_steps_that_tell_anything_are_left_to_keras(change, asked):
+    model = made(5, jit_compile=False)
+    change(model)
     assert model.fit(X, batch_size=6, verbose=0).history["mine"] == [3.0]
+    assert not asked
+
+
+def test_a_function_of_the_user_stays(asked):
+    model, calls = made(5, jit_compile=False), []
+    model.make_train_function()
+    inner = model.train_function
+    model.train_function = lambda batches: calls.append(0) or inner(batches)
+    model.fit(X, batch_size=6, verbose=0)
+    assert len(calls) == 2 and not asked
+    model.make_train_function(force=True)
+    model.fit(X, batch_size=6, verbose=0)
+    assert len(calls) == 2 and asked == [5]
+
+
+def test_outside_of_a_fit_keras_makes_the_steps():
+    model, calls = made(5), []
+    function = executions.train_function(model, 5, calls.append)
+    function(iter(pipeline()))
+    assert len(calls) == 1
 
 
 def pipeline(batch_size=6, **kwargs):
@@ -85,6 +125,7 @@ WHOLE = {"drop_remainder": True}
         (pipeline(**WHOLE).filter(lambda _: True), 4, None, 1),
         (pipeline(**WHOLE).repeat(), 4, 8, 1),
         (iter([{"x": X}]), 4, 8, 1),
+        (tf.data.Dataset.from_tensors({"x": tf.zeros([10**6, 4])}).repeat(4), 4, None, 1),
     ],
 )
 def test_how_many_steps_are_one_program(data, num_steps, steps_per_epoch, expected):
@@ -92,3 +133,10 @@ def test_how_many_steps_are_one_program(data, num_steps, steps_per_epoch, expect
     assert steps_of_program(model, data, steps_per_epoch) == expected
     assert steps_of_program(made(num_steps, jit_compile=False), data, steps_per_epoch) == 1
     assert steps_of_program(made(num_steps, run_eagerly=True), data, steps_per_epoch) == 1
+
+
+def test_convolutions_are_called_step_by_step(images):
+    model = zoo.GLO.for_data(images, latent_dim=2, width=4, blocks="convolution")
+    model.compile("adam", steps_per_execution=5)
+    data = tf.data.Dataset.from_tensors({"x": images, "index": range(len(images))}).repeat(5)
+    assert steps_of_program(model, data, None) == 1
