@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -13,7 +14,14 @@ from zoo.core.pipeline import num_batches
 _MOST_PRODUCTS = 30_000_000  # examples of a batch times numbers of a model
 
 
-def steps_of_program(model: keras.Model, train, steps_per_epoch: int | None) -> int:
+class Programs(NamedTuple):
+    """How the training steps of a fit are programs: so many steps in each, so many of the data."""
+
+    num_steps: int = 1
+    number: int = 0
+
+
+def programs_of(model: keras.Model, train, steps_per_epoch: int | None) -> Programs:
     """How many training steps of a fit can be one program.
 
     Args:
@@ -22,25 +30,26 @@ def steps_of_program(model: keras.Model, train, steps_per_epoch: int | None) -> 
       steps_per_epoch: as of `fit`.
 
     Returns:
-      The most that divide both an execution (`steps_per_execution`) and an epoch, so that none is
-      left over; 1 where XLA does not compile the step, where batches may differ in shape, and where
-      a step is long or convolves.
+      Of the most steps that divide both an execution (`steps_per_execution`) and an epoch, so that
+      none is left over; of 1 where XLA does not compile the step, where batches may differ in
+      shape, and where a step is long or convolves.
     """
     known = num_batches(train)
     if not model.jit_compile or model.run_eagerly or known is None:
-        return 1
+        return Programs()
     specs = train.element_spec.values()
     if not all(isinstance(spec, tf.TensorSpec) and spec.shape.is_fully_defined() for spec in specs):
-        return 1
+        return Programs()
     if any(len(weight.shape) > 2 for weight in model.trainable_variables):
-        return 1
+        return Programs()
     size = sum(math.prod(variable.shape) for variable in model.variables)
     if train.element_spec["x"].shape[0] * size > _MOST_PRODUCTS:
-        return 1
-    return math.gcd(model.steps_per_execution, known, steps_per_epoch or known)
+        return Programs()
+    num_steps = math.gcd(model.steps_per_execution, known, steps_per_epoch or known)
+    return Programs(num_steps, known // num_steps)
 
 
-def train_function(model: keras.Model, num_steps: int, otherwise: Callable) -> Callable:
+def train_function(model: keras.Model, programs: Programs, otherwise: Callable) -> Callable:
     """Makes what Keras calls for each execution of `fit`.
 
     The steps are those of Keras's own function, bit for bit. That one calls a compiled program for
@@ -49,14 +58,14 @@ def train_function(model: keras.Model, num_steps: int, otherwise: Callable) -> C
 
     Args:
       model: a compiled model on one replica, whose `train_step` tells means so far.
-      num_steps: of one program, as `steps_of_program` returns it.
+      programs: as `programs_of` returns them.
       otherwise: Keras's own function, for what is not asked by `fit` of a pipeline.
 
     Returns:
       A function of an iterator. It returns what the last step reported, and raises StopIteration
       where no batch is left.
     """
-    names = []
+    names, num_steps = [], programs.num_steps
 
     @tf.function(jit_compile=True, autograph=False)
     def program(batches):
@@ -72,15 +81,23 @@ def train_function(model: keras.Model, num_steps: int, otherwise: Callable) -> C
         batches = [iterator.get_next() for _ in range(num_steps)]
         return program({k: tf.stack([batch[k] for batch in batches]) for k in batches[0]})
 
+    current, left = None, 0  # an iterator, and how many programs its batches are at most
+
     def function(iterator):
+        nonlocal current, left
         if not (model.is_in_fit and isinstance(iterator, tf.data.Iterator)):
             return otherwise(iterator)
+        if iterator is not current:
+            current, left = iterator, programs.number
+        # The last execution of an epoch may be shorter, and to ask for more takes milliseconds.
+        count = min(model.steps_per_execution // num_steps, left)
         reported = None
-        for _ in range(model.steps_per_execution // num_steps):
+        for _ in range(count):
             try:
                 reported = steps(iterator)
             except tf.errors.OutOfRangeError:
-                break  # the last execution of an epoch may be shorter
+                break
+        left -= count
         if reported is None:
             raise StopIteration
         return reported

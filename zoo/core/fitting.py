@@ -17,7 +17,7 @@ from zoo.core.callbacks import (
     as_callbacks,
 )
 from zoo.core.checks import UsageError, check_count, check_count_or_0
-from zoo.core.executions import steps_of_program
+from zoo.core.executions import Programs, programs_of
 from zoo.core.failures import warned_of_failed
 from zoo.core.fields import Field, inference_fields
 from zoo.core.given import Given, first_of, split_arrays
@@ -48,7 +48,7 @@ class FittedModel(KeptModel):
     # What a step reports that selects models, and by which factor it becomes a loss.
     selected_by = ("bound", -1.0)
     is_in_fit = False
-    _steps_of_program, _made = 1, (0, None)  # asked for by a fit, and made, with the function
+    _programs, _made = Programs(), (None, None)  # asked for by a fit, and made, with the function
 
     def compile(self, optimizer="adam", jit_compile="auto", **kwargs):
         """As `keras.Model.compile`, without a loss: the method brings its own objectives.
@@ -232,7 +232,7 @@ class FittedModel(KeptModel):
                 self.start_on(first)
         try:
             self.is_in_fit = True
-            self._steps_of_program = steps_of_program(self, train, steps_per_epoch)
+            self._programs = programs_of(self, train, steps_per_epoch)
             with given.errors(), recovering.fit(self, train, arguments) as arguments:
                 return super().fit(
                     train,

@@ -7,7 +7,7 @@ from training import assert_equal, weights
 
 import zoo
 from zoo.core import executions
-from zoo.core.executions import steps_of_program
+from zoo.core.executions import Programs, programs_of
 from zoo.testing.specimen import Specimen
 
 X = np.random.default_rng(0).uniform(size=(60, 4)).astype(np.float32)
@@ -22,7 +22,6 @@ def made(num_steps, jit_compile=True, **kwargs):
 def fitted(num_steps):
     model = made(num_steps)
     history = model.fit(X, batch_size=6, epochs=2, verbose=0).history
-    model.train_on_batch(X[:6])  # which has no pipeline
     history |= model.fit(X[:48], batch_size=6, verbose=0).history
     return weights(model), history
 
@@ -31,13 +30,13 @@ def test_the_same_weights_and_logs(monkeypatch):
     """Of ten batches in executions of four: a program of two steps; of eight, one of four."""
     programs = []
 
-    def counted(model, num_steps, otherwise):
-        programs.append(num_steps)
-        return executions.train_function(model, num_steps, otherwise)
+    def counted(model, of_fit, otherwise):
+        programs.append(of_fit)
+        return executions.train_function(model, of_fit, otherwise)
 
     monkeypatch.setattr("zoo.core.trainable.train_function", counted)
     one, four = fitted(1), fitted(4)
-    assert programs == [2, 4]
+    assert programs == [(2, 5), (4, 2)]
     assert_equal(one[0], four[0])
     assert one[1] == four[1]
 
@@ -61,12 +60,12 @@ def asked(monkeypatch):
     """How many steps were asked to be one program, without XLA; and Keras makes them."""
     numbers = []
 
-    def made(model, num_steps, otherwise):
-        numbers.append(num_steps)
+    def made(model, programs, otherwise):
+        numbers.append(programs.num_steps)
         return otherwise
 
     monkeypatch.setattr("zoo.core.trainable.train_function", made)
-    monkeypatch.setattr("zoo.core.fitting.steps_of_program", lambda *_: 5)
+    monkeypatch.setattr("zoo.core.fitting.programs_of", lambda *_: Programs(5, 2))
     return numbers
 
 
@@ -102,7 +101,7 @@ def test_a_function_of_the_user_stays(asked):
 
 def test_outside_of_a_fit_keras_makes_the_steps():
     model, calls = made(5), []
-    function = executions.train_function(model, 5, calls.append)
+    function = executions.train_function(model, Programs(5, 2), calls.append)
     function(iter(pipeline()))
     assert len(calls) == 1
 
@@ -130,13 +129,13 @@ WHOLE = {"drop_remainder": True}
 )
 def test_how_many_steps_are_one_program(data, num_steps, steps_per_epoch, expected):
     model = made(num_steps)
-    assert steps_of_program(model, data, steps_per_epoch) == expected
-    assert steps_of_program(made(num_steps, jit_compile=False), data, steps_per_epoch) == 1
-    assert steps_of_program(made(num_steps, run_eagerly=True), data, steps_per_epoch) == 1
+    assert programs_of(model, data, steps_per_epoch).num_steps == expected
+    assert programs_of(made(num_steps, jit_compile=False), data, steps_per_epoch) == Programs()
+    assert programs_of(made(num_steps, run_eagerly=True), data, steps_per_epoch) == Programs()
 
 
 def test_convolutions_are_called_step_by_step(images):
     model = zoo.GLO.for_data(images, latent_dim=2, width=4, blocks="convolution")
     model.compile("adam", steps_per_execution=5)
     data = tf.data.Dataset.from_tensors({"x": images, "index": range(len(images))}).repeat(5)
-    assert steps_of_program(model, data, None) == 1
+    assert programs_of(model, data, None) == Programs()
