@@ -49,6 +49,27 @@ def programs_of(model: keras.Model, train, steps_per_epoch: int | None) -> Progr
     return Programs(num_steps, known // num_steps)
 
 
+def steps_of_epoch(model: keras.Model, train) -> int | None:
+    """Those to tell Keras, which then makes one iterator for an epoch and not two.
+
+    None where they are not known, and on several replicas, whose iterators may read ahead, before
+    the next epoch and its order are known.
+    """
+    return num_batches(train) if model.distribute_strategy.num_replicas_in_sync == 1 else None
+
+
+def with_one_iterator(model: keras.Model, train, programs: Programs):
+    """The data of a fit, repeated where one iterator can then serve all of its epochs.
+
+    TensorFlow takes some fifteen milliseconds to make one. Each epoch still begins with the
+    pipeline's first element, asked for when the epoch has begun; executions must end with it.
+    """
+    steps = steps_of_epoch(model, train)
+    if steps and (programs.num_steps > 1 or steps % model.steps_per_execution == 0):
+        return train.repeat()
+    return train
+
+
 def train_function(model: keras.Model, programs: Programs, otherwise: Callable) -> Callable:
     """Makes what Keras calls for each execution of `fit`.
 
@@ -81,13 +102,13 @@ def train_function(model: keras.Model, programs: Programs, otherwise: Callable) 
         batches = [iterator.get_next() for _ in range(num_steps)]
         return program({k: tf.stack([batch[k] for batch in batches]) for k in batches[0]})
 
-    current, left = None, 0  # an iterator, and how many programs its batches are at most
+    current, left = None, 0  # an iterator, and how many programs are at most left of an epoch
 
     def function(iterator):
         nonlocal current, left
         if not (model.is_in_fit and isinstance(iterator, tf.data.Iterator)):
             return otherwise(iterator)
-        if iterator is not current:
+        if iterator is not current or not left:  # one iterator may serve all epochs
             current, left = iterator, programs.number
         # The last execution of an epoch may be shorter, and to ask for more takes milliseconds.
         count = min(model.steps_per_execution // num_steps, left)

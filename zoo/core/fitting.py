@@ -17,7 +17,7 @@ from zoo.core.callbacks import (
     as_callbacks,
 )
 from zoo.core.checks import UsageError, check_count, check_count_or_0
-from zoo.core.executions import Programs, programs_of
+from zoo.core.executions import Programs, programs_of, steps_of_epoch, with_one_iterator
 from zoo.core.failures import warned_of_failed
 from zoo.core.fields import Field, inference_fields
 from zoo.core.given import Given, first_of, split_arrays
@@ -29,7 +29,7 @@ from zoo.core.optimizers import (
     plain_optimizers,
     with_scaled_loss,
 )
-from zoo.core.pipeline import epoch_variable, num_batches
+from zoo.core.pipeline import epoch_variable
 from zoo.core.replicas import Share, is_multi_worker, share_of, takes_several_steps
 
 
@@ -224,7 +224,7 @@ class FittedModel(KeptModel):
             "verbose": verbose,
             "callbacks": [*ours, *callbacks],
             "initial_epoch": initial_epoch,
-            "steps_per_epoch": steps_per_epoch or self._steps_to_tell(train),
+            "steps_per_epoch": steps_per_epoch or steps_of_epoch(self, train),
         }
         if self.needs_start and epochs > initial_epoch:
             with given.errors():
@@ -232,7 +232,11 @@ class FittedModel(KeptModel):
                 self.start_on(first)
         try:
             self.is_in_fit = True
-            self._programs = programs_of(self, train, steps_per_epoch)
+            self._programs = Programs()
+            if not self._has_users_step:
+                self._programs = programs_of(self, train, steps_per_epoch)
+                if not (steps_per_epoch or (recovery and recovery.batches_done)):
+                    train = with_one_iterator(self, train, self._programs)
             with given.errors(), recovering.fit(self, train, arguments) as arguments:
                 return super().fit(
                     train,
@@ -323,14 +327,6 @@ class FittedModel(KeptModel):
         # Networks that Keras loads are of its global policy; their layers are as they were saved.
         layers = (layer for layer in self._flatten_layers() if layer._trainable_variables)
         return any(layer.compute_dtype == "float16" for layer in layers)
-
-    def _steps_to_tell(self, train):
-        """Those of an epoch, where Keras, told them, makes one iterator and not two.
-
-        Those of several replicas may read ahead, before the next epoch and its order are known.
-        """
-        is_alone = self.distribute_strategy.num_replicas_in_sync == 1
-        return num_batches(train) if is_alone else None
 
     def _check_parameter_groups(self):
         owned = [v.path for group in self.parameter_groups.values() for v in group]

@@ -10,7 +10,7 @@ from samplers.random import Seed
 from zoo.core import renamed, version
 from zoo.core.checks import check_seed
 from zoo.core.dtypes import density_dtype
-from zoo.core.executions import Programs, train_function
+from zoo.core.executions import train_function
 from zoo.core.fields import Field, check_batch
 from zoo.core.fitting import FittedModel
 from zoo.core.optimizers import scale_losses
@@ -118,16 +118,22 @@ class TrainableModel(PreparesForScores, FittedModel):
 
     def make_train_function(self, force: bool = False) -> None:
         """As Keras, but that several steps of an execution may be one program (`executions`)."""
-        programs = self._programs
-        for name, own in (("train_step", TrainableModel), ("track", FittedModel)):
-            if getattr(getattr(self, name), "__func__", None) is not getattr(own, name):
-                programs = Programs()  # a user's may tell anything
         is_ours = self.train_function is self._made[1]
-        if self.train_function is None or force or (is_ours and programs != self._made[0]):
+        if self.train_function is None or force or (is_ours and self._programs != self._made[0]):
             super().make_train_function(force=True)
-            if programs.num_steps > 1:
-                self.train_function = train_function(self, programs, self.train_function)
-            self._made = programs, self.train_function
+            if self._programs.num_steps > 1:
+                self.train_function = train_function(self, self._programs, self.train_function)
+            self._made = self._programs, self.train_function
+
+    @property
+    def _has_users_step(self):
+        """Whether a user has written what a step or an execution does, which may be anything."""
+        own = (("train_step", TrainableModel), ("track", FittedModel))
+        is_changed = (
+            getattr(getattr(self, name), "__func__", None) is not getattr(owner, name)
+            for name, owner in own
+        )
+        return any(is_changed) or self.train_function not in (None, self._made[1])
 
     def train_step(self, data):
         """One step on a batch: draw latents, and let each parameter group descend its objective."""

@@ -8,6 +8,8 @@ from training import assert_equal, weights
 import zoo
 from zoo.core import executions
 from zoo.core.executions import Programs, programs_of
+from zoo.core.pipeline import epoch_variable
+from zoo.core.pipeline import pipeline as batches_of
 from zoo.testing.specimen import Specimen
 
 X = np.random.default_rng(0).uniform(size=(60, 4)).astype(np.float32)
@@ -53,6 +55,29 @@ def test_the_same_weights_of_every_method(name):
         found.append(weights(model))
     for one, three in zip(*found, strict=True):
         np.testing.assert_allclose(three, one, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("num_steps", [1, 2, 4])
+def test_epochs_of_one_iterator_have_orders_of_their_own(num_steps):
+    """Of ten batches; executions of four end with an epoch, too."""
+    seen = []
+
+    def note(batch):
+        index = batch["index"]
+        noted = tf.numpy_function(lambda i: seen.append(i.tolist()) or i, [index], tf.int32)
+        return batch | {"index": tf.ensure_shape(noted, index.shape)}
+
+    model, data = made(num_steps, jit_compile=num_steps == 4), orders()
+    expected = []
+    for epoch in (2, 3, 4):
+        epoch_variable().assign(epoch)
+        expected += [batch["index"].numpy().tolist() for batch in data]
+    model.fit(data.map(note), epochs=5, initial_epoch=2, verbose=0)
+    assert seen == expected and seen[:10] != seen[10:20]
+
+
+def orders():
+    return batches_of({"x": X}, 6, seed=0, drop_remainder=True)
 
 
 @pytest.fixture
