@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from zoo import data
-from zoo.analysis.pictures import check_image_model, show_grid
+from zoo.analysis.pictures import check_image_model, panels_in_a_row, show_grid
 from zoo.analysis.registry import Plot, Run, register_figure
 from zoo.core.abilities import defines
 from zoo.core.batches import as_batch
@@ -39,7 +39,9 @@ def analogies(runs: Sequence[Run], *, num_styles: int = 8, seed: int = 0) -> Plo
         batch = labelled_images(run, num_styles)
         num_classes = run.model.num_classes
         if figure is None:
-            figure, panels = _panels(runs, 0.6 * num_styles, 0.6 * (num_classes + 1))
+            figure, panels = panels_in_a_row(
+                len(runs), 0.6 * num_styles, 0.6 * (num_classes + 1) + 0.8
+            )
         shown = [batch["x"]]
         for y in range(num_classes):
             shown.append(run.model.reconstruct(batch, seed, as_label=y)["mean"])
@@ -85,7 +87,9 @@ def draws_by_class(
             _with_all_labels(run), seed, num_batches=num_batches, verbose=False
         )
         if figure is None:
-            figure, panels = _panels(runs, 0.6 * num_shown, 0.6 * run.model.num_classes)
+            figure, panels = panels_in_a_row(
+                len(runs), 0.6 * num_shown, 0.6 * run.model.num_classes + 0.8
+            )
         shown = []
         for y in range(run.model.num_classes):
             drawn = run.model.sample(num_draws, seed + y, y=y)["mean"]
@@ -160,11 +164,6 @@ def labelled_images(
     raise UsageError(
         f"data of {run.label} must have {num_images or 1} {split} images with a label."
     )
-
-
-def _panels(runs, width, height):
-    figure = Figure(figsize=(width * len(runs), height + 0.8), layout="constrained")
-    return figure, figure.subplots(1, len(runs), squeeze=False)[0]
 
 
 def check_classes(run: Run, ability: str) -> None:

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
-from matplotlib.figure import Figure
 
-from zoo.analysis.pictures import check_image_model, image_grid, show_grid
+from zoo.analysis.pictures import check_image_model, image_grid, panels_in_a_row, show_grid
 from zoo.analysis.registry import Plot, Run, register_figure
 from zoo.core.checks import check_count
 from zoo.scores.standard_normal import num_latents
@@ -42,9 +41,8 @@ def latent_flight(
     """
     check_count(num_flights=num_flights, num_stops=num_stops, num_between=num_between)
     angles = np.arange(num_between + 1) / (num_between + 1) * np.pi / 2
-    figure = Figure(figsize=(0.7 * num_stops * len(runs), 0.7 * num_flights), layout="constrained")
+    figure, panels = panels_in_a_row(len(runs), 0.7 * num_stops, 0.7 * num_flights)
     rows, flights = [], []
-    panels = figure.subplots(1, len(runs), squeeze=False)[0]
     for run, axes in zip(runs, panels, strict=True):
         check_image_model(run.model)
         size = num_latents(run.model)

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
-from matplotlib.figure import Figure
 
 import samplers
 from zoo.analysis.bounds import bounds_against
 from zoo.analysis.comparison import check_scored_alike
-from zoo.analysis.pictures import check_image_model, show_grid
+from zoo.analysis.pictures import check_image_model, panels_in_a_row, show_grid
 from zoo.analysis.registry import Plot, Run, register_figure
 from zoo.core.abilities import defines
 from zoo.core.checks import UsageError, check_count, check_positive
@@ -91,7 +90,7 @@ def samples_by_temperature(
         raise UsageError(f"temperatures must be a list of numbers; it was {temperatures!r}.")
     for temperature in temperatures:
         check_positive(temperatures=temperature)
-    figure, panels = _panels(runs, 0.8 * num_samples, 0.8 * len(temperatures))
+    figure, panels = panels_in_a_row(len(runs), 0.8 * num_samples, 0.8 * len(temperatures) + 0.4)
     rows = []
     for run, axes in zip(runs, panels, strict=True):
         _check_exact(run)
@@ -130,7 +129,7 @@ def interpolations(
     """
     check_count(num_pairs=num_pairs, num_between=num_between)
     shares = np.linspace(0.0, 1.0, num_between + 2, dtype="f")[:, None, None]
-    figure, panels = _panels(runs, 0.8 * len(shares), 0.8 * num_pairs)
+    figure, panels = panels_in_a_row(len(runs), 0.8 * len(shares), 0.8 * num_pairs + 0.4)
     rows = []
     for run, axes in zip(runs, panels, strict=True):
         _check_exact(run)
@@ -149,11 +148,6 @@ def interpolations(
             for k, share in enumerate(shares[:, 0, 0])
         ]
     return Plot(figure, ("model", "pair", "share", "log_prob"), rows)
-
-
-def _panels(runs, width, height):
-    figure = Figure(figsize=(width * len(runs), height + 0.4), layout="constrained")
-    return figure, figure.subplots(1, len(runs), squeeze=False)[0]
 
 
 def _check_exact(run):

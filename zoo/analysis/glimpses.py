@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 import samplers
 from layers import attention
-from zoo.analysis.pictures import check_image_model, image_grid, show_grid
+from zoo.analysis.pictures import check_image_model, image_grid, panels_in_a_row, show_grid
 from zoo.analysis.registry import Plot, Run, register_figure
 from zoo.core.abilities import defines
 from zoo.core.checks import UsageError, check_count
@@ -45,8 +45,7 @@ def draw_canvases(
       UsageError: for other models, or an argument out of its range.
     """
     check_count(num_samples=num_samples, num_shown=num_shown)
-    figure = Figure(figsize=(9 * len(runs), 0.9 * num_samples + 0.5), layout="constrained")
-    panels = figure.subplots(1, len(runs), squeeze=False)[0]
+    figure, panels = panels_in_a_row(len(runs), 9, 0.9 * num_samples + 0.5)
     rows, frames = [], []
     for run, axes in zip(runs, panels, strict=True):
         check_image_model(run.model)

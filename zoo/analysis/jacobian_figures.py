@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from zoo.analysis import jacobians
-from zoo.analysis.pictures import check_image_model, show_grid
+from zoo.analysis.pictures import check_image_model, panels_in_a_row, show_grid
 from zoo.analysis.registry import Plot, Run, register_figure
 from zoo.scores.standard_normal import num_latents
 
@@ -74,9 +74,9 @@ def leading_directions(
     Raises:
       UsageError: for models with another prior, or not of images.
     """
-    figure = Figure(figsize=(4.5 * len(runs), 5), layout="constrained")
+    figure, panels = panels_in_a_row(len(runs), 4.5, 5)
     rows = []
-    for run, axes in zip(runs, figure.subplots(1, len(runs), squeeze=False)[0], strict=True):
+    for run, axes in zip(runs, panels, strict=True):
         check_image_model(run.model)
         num_kept = _doubling(num_latents(run.model))
         rotation = jacobians.spectrum(jacobians.jacobian(run.model, seed=seed)).rotation

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
-from matplotlib.figure import Figure
 
-from zoo.analysis.pictures import check_image_model, show_grid
+from zoo.analysis.pictures import check_image_model, panels_in_a_row, show_grid
 from zoo.analysis.registry import Plot, Run, register_figure
 from zoo.core.abilities import defines
 from zoo.core.checks import UsageError, check_count
@@ -36,9 +35,9 @@ def manifold(runs: Sequence[Run], *, side: int = 20, y: int | None = None, seed:
     quantiles = prior_quantiles(side)
     z_1, z_0 = np.meshgrid(quantiles[::-1], quantiles, indexing="ij")
     z = tf.constant(np.stack([z_0, z_1], axis=-1), tf.float32)
-    figure = Figure(figsize=(5 * len(runs), 5.2), layout="constrained")
+    figure, panels = panels_in_a_row(len(runs), 5, 5.2)
     rows = []
-    for run, axes in zip(runs, figure.subplots(1, len(runs), squeeze=False)[0], strict=True):
+    for run, axes in zip(runs, panels, strict=True):
         check_image_model(run.model)
         if (size := num_latents(run.model)) != 2:
             raise UsageError(

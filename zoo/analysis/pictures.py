@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 import samplers
@@ -14,6 +15,12 @@ from zoo.core.checks import UsageError
 from zoo.core.fields import Field
 from zoo.core.progress import verbosity
 from zoo.scores.chunks import collect_batch
+
+
+def panels_in_a_row(number: int, width: float, height: float) -> tuple[Figure, Sequence[Axes]]:
+    """A figure and its panels, beside each other, each so many inches wide and high."""
+    figure = Figure(figsize=(width * number, height), layout="constrained")
+    return figure, figure.subplots(1, number, squeeze=False)[0]
 
 
 def image_grid(rows: np.ndarray, smallest: int = 400, names: Sequence[str] = ()) -> np.ndarray:

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 import samplers
 from zoo.analysis import rbms
+from zoo.analysis.pictures import panels_in_a_row
 from zoo.analysis.registry import Plot, Run, register_figure
 from zoo.core.checks import UsageError, check_count
 from zoo.scores.chunks import collect
@@ -80,8 +81,7 @@ def rbm_modes(
 
     posteriors = {label: modes for (label, name), modes in found.items() if name == "posterior"}
     num_panels = 3 if posteriors else 1
-    figure = Figure(figsize=(5 * num_panels, 4.2), layout="constrained")
-    panels = figure.subplots(1, num_panels, squeeze=False)[0]
+    figure, panels = panels_in_a_row(num_panels, 5, 4.2)
     shares = {run.label: found[run.label, "prior"][0].shares for run in runs}
     colors = {label: f"C{k}" for k, label in enumerate(shares)}
     labels = {label: f"{label}: {_counted(len(s), 'mode')}" for label, s in shares.items()}

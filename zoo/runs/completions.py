@@ -102,7 +102,8 @@ def write_inpainting(
     x, there = batch["x"], within(batch)
     unit = ", pixels in [0, 1]" if field.pictured == "mean" else ""
     steps = "the model's own number of" if num_steps is None else num_steps
-    print(f"{num_completions} completions of {len(x)} images, {steps} transitions each")
+    transitions = f", {steps} transitions each" if run.model.completes_by_a_chain else ""
+    print(f"{num_completions} completions of {len(x)} images{transitions}")
     if num_chains == 1 and run.model.completes_by_a_chain:
         print("whether chains have mixed is not known of one; --num_chains=2 and more tell it")
     for name, visible in shown.items():
