@@ -156,6 +156,11 @@ class ClassConditionalModel(ClassifyingModel, DeepLatentGaussianModel):
         """As the base, the predictive mean: x tells of the class, too."""
         return self.predictive(batch, z, visible).mean()
 
+    def moved_to_class(self, batch, z, as_label):
+        """As the base: z is the style, and y the class."""
+        y = tf.where(as_label < 0, labels(batch), as_label)
+        return batch | {"y": y}, z
+
     # What a user asks.
 
     @compiled_method
@@ -163,15 +168,6 @@ class ClassConditionalModel(ClassifyingModel, DeepLatentGaussianModel):
         z = self.prior.sample([num_samples, 1], samplers.fold_in(seed, "prior"))
         pixels = self.likelihood_given(z, tf.convert_to_tensor(given["y"]))
         return self._drawn(pixels, seed, sample_axis=1)
-
-    @compiled_method
-    def _reconstruct(self, batch, seed, as_label=None):
-        observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
-        z, _ = self.infer(observed, 1, samplers.fold_in(seed, "infer"))
-        if as_label is not None:
-            y = tf.where(as_label < 0, labels(observed), as_label)
-            observed = observed | {"y": y}
-        return self._decoded(z, seed, seen=(observed, None))
 
     def _decoded(self, z, seed, sample_axis=0, seen=None):
         if seen is None:

@@ -126,6 +126,29 @@ class ClassifyingModel(TellsClasses, LatentVariableModel):
         """A class `as_label` in which z is decoded, an analogy; -1 for the example's own."""
         return {"as_label": LabelField(optional=True, num_classes=self.num_classes)}
 
+    def moved_to_class(
+        self, batch: dict, z: tf.Tensor, as_label: tf.Tensor
+    ) -> tuple[dict, tf.Tensor]:
+        """A batch and its latents with the styles they have, in other classes.
+
+        Args:
+          batch: what the model explains, [B, ...] each.
+          z: of it, [1, B, d].
+          as_label: classes, int [B]; -1 for an example's own.
+
+        Returns:
+          The batch and the latents, of which a decoder then tells.
+        """
+        raise NotImplementedError
+
+    @compiled_method
+    def _reconstruct(self, batch, seed, as_label=None):
+        observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
+        z, told = self.infer(observed, 1, samplers.fold_in(seed, "infer"))
+        if as_label is not None:
+            observed, z = self.moved_to_class(observed, z, as_label)
+        return flagged(self._decoded(z, seed, seen=(observed, None)), told)
+
     def classify(self, x, seed: Seed = 0, *, num_samples: int = 0) -> dict[str, np.ndarray]:
         """Tells the classes of images.
 

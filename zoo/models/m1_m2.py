@@ -237,24 +237,20 @@ class M1M2(ClassifyingModel):
         features = self._mean_features(batch)
         return self.classes_model.class_log_likelihoods(features, num_samples, seed)
 
+    def moved_to_class(self, batch, z, as_label):
+        """As the base: M2 tells its units of z_1 of another class, given the style z_2."""
+        z_1, z_2 = self.parts_of(z)
+        of_class = {"x": tf.gather(z_1[0], self.units, axis=-1), "y": as_label}
+        mean = self.classes_model.predictive(of_class, z_2).mean()
+        moved = replaced(z_1, mean, self.units)
+        z_1 = tf.where((as_label < 0)[:, None], z_1, moved)
+        return batch, tf.concat([z_1, z_2], -1)
+
     @compiled_method
     def _sample(self, num_samples, seed, given):
         y = tf.convert_to_tensor(given["y"])[None]
         z = self._prior_given(y).sample(num_samples, samplers.fold_in(seed, "prior"))
         return self._decoded(z, seed, sample_axis=1)
-
-    @compiled_method
-    def _reconstruct(self, batch, seed, as_label=None):
-        observed = self.preprocess(batch, samplers.fold_in(seed, "observe"))
-        z, _ = self.infer(observed, 1, samplers.fold_in(seed, "infer"))
-        if as_label is not None:
-            z_1, z_2 = self.parts_of(z)
-            of_class = {"x": tf.gather(z_1[0], self.units, axis=-1), "y": as_label}
-            mean = self.classes_model.predictive(of_class, z_2).mean()
-            moved = replaced(z_1, mean, self.units)
-            z_1 = tf.where((as_label < 0)[:, None], z_1, moved)
-            z = tf.concat([z_1, z_2], -1)
-        return self._decoded(z, seed, seen=(observed, None))
 
     # Training.
 
