@@ -62,12 +62,14 @@ def with_one_iterator(model: keras.Model, train, programs: Programs):
     """The data of a fit, repeated where one iterator can then serve all of its epochs.
 
     TensorFlow takes some fifteen milliseconds to make one. Each epoch still begins with the
-    pipeline's first element, asked for when the epoch has begun; executions must end with it.
+    pipeline's first element, asked for when the epoch has begun; executions must end with it, and
+    nothing may read ahead, as strategies do that distribute data, if only to one device.
     """
     steps = steps_of_epoch(model, train)
-    if steps and (programs.num_steps > 1 or steps % model.steps_per_execution == 0):
-        return train.repeat()
-    return train
+    if not steps or (programs.num_steps == 1 and steps % model.steps_per_execution):
+        return train
+    is_read_ahead = model.distribute_strategy.experimental_distribute_dataset(train) is not train
+    return train if is_read_ahead else train.repeat()
 
 
 def train_function(model: keras.Model, programs: Programs, otherwise: Callable) -> Callable:
