@@ -69,7 +69,11 @@ def with_one_iterator(model: keras.Model, train, programs: Programs):
     if not steps or (programs.num_steps == 1 and steps % model.steps_per_execution):
         return train
     is_read_ahead = model.distribute_strategy.experimental_distribute_dataset(train) is not train
-    return train if is_read_ahead else train.repeat()
+    if is_read_ahead:
+        return train
+    options = tf.data.Options()
+    options.experimental_optimization.inject_prefetch = False  # behind the end of an epoch
+    return train.repeat().with_options(options)
 
 
 def train_function(model: keras.Model, programs: Programs, otherwise: Callable) -> Callable:

@@ -78,7 +78,9 @@ def test_epochs_have_orders_of_their_own(num_steps, strategy):
     for epoch in (2, 3, 4):
         epoch_variable().assign(epoch)
         expected += [batch["index"].numpy().tolist() for batch in data]
-    model.fit(data.map(note), epochs=5, initial_epoch=2, verbose=0)
+    options = tf.data.Options()
+    options.autotune.enabled = True  # a user's, by which TensorFlow adds a prefetch
+    model.fit(data.map(note).with_options(options), epochs=5, initial_epoch=2, verbose=0)
     # What was read ahead at the end is of no epoch.
     assert seen[:30] == expected and seen[:10] != seen[10:20]
 
