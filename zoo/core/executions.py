@@ -68,8 +68,7 @@ def with_one_iterator(model: keras.Model, train, programs: Programs):
     steps = steps_of_epoch(model, train)
     if not steps or (programs.num_steps == 1 and steps % model.steps_per_execution):
         return train
-    is_read_ahead = model.distribute_strategy.experimental_distribute_dataset(train) is not train
-    if is_read_ahead:
+    if model.distribute_strategy.experimental_distribute_dataset(train) is not train:
         return train
     options = tf.data.Options()
     options.experimental_optimization.inject_prefetch = False  # behind the end of an epoch

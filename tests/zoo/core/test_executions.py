@@ -73,7 +73,8 @@ def test_epochs_have_orders_of_their_own(num_steps, strategy):
         return batch | {"index": tf.ensure_shape(noted, index.shape)}
 
     with strategy.scope() if strategy else contextlib.nullcontext():
-        model, data = made(num_steps, jit_compile=num_steps == 4), orders()
+        model = made(num_steps, jit_compile=num_steps == 4)
+    data = batches_of({"x": X}, 6, seed=0, drop_remainder=True)
     expected = []
     for epoch in (2, 3, 4):
         epoch_variable().assign(epoch)
@@ -83,10 +84,6 @@ def test_epochs_have_orders_of_their_own(num_steps, strategy):
     model.fit(data.map(note).with_options(options), epochs=5, initial_epoch=2, verbose=0)
     # What was read ahead at the end is of no epoch.
     assert seen[:30] == expected and seen[:10] != seen[10:20]
-
-
-def orders():
-    return batches_of({"x": X}, 6, seed=0, drop_remainder=True)
 
 
 @pytest.fixture
