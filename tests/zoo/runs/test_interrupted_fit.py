@@ -1,5 +1,6 @@
 """A fit that is ended by a signal goes on where it was: the same weights, logs and memories."""
 
+import contextlib
 import signal
 
 import keras
@@ -177,3 +178,24 @@ def test_executions_of_several_steps(digits, images, tmp_path):
     model.compile("adam", jit_compile=False, steps_per_execution=2)
     with pytest.raises(zoo.UsageError, match="steps_per_execution must divide the 1 batches that"):
         fit(model, images, zoo.Checkpoints(tmp_path))
+
+
+def test_programs_of_several_steps(digits, images, tmp_path):
+    """Of ten batches, programs of two: the last execution of an epoch is one of them, not two."""
+    found = []
+    for folder, interruptions in (("whole", []), ("interrupted", [("train", 1, 4)])):
+        for moment in [*interruptions, None]:
+            model, checkpoints = build(digits), zoo.Checkpoints(tmp_path / folder)
+            model.compile("adam", jit_compile=True, steps_per_execution=4)
+            with pytest.raises(signals.Interrupted) if moment else contextlib.nullcontext():
+                model.fit(
+                    images[:40],
+                    batch_size=4,
+                    epochs=EPOCHS,
+                    initial_epoch=checkpoints.restore(model),
+                    callbacks=[checkpoints, *([Signal(signal.SIGINT, *moment)] if moment else [])],
+                    verbose=0,
+                )
+        assert model._programs == (2, 5)
+        found.append(weights(model))
+    assert_equal(*found)
